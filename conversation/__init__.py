@@ -1,0 +1,1 @@
+"""The talk itself: no socket, no vendor, no FastAPI."""

@@ -1,0 +1,1 @@
+"""The door: sockets, HTTP, tokens. The only code that knows FastAPI."""
