@@ -176,7 +176,7 @@ def choose_engine(
         EngineUnavailable: `wanted` is unknown, or a vendor named explicitly lacks its secrets.
     """
     if wanted == "auto":
-        lacking = []
+        lacking: list[str] = []
         for name, vendor in vendors.items():
             missing = [secret for secret in vendor.secrets if not secrets.get(secret)]
             if not missing:
