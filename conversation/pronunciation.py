@@ -1,1 +1,38 @@
-"""Pure: a sentence in, what the synthesiser is given out."""
+"""Pure: a sentence as it is shown in, the text the synthesiser is given out.
+
+Stage directions, emoji and Markdown are shown but not spoken; names become kana, the longest first.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+# Each pattern excludes its own opening sign from its body, so that no input makes it read a stretch twice.
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,2000}\)")
+_EMPHASIS = re.compile(r"(\*\*|__|~~)([^*_~\n]+)\1")
+_STAGE_DIRECTIONS = re.compile(r"\([^()]*\)|（[^（）]*）|\[[^\[\]]*\]|［[^［］]*］|【[^【】]*】|\*[^*\n]+\*")
+_MARKDOWN = re.compile(r"```[A-Za-z]*|[`*_#~]+|^\s*(?:[-+>]|\d{1,3}[.)])\s+", re.MULTILINE)
+_SPACES = re.compile(r"\s+")
+_JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
+
+
+def speakable(text: str, pronunciation: Mapping[str, str]) -> str:
+    """What is said aloud of a sentence; empty where there is nothing to say."""
+    text = _LINK.sub(r"\1", text)
+    text = _EMPHASIS.sub(r"\2", text)
+    text = _STAGE_DIRECTIONS.sub(" ", text)
+    text = _MARKDOWN.sub(" ", text)
+    text = "".join(char for char in text if not _is_pictogram(char))
+    text = _SPACES.sub(" ", _in_kana(text, pronunciation)).strip()
+    return text if any(char.isalnum() for char in text) else ""
+
+
+def _in_kana(text: str, pronunciation: Mapping[str, str]) -> str:
+    if not pronunciation:
+        return text
+    longest_first = sorted(pronunciation, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), lambda name: pronunciation[name[0]], text)
+
+
+def _is_pictogram(char: str) -> bool:
+    return unicodedata.category(char) in ("So", "Sk", "Cs", "Co", "Cn") or char in _JOINERS

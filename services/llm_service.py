@@ -1,10 +1,14 @@
-"""A vendor's name in, an opened mind out; the deadlines are the same for all of them."""
+"""A vendor's name in, an opened mind out; deadlines and the one retry are the same for all of them."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from importlib import import_module
+from typing import Final
 
-from services.base import LLM, EngineChoice, LLMSettings, Vendor
+import anyio
+import stamina
+
+from services.base import LLM, EngineChoice, LLMError, LLMSettings, Prompt, Vendor
 
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 LLM_VENDORS: Mapping[str, Vendor] = {
@@ -12,12 +16,78 @@ LLM_VENDORS: Mapping[str, Vendor] = {
     "embedded": Vendor("services.vendors.embedded_llm"),
 }
 
+RETRY_WAIT_S: Final = 0.1  # at least, and up to as much and RETRY_JITTER_S: somebody is listening to the silence
+RETRY_JITTER_S: Final = 0.4
+MAX_TOLD_WAIT_S: Final = 2.0  # a vendor that asks for a longer pause is not asked again in this turn
 
-def open_llm(choice: EngineChoice, settings: LLMSettings) -> AbstractAsyncContextManager[LLM]:
+
+@asynccontextmanager
+async def open_llm(choice: EngineChoice, settings: LLMSettings) -> AsyncIterator[LLM]:
     """Open the chosen mind for this process; its module is imported only now.
 
     Raises (on entering):
         EngineUnavailable: it cannot be opened, with what to do.
     """
     opened: AbstractAsyncContextManager[LLM] = import_module(choice.vendor.module).open_llm(settings)
-    return opened
+    async with opened as llm:
+        yield BoundedLLM(llm, settings)
+
+
+class BoundedLLM:
+    """Another LLM, asked a second time where that helps, and never waited for without end.
+
+    - Until the first fragment: `first_token_s`, in which both calls and the pause between them must fit. A mind that
+      does not stream gives its whole answer as one fragment, and has `total_s` for it.
+    - Then `gap_s` for each next one, and `total_s` for all waiting together. Time the caller spends between fragments
+      (a voice that speaks slower than the mind thinks) is the caller's own and does not count.
+    - A second call is made only if the first failed before its first fragment, with an error that is `retryable`: then
+      nothing was shown or spoken yet. A mind that was silent for its time is not given that time again.
+    """
+
+    def __init__(self, llm: LLM, settings: LLMSettings) -> None:
+        self._llm = llm
+        self._first_s = min(settings.first_token_s, settings.total_s) if settings.stream else settings.total_s
+        self._gap_s = settings.gap_s
+        self._total_s = settings.total_s
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
+        began = anyio.current_time()
+        with anyio.CancelScope(deadline=began + self._first_s) as scope:
+            deltas, delta = await self._begin(prompt)
+        if scope.cancelled_caught:
+            raise LLMError("The language model did not begin to answer in time.", timed_out=True)
+        left_s = self._total_s - (anyio.current_time() - began)
+        async with aclosing(deltas):
+            while delta is not None:
+                yield delta
+                asked = anyio.current_time()
+                # One scope per fragment, because no scope may be open at a yield; it costs some microseconds.
+                with anyio.CancelScope(deadline=asked + min(self._gap_s, left_s)) as scope:
+                    delta = await anext(deltas, None)
+                left_s -= anyio.current_time() - asked
+                if scope.cancelled_caught and left_s > 0:
+                    raise LLMError("The language model stopped in the middle of its answer.", timed_out=True)
+                if scope.cancelled_caught:
+                    raise LLMError("The language model took too long to finish its answer.", timed_out=True)
+
+    async def _begin(self, prompt: Prompt) -> tuple[AsyncGenerator[str], str | None]:
+        """The fragments and the first of them (None: there is none). A call that failed has already closed itself."""
+        async for attempt in stamina.retry_context(
+            on=_pause_before_retry,
+            attempts=2,
+            timeout=None,  # the caller's scope
+            wait_initial=RETRY_WAIT_S,
+            wait_jitter=RETRY_JITTER_S,
+        ):
+            with attempt:
+                deltas = self._llm.stream(prompt)
+                return deltas, await anext(deltas, None)
+        raise AssertionError("the retry ends in an answer or in an error")
+
+
+def _pause_before_retry(error: Exception) -> bool | float:
+    """Whether to ask again; a number is the pause the vendor asked for, in seconds."""
+    if not isinstance(error, LLMError) or not error.retryable or error.timed_out:
+        return False
+    told_s: float = getattr(error, "not_before_s", 0.0)  # of a vendor that knows; see doubao_llm.Refused
+    return told_s <= MAX_TOLD_WAIT_S and (told_s or True)

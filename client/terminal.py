@@ -1,0 +1,271 @@
+"""What a person types in, what a person sees and hears out: a prompt on a terminal, plain lines through a pipe."""
+
+import base64
+import binascii
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
+from typing import Protocol, TextIO
+
+import anyio
+
+from client.audio_manager import SAMPLE_BYTES, SAMPLE_RATE_HZ, Player, WavRecorder
+from client.connection import Frame, text_of
+
+COMMANDS: Mapping[str, str] = {
+    "/switch": "<角色名>  换一个角色，例如 /switch anon",
+    "/clear": "清除和当前角色的对话历史",
+    "/save": "开启或关闭保存声音（每个回答一个 WAV 文件）",
+    "/help": "显示这份帮助",
+    "/quit": "退出，也可以用 /exit 或 Ctrl-D",
+    "/exit": "同 /quit",
+}
+READ_BYTES = 65_536
+FASTEST_SAMPLE_RATE_HZ = 192_000
+STDIN = 0
+
+
+class Style(Enum):
+    """How a line looks where the terminal has colours: the parameters of the SGR escape sequence."""
+
+    PLAIN = ""
+    FAINT = "2"
+    NAME = "1;36"
+    SPOKEN = "1"
+    WARNING = "33"
+
+
+class Terminal(Protocol):
+    interactive: bool  # a person waits here and can decide for himself when to give up
+
+    def show(self, text: str, style: Style = Style.PLAIN) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+    async def read_line(self) -> str | None:
+        """None: the person left, or the input ended."""
+        ...
+
+    def leave(self) -> bool:
+        """Make a `read_line` that waits return None. False: none waits, or it can be cancelled without harm."""
+        ...
+
+
+def help_text() -> str:
+    lines = [f"  {name:<8} {what}" for name, what in COMMANDS.items()]
+    return "\n".join(["直接输入文字就是和角色说话。命令：", *lines])
+
+
+class PipeTerminal:
+    """Lines from standard input, replies to standard output, everything else to standard error."""
+
+    interactive = False
+
+    def __init__(self) -> None:
+        self._encoding = (sys.stdin and sys.stdin.encoding) or "utf-8"
+        self._unread = b""
+        self._ended = sys.stdin is None
+
+    def show(self, text: str, style: Style = Style.PLAIN) -> None:
+        self._print(text, sys.stdout)
+
+    def warn(self, text: str) -> None:
+        self._print(text, sys.stderr)
+
+    def _print(self, text: str, out: TextIO) -> None:
+        try:
+            print(text, file=out, flush=True)
+        except OSError:  # whoever read this has left (`| head`): read no further, and end without a word
+            self._ended, self._unread = True, b""
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+
+    async def read_line(self) -> str | None:
+        while b"\n" not in self._unread and not self._ended:
+            received = await _read_stdin()
+            self._ended = not received
+            self._unread += received
+        if not self._unread:
+            return None
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode(self._encoding, "replace").lstrip("\ufeff")
+
+    def leave(self) -> bool:
+        return False
+
+
+async def _read_stdin() -> bytes:
+    """Not through sys.stdin: a thread that blocks in there would keep the program from ending."""
+    try:
+        await anyio.wait_readable(STDIN)
+    except OSError:  # a regular file, which is always readable; on Windows anything but a socket
+        return await anyio.to_thread.run_sync(os.read, STDIN, READ_BYTES, abandon_on_cancel=True)
+    return os.read(STDIN, READ_BYTES)
+
+
+class PromptTerminal:
+    """An editable line at the bottom with replies above it; to be used inside `opened()`."""
+
+    interactive = True
+
+    def __init__(self) -> None:
+        from prompt_toolkit import PromptSession  # only here: a pipe needs none of it, and it takes a while to load
+        from prompt_toolkit.completion import WordCompleter
+        from prompt_toolkit.shortcuts import CompleteStyle
+
+        self._colours = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        self._session: PromptSession[str] = PromptSession(
+            "你> ",
+            completer=WordCompleter(list(COMMANDS), sentence=True),
+            complete_style=CompleteStyle.READLINE_LIKE,  # a menu would keep eight lines free below the prompt
+            complete_while_typing=False,
+            interrupt_exception=EOFError,  # Ctrl-C and Ctrl-D both mean: leave
+        )
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        from prompt_toolkit.patch_stdout import patch_stdout
+
+        with patch_stdout(raw=True):
+            yield
+
+    def show(self, text: str, style: Style = Style.PLAIN) -> None:
+        print(f"\x1b[{style.value}m{text}\x1b[0m" if self._colours and style.value else text, flush=True)
+
+    def warn(self, text: str) -> None:
+        self.show(text, Style.WARNING)
+
+    async def read_line(self) -> str | None:
+        try:
+            return await self._session.prompt_async(handle_sigint=False, set_exception_handler=False)
+        except EOFError:
+            return None
+
+    def leave(self) -> bool:
+        """A prompt that is cancelled instead would leave the terminal's last report to be read as typed text."""
+        if not self._session.app.is_running:
+            return False
+        if not self._session.app.is_done:
+            self._session.app.exit(exception=EOFError())
+        return True
+
+
+class Replies:
+    """Shows, plays and saves what the character answers, one reply at a time."""
+
+    def __init__(self, terminal: Terminal, player: Player | None, recorder: WavRecorder, saving: bool) -> None:
+        self.character = ""
+        self.saving = saving
+        self.save_failed = False
+        self._terminal = terminal
+        self._player = player
+        self._recorder = recorder
+        self._translated: dict[object, bool] = {}  # by the index of each sentence shown: with its translation?
+        self._warned_of_audio = False
+
+    def toggle_saving(self) -> None:
+        self.saving = not self.saving
+        where = f"：每个回答一个 WAV 文件，放在 {self._recorder.folder}/" if self.saving else ""
+        self._terminal.show(f"保存声音：{'开' if self.saving else '关'}{where}")
+
+    def begin(self) -> None:
+        self.discard()
+        self._terminal.show("  ……", Style.FAINT)
+
+    def discard(self) -> None:
+        """Forget a reply that will not be finished; what the speaker has is still heard."""
+        self._recorder.discard()
+        self._translated = {}
+
+    def add_sentence(self, frame: Frame) -> None:
+        """A sentence comes a second time where its translation was not ready the first time."""
+        index, jp, cn = repr(frame.get("index")), text_of(frame, "content_jp"), text_of(frame, "content_cn")
+        if index not in self._translated:
+            if not self._translated:
+                self._show_name()
+            self._show_spoken(jp, text_of(frame, "emotion"))
+        if cn and not self._translated.get(index):
+            self._terminal.show(f"  中 {cn}")
+        self._translated[index] = bool(cn) or self._translated.get(index, False)
+
+    def add_audio(self, frame: Frame) -> None:
+        encoded, rate = frame.get("audio_base64"), frame.get("audio_sample_rate", SAMPLE_RATE_HZ)
+        try:
+            pcm = base64.b64decode(encoded if isinstance(encoded, str) else "", validate=True)
+        except binascii.Error:
+            pcm = b""
+        playable = pcm and len(pcm) % SAMPLE_BYTES == 0 and frame.get("audio_format", "pcm") == "pcm"
+        if not playable or not isinstance(rate, int) or not 0 < rate <= FASTEST_SAMPLE_RATE_HZ:
+            if not self._warned_of_audio:
+                self._warned_of_audio = True
+                self._terminal.warn("服务器发来的声音不是 16 位单声道 pcm，这样的部分既不播放也不保存")
+            return
+        self._recorder.add(pcm, rate)
+        if self._player is not None:
+            self._player.play(pcm, rate)
+
+    def end_audio(self) -> None:
+        if self._player is not None:
+            self._player.end_reply()
+
+    def finish(self, response: Frame) -> None:
+        cn = text_of(response, "content_cn")
+        if not self._translated:
+            self._show_name()
+            self._show_spoken(text_of(response, "content_jp"), text_of(response, "emotion"))
+        if cn and not all(self._translated.values() or [False]):
+            self._terminal.show(f"  中 {cn}")
+        if response.get("incomplete"):
+            self._terminal.warn(f"  （回答没有说完：{text_of(response, 'reason') or '原因不明'}）")
+        match response.get("audio_error"):
+            case dict(problem):
+                self._terminal.warn(f"  （没有声音：{text_of(problem, 'message')} {text_of(problem, 'code')}）")
+        if self.saving:
+            self._save()
+        self.discard()
+
+    def _show_name(self) -> None:
+        self._terminal.show(self.character or "角色", Style.NAME)
+
+    def _show_spoken(self, jp: str, emotion: str) -> None:
+        self._terminal.show(f"  日 {jp}  [{emotion or 'auto'}]", Style.SPOKEN)
+
+    def _save(self) -> None:
+        try:
+            recording = self._recorder.finish(datetime.now())
+        except OSError as error:
+            self.save_failed = True
+            self._terminal.warn(f"  存不了声音：{error.strerror or error}（{self._recorder.folder}/）")
+            return
+        if recording is None:
+            self._terminal.warn("  （这个回答没有声音，没有保存文件）")
+            return
+        cut = "" if recording.whole else "，太长，后面的没有保存"
+        self._terminal.show(f"  已保存 {recording.path}（{recording.seconds:.1f} 秒{cut}）", Style.FAINT)
+
+    async def wait_heard(self) -> None:
+        if self._player is not None:
+            await self._player.wait_played()
+
+
+def to_message(text: str, replies: Replies, terminal: Terminal) -> Frame | None:
+    """What a typed line sends; None: it concerns this program only, and is done."""
+    if not text.startswith("/"):
+        return {"type": "message", "content": text} if text else None
+    command, *rest = text.split(maxsplit=1)
+    match command.lower(), "".join(rest):
+        case "/switch", "":
+            terminal.warn("换成谁？例如 /switch anon")
+        case "/switch", name:
+            return {"type": "switch_character", "character_name": name}
+        case "/clear", _:
+            return {"type": "clear_history"}
+        case "/save", _:
+            replies.toggle_saving()
+        case "/help", _:
+            terminal.show(help_text())
+        case _:
+            terminal.warn(f"没有 {command} 这个命令；可用的有 {' '.join(COMMANDS)}")
+    return None

@@ -1,0 +1,252 @@
+"""One turn: a prompt in; sentences and audio out, in order, while the mind still writes.
+
+Three stages in one task group, each a function: `_think` reads the mind and parses, `_voice` has each sentence
+synthesised, `_deliver` hands sentence by sentence to the caller. A sentence is synthesised while the one before it is
+being delivered, no further ahead. Cancelling the caller's scope ends all of them, and vendor streams are closed on the
+way out; `reply` then tells what had been said.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from conversation.events import (
+    SentenceBegun,
+    SentenceTranslated,
+    SpeechChunk,
+    SynthesisStarted,
+    ThinkingEnded,
+    ThinkingStarted,
+    TurnEvent,
+)
+from conversation.pronunciation import speakable
+from conversation.reply_parser import MAX_SENTENCES, ReplyParser, SentenceReady, TranslationReady
+from conversation.single_error import single_error
+from conversation.timeline import Timeline
+from services.base import LLM, TTS, Emotion, Line, LLMError, Prompt, Speech, TTSError, Voice
+
+Emit = Callable[[TurnEvent], Awaitable[None]]
+
+_BYTES_PER_SAMPLE = 2
+# How far a voice may run ahead of delivery within one sentence: with a vendor's usual pieces of 40 ms about 2.5 s, and
+# a voice that gives a clause at a time is held back after few sentences' worth.
+_PCM_AHEAD = 64
+
+
+@dataclass(slots=True)
+class SpokenSentence:
+    """One sentence of the reply, as far as it has come."""
+
+    index: int
+    jp: str
+    emotion: Emotion
+    cn: str | None
+    begun: bool = False
+    start_ms: int = 0
+
+    @property
+    def line(self) -> Line:
+        """As it is kept; without a translation the words themselves stand in for it."""
+        return Line(self.jp, self.jp if self.cn is None else self.cn, self.emotion)
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a turn has come to, also when it is cut short: written by the turn, read by whoever runs it."""
+
+    sentences: list[SpokenSentence] = field(default_factory=list)
+    incomplete: LLMError | Literal["too_long"] | None = None
+    audio_error: TTSError | None = None
+    audio_sent: bool = False
+
+    def lines(self) -> list[Line]:
+        """The whole reply."""
+        return [sentence.line for sentence in self.sentences]
+
+    def lines_begun(self) -> list[Line]:
+        """Only what has reached the caller."""
+        return [sentence.line for sentence in self.sentences if sentence.begun]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """What a turn needs to know. `chunk_ms`: longest piece of audio handed out."""
+
+    prompt: Prompt
+    voice: Voice
+    pronunciation: Mapping[str, str]
+    chunk_ms: int = 80
+
+
+async def run_turn(request: TurnRequest, llm: LLM, tts: TTS, emit: Emit, *, reply: Reply, timeline: Timeline) -> None:
+    """Think, speak and deliver one reply; `reply` grows as it goes.
+
+    A voice that fails leaves `reply.audio_error` and the text goes on without it. A mind that fails after its first
+    sentence leaves `reply.incomplete`.
+
+    Raises:
+        LLMError: the mind failed before its first sentence, or said nothing at all.
+    """
+    turn = _Turn(request, llm, tts, emit, reply, timeline)
+    # No stage waits for the one after it beyond these: thinking never waits for the voice (a mind is done in seconds,
+    # and at most MAX_SENTENCES fit), the voice is at most one sentence ahead of delivery.
+    to_voice, sentences = anyio.create_memory_object_stream[SpokenSentence](MAX_SENTENCES)
+    to_deliver, voiced = anyio.create_memory_object_stream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]](0)
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(turn.think, to_voice)
+            tasks.start_soon(turn.speak, sentences, to_deliver)
+            tasks.start_soon(turn.deliver, voiced)
+    if not reply.sentences:
+        raise LLMError("The model gave an empty answer; try again")
+
+
+@dataclass(slots=True)
+class _Turn:
+    request: TurnRequest
+    llm: LLM
+    tts: TTS
+    emit: Emit
+    reply: Reply
+    timeline: Timeline
+    bytes_sent: int = 0
+
+    async def think(self, out: MemoryObjectSendStream[SpokenSentence]) -> None:
+        parser = ReplyParser()
+        async with out:
+            began = anyio.current_time()
+            await self.emit(ThinkingStarted())
+            try:
+                async with aclosing(self.llm.stream(self.request.prompt)) as deltas:
+                    await self._read(deltas, parser, out)
+            except LLMError as error:
+                if not self.reply.sentences:
+                    raise
+                self.reply.incomplete = error
+            if parser.too_long:
+                self.reply.incomplete = "too_long"
+            await self.emit(ThinkingEnded(anyio.current_time() - began))
+
+    async def _read(
+        self, deltas: AsyncGenerator[str], parser: ReplyParser, out: MemoryObjectSendStream[SpokenSentence]
+    ) -> None:
+        async for delta in deltas:
+            self.timeline.mark("first_token", anyio.current_time())
+            for event in parser.feed(delta):
+                await self._take(event, out)
+            if parser.too_long:
+                return
+        for event in parser.close():
+            await self._take(event, out)
+
+    async def _take(self, event: SentenceReady | TranslationReady, out: MemoryObjectSendStream[SpokenSentence]) -> None:
+        match event:
+            case SentenceReady(index, jp, emotion, cn):
+                self.timeline.mark("first_sentence", anyio.current_time())
+                sentence = SpokenSentence(index, jp, emotion, cn)
+                self.reply.sentences.append(sentence)
+                await out.send(sentence)
+            case TranslationReady(index, cn):
+                sentence = self.reply.sentences[index]
+                sentence.cn = cn
+                if sentence.begun:
+                    await self.emit(SentenceTranslated(index, sentence.jp, cn, sentence.emotion, sentence.start_ms))
+
+    async def speak(
+        self,
+        sentences: MemoryObjectReceiveStream[SpokenSentence],
+        out: MemoryObjectSendStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]],
+    ) -> None:
+        async with out, sentences:
+            try:
+                async with self.tts.open_speech(self.request.voice) as speech:
+                    await self._speak_each(speech, sentences, out)
+            except TTSError as error:
+                self.reply.audio_error = self.reply.audio_error or error
+                await self._speak_each(None, sentences, out)
+
+    async def _speak_each(
+        self,
+        speech: Speech | None,
+        sentences: MemoryObjectReceiveStream[SpokenSentence],
+        out: MemoryObjectSendStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]],
+    ) -> None:
+        """Start each sentence's synthesis, then wait until delivery has come to it."""
+        async with anyio.create_task_group() as tasks:
+            async for sentence in sentences:
+                pcm_in, pcm_out = anyio.create_memory_object_stream[bytes](_PCM_AHEAD)
+                text = speakable(sentence.jp, self.request.pronunciation)
+                if speech and text and self._voice_lives():
+                    await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))
+                    tasks.start_soon(self._synthesize, speech, text, sentence.emotion, pcm_in)
+                else:
+                    pcm_in.close()
+                await out.send((sentence, pcm_out))
+
+    def _voice_lives(self) -> bool:
+        return self.reply.audio_error is None or self.reply.audio_error.one_sentence
+
+    async def _synthesize(
+        self, speech: Speech, text: str, emotion: Emotion, out: MemoryObjectSendStream[bytes]
+    ) -> None:
+        async with out:
+            try:
+                async with aclosing(speech.synthesize(text, emotion)) as pieces:
+                    async for pcm in pieces:
+                        await out.send(pcm)
+            except TTSError as error:
+                if self._voice_lives():
+                    self.reply.audio_error = error
+
+    async def deliver(
+        self, voiced: MemoryObjectReceiveStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]]
+    ) -> None:
+        async with voiced:
+            async for sentence, pcm in voiced:
+                async with pcm:
+                    await self._deliver_one(sentence, pcm)
+        if self.reply.audio_sent:
+            self.timeline.mark("audio_end", anyio.current_time())
+
+    async def _deliver_one(self, sentence: SpokenSentence, pcm: MemoryObjectReceiveStream[bytes]) -> None:
+        held = b""  # an odd byte waits for its other half
+        async for piece in pcm:
+            held += piece
+            held += b"".join(_ready(pcm))
+            if len(held) >= _BYTES_PER_SAMPLE:
+                await self._begin(sentence)
+                held = await self._send(sentence.index, held)
+        await self._begin(sentence)
+
+    async def _begin(self, sentence: SpokenSentence) -> None:
+        if not sentence.begun:
+            sentence.begun = True
+            sentence.start_ms = self.bytes_sent * 1000 // (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
+            await self.emit(
+                SentenceBegun(sentence.index, sentence.jp, sentence.cn, sentence.emotion, sentence.start_ms)
+            )
+
+    async def _send(self, index: int, pcm: bytes) -> bytes:
+        """Hand out whole samples in pieces of at most `chunk_ms`; give back the byte that is left."""
+        chunk_bytes = self.tts.sample_rate_hz * self.request.chunk_ms // 1000 * _BYTES_PER_SAMPLE
+        whole = len(pcm) - len(pcm) % _BYTES_PER_SAMPLE
+        for start in range(0, whole, chunk_bytes):
+            chunk = pcm[start : min(start + chunk_bytes, whole)]
+            await self.emit(SpeechChunk(index, chunk))
+            self.reply.audio_sent = True
+            self.timeline.mark("first_audio", anyio.current_time())
+            self.bytes_sent += len(chunk)
+        return pcm[whole:]
+
+
+def _ready(stream: MemoryObjectReceiveStream[bytes]) -> Iterator[bytes]:
+    """What is there already, without waiting: small pieces of a vendor become one message."""
+    while True:
+        try:
+            yield stream.receive_nowait()
+        except (anyio.WouldBlock, anyio.EndOfStream):
+            return

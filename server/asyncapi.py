@@ -1,0 +1,55 @@
+"""The message types of server/wire.py in, an AsyncAPI 3 document of /ws out."""
+
+import inspect
+from typing import Any, get_args
+
+import msgspec
+
+from server import wire
+
+_REF = "#/components/schemas/{name}"
+
+
+def asyncapi_document(version: str) -> dict[str, Any]:
+    """https://www.asyncapi.com/docs/reference/specification/v3.0.0, seen from the server: it receives and sends."""
+    received, sent = get_args(wire.AnyClientMessage), get_args(wire.AnyServerMessage)
+    _, schemas = msgspec.json.schema_components((*received, *sent), ref_template=_REF)
+    channel = "#/channels/talk"
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "ChatAnon",
+            "version": version,
+            "description": "Talking with role-play characters. JSON text frames; the first is `connect`.",
+            "license": {"name": "MIT"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "talk": {
+                "address": "/ws",
+                "messages": {
+                    _tag(kind): {"$ref": f"#/components/messages/{_tag(kind)}"} for kind in (*received, *sent)
+                },
+            }
+        },
+        "operations": {
+            "receive": _operation("receive", channel, received),
+            "send": _operation("send", channel, sent),
+        },
+        "components": {"messages": {_tag(kind): _message(kind) for kind in (*received, *sent)}, "schemas": schemas},
+    }
+
+
+def _operation(action: str, channel: str, kinds: tuple[Any, ...]) -> dict[str, Any]:
+    messages = [{"$ref": f"{channel}/messages/{_tag(kind)}"} for kind in kinds]
+    return {"action": action, "channel": {"$ref": channel}, "messages": messages}
+
+
+def _message(kind: Any) -> dict[str, Any]:
+    summary = (inspect.getdoc(kind) or "").partition("\n")[0]
+    return {"name": _tag(kind), "summary": summary, "payload": {"$ref": _REF.format(name=kind.__name__)}}
+
+
+def _tag(kind: Any) -> str:
+    tag: str = kind.__struct_config__.tag
+    return tag

@@ -1,0 +1,75 @@
+"""A token in, a caller or a refusal out."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+DEMO_TOKEN = "dev_token_001"
+_HASHED = "sha256:"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who talks. `token_hash` is the SHA-256 of the token in hex: the key of everything that is kept for them."""
+
+    token_hash: str
+
+    @property
+    def label(self) -> str:
+        """What a log may say of the token."""
+        return self.token_hash[:8]
+
+
+class Authenticator:
+    """Knows the valid tokens by their hashes. Without any it is in demo mode: DEMO_TOKEN, from this machine only."""
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        """`tokens`: each a token or `sha256:<its hash in hex>`."""
+        self._hashes = [
+            token.removeprefix(_HASHED).lower() if token.startswith(_HASHED) else hash_token(token) for token in tokens
+        ]
+        self.demo = not self._hashes
+        if self.demo:
+            self._hashes = [hash_token(DEMO_TOKEN)]
+
+    def authenticate(self, token: object, address: str | None) -> Caller | None:
+        """The caller, or None. Takes the same time whichever token it is compared with."""
+        presented = hash_token(token if isinstance(token, str) else "")
+        known = False
+        for stored in self._hashes:
+            known |= hmac.compare_digest(stored, presented)
+        if not known or not token or (self.demo and not is_loopback(address)):
+            return None
+        return Caller(presented)
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether an address is this machine's own; a name or nothing is not."""
+    try:
+        ip = ip_address(address or "")
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return ip.is_loopback
+
+
+def origin_allowed(origin: str | None, allowed: Iterable[str], *, demo: bool) -> bool:
+    """Whether a page of this origin may connect; native clients send none. In demo mode only this machine's own may."""
+    if origin is None:
+        return True
+    if demo:
+        try:
+            host = urlsplit(origin).hostname or ""
+        except ValueError:
+            return False
+        return host == "localhost" or is_loopback(host)
+    return any(entry in ("*", origin) for entry in allowed)

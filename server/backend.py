@@ -1,0 +1,126 @@
+"""Settings in, everything that all connections share out: engines, characters, stores, limits."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from server.auth import DEMO_TOKEN, Authenticator
+from server.character_manager import CharacterManager
+from server.config import PROJECT_ROOT, Config, ConfigError, Settings
+from server.connection_manager import ConnectionManager
+from server.rate_limits import RateLimits
+from services.base import (
+    LLM,
+    TTS,
+    EngineChoice,
+    EngineUnavailable,
+    LLMSettings,
+    TTSSettings,
+    choose_engine,
+)
+from services.llm_service import LLM_VENDORS, open_llm
+from services.tts_service import TTS_VENDORS, open_tts
+from stores.history import HistoryStore
+from stores.history_sql import HistoryUrlError, open_history
+from stores.presence import InProcessPresence
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What every session is given. Nothing in it belongs to one caller."""
+
+    config: Config
+    authenticator: Authenticator
+    characters: CharacterManager
+    llm: LLM
+    tts: TTS
+    engines: dict[str, EngineChoice]
+    history: HistoryStore
+    connections: ConnectionManager
+    rates: RateLimits
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
+    """Build it all, in the order in which it is needed, and close it the other way round.
+
+    Raises:
+        ConfigError: something in the settings cannot be served; one sentence with the mend.
+    """
+    config = settings.config
+    for warning in settings.warnings:
+        log.warning(warning)
+    try:
+        engines = {
+            "llm": choose_engine("llm", config.engines.llm, LLM_VENDORS, settings.secrets.values),
+            "tts": choose_engine("tts", config.engines.tts, TTS_VENDORS, settings.secrets.values),
+        }
+        characters = CharacterManager.load(PROJECT_ROOT / config.characters.folder, config.characters.default)
+        async with AsyncExitStack() as stack:
+            tts = await stack.enter_async_context(open_tts(engines["tts"], _tts_settings(settings)))
+            llm = await stack.enter_async_context(open_llm(engines["llm"], _llm_settings(settings, characters)))
+            history = await stack.enter_async_context(open_history(config.history.url, PROJECT_ROOT))
+            connections = ConnectionManager(InProcessPresence(), config.limits)
+            backend = Backend(
+                config, Authenticator(settings.secrets.tokens), characters, llm, tts, engines, history, connections,
+                _rates(config),
+            )  # fmt: skip
+            _announce(backend)
+            yield backend
+    except (EngineUnavailable, HistoryUrlError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _announce(backend: Backend) -> None:
+    for kind, choice in backend.engines.items():
+        log.info(f"{kind}: {choice.name} ({choice.reason})")
+    if backend.authenticator.demo:
+        log.info(f"demo mode: no token is configured, so {DEMO_TOKEN} is accepted, from this machine only")
+    log.info(f"characters: {', '.join(character.name for character in backend.characters.all())}")
+
+
+def _llm_settings(settings: Settings, characters: CharacterManager) -> LLMSettings:
+    config = settings.config
+    return LLMSettings(
+        endpoint=config.endpoints.llm,
+        model=config.models.llm_model,
+        stream=config.llm.stream,
+        reasoning_effort=config.llm.reasoning_effort,
+        secrets=settings.secrets.values,
+        scripts={character.name: character.script for character in characters.all() if character.script},
+        connect_s=config.timeouts.vendor_connect,
+        first_token_s=config.timeouts.llm_first_token,
+        gap_s=config.timeouts.llm_gap,
+        total_s=config.timeouts.llm_total,
+    )
+
+
+def _tts_settings(settings: Settings) -> TTSSettings:
+    config = settings.config
+    return TTSSettings(
+        endpoint=config.endpoints.tts,
+        model=config.models.tts_model,
+        sample_rate_hz=config.audio.tts_sample_rate,
+        verify_tls=config.ssl.verify_tts,
+        secrets=settings.secrets.values,
+        connect_s=config.timeouts.vendor_connect,
+        first_audio_s=config.timeouts.tts_first_audio,
+        gap_s=config.timeouts.tts_gap,
+    )
+
+
+def _rates(config: Config) -> RateLimits:
+    limits = config.limits
+    return RateLimits(
+        {
+            "connects": limits.connects_per_minute,
+            "turns": limits.turns_per_minute,
+            "refused_turns": limits.turns_per_minute,
+            "wrong_tokens": limits.wrong_tokens_per_minute,
+            "protocol_errors": limits.protocol_errors_per_minute,
+        }
+    )

@@ -1,0 +1,276 @@
+"""config.yaml, credentials.py and the environment in, a frozen Config and the Secrets out; every default is here."""
+
+import ipaddress
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Meta, Struct
+
+from server.config_file import ConfigError, decode, read_bytes, read_model
+from server.credentials_file import Secrets, read_secrets
+
+__all__ = ["PROJECT_ROOT", "Config", "ConfigError", "Secrets", "Settings", "load"]
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: the system picks one
+Text = Annotated[str, Meta(pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+\Z", description="one line of text")]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@A-Z]+)\Z",
+        description='"*" or an origin such as "https://example.org" (lower case, nothing after the host and port)',
+    ),
+]
+Extension = Literal["turns", "sentences", "barge_in", "speech_events", "binary_audio", "stages", "history", "resume"]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+SecondsOrNone = Annotated[float, Meta(ge=0, le=86400)]  # 0 switches it off
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Rate = Annotated[int, Meta(ge=0, le=1_000_000_000)]  # 0 switches the limit off
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of config.yaml; unknown keys are refused."""
+
+
+class ServerConfig(Section, frozen=True):
+    host: Text = "0.0.0.0"
+    port: Port = 8765
+    allowed_origins: tuple[Origin, ...] = ("*",)  # browser pages that may open /ws
+    cors_origins: tuple[Origin, ...] = ("*",)  # browser pages that may read the HTTP answers
+
+
+class EndpointsConfig(Section, frozen=True):
+    asr: Text = "wss://openspeech.bytedance.com/api/v3/sauc/bigmodel_async"
+    tts: Text = "wss://api.minimaxi.com/ws/v1/t2a_v2"
+    llm: Text = "https://ark.cn-beijing.volces.com/api/v3"
+
+
+class SSLConfig(Section, frozen=True):
+    verify_tts: bool = True
+
+
+class TimeoutsConfig(Section, frozen=True):
+    """All in seconds."""
+
+    websocket_connect: Seconds = 30.0  # until the first message
+    websocket_receive: SecondsOrNone = 0.01  # the specification's; without effect: nothing here polls
+    vendor_connect: Seconds = 5.0
+    llm_first_token: Seconds = 15.0
+    llm_gap: Seconds = 10.0
+    llm_total: Seconds = 60.0
+    tts_first_audio: Seconds = 5.0
+    tts_gap: Seconds = 5.0
+    asr_final: Seconds = 8.0
+
+
+class ModelsConfig(Section, frozen=True):
+    llm_model: Text = "doubao-seed-1-6-lite-251015"
+    tts_model: Text = "speech-2.8-hd"
+
+
+class AudioConfig(Section, frozen=True):
+    """Sample rates in Hz: `asr` is what the client sends, `tts` what it gets."""
+
+    asr_sample_rate: Annotated[int, Meta(ge=8000, le=48000)] = 16000
+    tts_sample_rate: Literal[8000, 16000, 22050, 24000, 32000, 44100] = 16000
+    channels: Literal[1] = 1
+    bits: Literal[16] = 16
+    chunk_ms: Annotated[int, Meta(ge=10, le=1000)] = 80
+
+
+class LLMConfig(Section, frozen=True):
+    stream: bool = True
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] = "minimal"
+    context_tokens: Annotated[int, Meta(ge=100, le=10_000_000)] = 8000
+
+
+class EnginesConfig(Section, frozen=True):
+    """`auto` or the name of a vendor; the vendor tables know which exist."""
+
+    llm: Text = "auto"
+    tts: Text = "auto"
+    asr: Text = "auto"
+    vad: Text = "auto"
+
+
+class HistoryConfig(Section, frozen=True):
+    url: Text = "sqlite:///data/chatanon.db"  # a relative path starts at the project root
+
+
+class CharactersConfig(Section, frozen=True):
+    default: Text = "anon"
+    folder: Text = "prompts"  # a relative path starts at the project root
+
+
+class ProtocolConfig(Section, frozen=True):
+    default_extensions: tuple[Extension, ...] = ()
+
+
+class AudioLengthConfig(Section, frozen=True):
+    batch: Seconds = 60.0
+    stream: Seconds = 120.0
+
+
+class LimitsConfig(Section, frozen=True):
+    """A name says its unit; bytes are those of a frame on the wire unless a comment says otherwise."""
+
+    max_frame_bytes: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 3145728
+    max_other_frame_bytes: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 262144  # any message but batch audio
+    max_first_frame_bytes: Annotated[int, Meta(ge=256, le=1_000_000_000)] = 4096
+    max_message_chars: Count = 4000
+    max_chunk_bytes: Annotated[int, Meta(ge=2, le=1_000_000_000)] = 65536  # of samples, base64 undone
+    max_audio_seconds: AudioLengthConfig = AudioLengthConfig()
+    buffered_audio_seconds: Seconds = 10.0
+    queued_messages: Count = 8
+    send_buffer_bytes: Count = 1048576
+    send_timeout_seconds: Seconds = 10.0
+    connections: Count = 10000
+    unauthenticated: Count = 256
+    unauthenticated_per_address: Rate = 64
+    connects_per_minute: Rate = 60  # per token
+    turns_per_minute: Rate = 60  # per token
+    audio_chunks_per_second: Rate = 60
+    audio_chunks_burst: Count = 120
+    wrong_tokens_per_minute: Rate = 10  # per address
+    protocol_errors_per_minute: Rate = 10
+    idle_minutes: Annotated[float, Meta(ge=0, le=100_000)] = 30.0  # 0: never
+    resume_seconds: SecondsOrNone = 60.0
+    drain_seconds: SecondsOrNone = 30.0
+
+
+class LogConfig(Section, frozen=True):
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+
+
+class Config(Section, frozen=True):
+    """Everything an operator may choose, but for the secrets."""
+
+    server: ServerConfig = ServerConfig()
+    endpoints: EndpointsConfig = EndpointsConfig()
+    ssl: SSLConfig = SSLConfig()
+    timeouts: TimeoutsConfig = TimeoutsConfig()
+    models: ModelsConfig = ModelsConfig()
+    audio: AudioConfig = AudioConfig()
+    llm: LLMConfig = LLMConfig()
+    engines: EnginesConfig = EnginesConfig()
+    history: HistoryConfig = HistoryConfig()
+    characters: CharactersConfig = CharactersConfig()
+    protocol: ProtocolConfig = ProtocolConfig()
+    limits: LimitsConfig = LimitsConfig()
+    log: LogConfig = LogConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server starts from. `warnings` are sentences to log once; `source` names the configuration's file."""
+
+    config: Config
+    secrets: Secrets
+    warnings: tuple[str, ...]
+    source: str
+
+    @property
+    def demo(self) -> bool:
+        """No token is configured: only the demo token, and only from this machine."""
+        return not self.secrets.tokens
+
+
+def load(environ: Mapping[str, str] = os.environ, root: Path = PROJECT_ROOT) -> Settings:
+    """Read config.yaml and credentials.py at `root`, or the files that CHATANON_CONFIG and CHATANON_CREDENTIALS name.
+
+    An empty CHATANON_CREDENTIALS means no such file; any other variable that is set but blank counts as not set.
+
+    Raises:
+        ConfigError: something in them cannot be used.
+    """
+    warnings: list[str] = []
+    path, named_by = root / "config.yaml", None
+    if environ.get("CHATANON_CONFIG", "").strip():
+        path, named_by = Path(environ["CHATANON_CONFIG"].strip()), "CHATANON_CONFIG"
+    data = read_bytes(path, named_by)
+    source = "defaults" if data is None else str(path)
+    if data is None:
+        warnings.append(f"{path}: there is no such file; every key has its default")
+    config, places = read_model(Config, decode(data or b"", path), source, environ)
+    for name, address in _endpoints(config):
+        _check_endpoint(name, address, places.get(("endpoints", name), source))
+    secrets, about_secrets = _load_secrets(environ, root)
+    return Settings(config, secrets, (*warnings, *_doubts(config), *about_secrets), source)
+
+
+def _load_secrets(environ: Mapping[str, str], root: Path) -> tuple[Secrets, tuple[str, ...]]:
+    named = environ.get("CHATANON_CREDENTIALS")
+    if named is None:
+        path, named_by = root / "credentials.py", None
+    elif named.strip():
+        path, named_by = Path(named.strip()), "CHATANON_CREDENTIALS"
+    else:
+        return read_secrets(environ)
+    data = read_bytes(path, named_by)
+    return read_secrets(environ) if data is None else read_secrets(environ, path, data)
+
+
+def _endpoints(config: Config) -> Iterator[tuple[Literal["asr", "tts", "llm"], str]]:
+    yield "asr", config.endpoints.asr
+    yield "tts", config.endpoints.tts
+    yield "llm", config.endpoints.llm
+
+
+def _check_endpoint(name: Literal["asr", "tts", "llm"], address: str, place: str) -> None:
+    schemes = ("http", "https") if name == "llm" else ("ws", "wss")
+    parts = _split(address)
+    if parts is None or parts.scheme not in schemes:
+        what = f"must be an address of the form {schemes[1]}://host/path ({schemes[0]}:// without encryption)"
+    elif "@" in address:  # also behind the host, where a slash in a password puts it
+        what = "must not hold an @, a user name or a password; keys belong in the environment or in credentials.py"
+    elif parts.fragment or (name == "llm" and parts.query):
+        what = "must end with the path, because more is added to it; remove what follows the ? or #"
+    else:
+        return
+    raise ConfigError(f"{place}: endpoints.{name} {what}")
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of an address whose host and port can be used, else None."""
+    if "\\" in address or any(character.isspace() for character in address):
+        return None
+    try:
+        parts = urlsplit(address)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _doubts(config: Config) -> Iterator[str]:
+    """What works, and should not pass unnoticed."""
+    plain = [
+        f"endpoints.{name}"
+        for name, address in _endpoints(config)
+        if (parts := urlsplit(address)).scheme in ("http", "ws") and not _is_loopback(parts.hostname or "")
+    ]
+    if plain:
+        yield f"{', '.join(plain)}: not encrypted on the way to another machine; use https:// or wss://"
+    if not config.ssl.verify_tts:
+        yield "ssl.verify_tts is false: whoever sits on the way can read the voice vendor's key; set it to true"
+    batch, rate = config.limits.max_audio_seconds.batch, config.audio.asr_sample_rate
+    fits = config.limits.max_frame_bytes * 3 / 4 / (rate * 2)  # base64, s16le
+    if batch > fits:
+        yield (
+            f"limits.max_frame_bytes: {config.limits.max_frame_bytes} holds only {fits:.0f} s of audio at {rate} Hz, "
+            f"limits.max_audio_seconds.batch is {batch:g}; raise the one or lower the other"
+        )

@@ -1,0 +1,127 @@
+"""The live sessions of this process: how many may come, one connection per token, and how they all leave."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Protocol
+
+import anyio
+from msgspec import UNSET
+
+from server import wire
+from server.auth import is_loopback
+from server.config import LimitsConfig
+from server.connection import HangUp
+from server.wire import Disconnected, Error
+from stores.presence import Presence
+
+_BUSY_RETRY_MS = 5_000
+# Reconnects after a shutdown are spread over this, so that they do not all come at once.
+_RECONNECT_SPREAD_MS = 10_000
+
+
+class LiveSession(Protocol):
+    """What the manager needs of a session: server/session.py."""
+
+    last_heard: float
+
+    async def end(self, end: HangUp) -> None:
+        """Stop at once; on return it can send no more."""
+        ...
+
+    async def finish(self, end: HangUp) -> None:
+        """Stop after the running turn."""
+        ...
+
+
+class ConnectionManager:
+    """Who is here. `draining`: the server is on its way out and takes nobody in."""
+
+    def __init__(self, presence: Presence, limits: LimitsConfig) -> None:
+        self.draining = False
+        self._presence = presence
+        self._limits = limits
+        self._sessions: set[LiveSession] = set()
+        self._strangers: Counter[str] = Counter()
+
+    @contextmanager
+    def unauthenticated(self, address: str | None) -> Iterator[None]:
+        """A place for a socket until it has said who it is.
+
+        Raises:
+            HangUp: there is none.
+        """
+        if self.draining:
+            raise _shutting_down()
+        here = address or ""
+        per_address = 0 if is_loopback(address) else self._limits.unauthenticated_per_address
+        strangers = self._strangers.total()
+        if (
+            len(self._sessions) + strangers >= self._limits.connections
+            or strangers >= self._limits.unauthenticated
+            or (per_address and self._strangers[here] >= per_address)
+        ):
+            busy = Error("The server is full", "server_busy", retryable=True, retry_after_ms=_BUSY_RETRY_MS)
+            raise HangUp(busy, wire.CLOSE_SERVER_BUSY)
+        self._strangers[here] += 1
+        try:
+            yield
+        finally:
+            self._strangers[here] -= 1
+            if not self._strangers[here]:
+                del self._strangers[here]
+
+    @asynccontextmanager
+    async def claimed(self, session: LiveSession, token_hash: str) -> AsyncIterator[None]:
+        """The token is this session's: whoever had it before has left, and can no longer send."""
+        self._sessions.add(session)
+        try:
+            claim = await self._presence.claim(token_hash, partial(session.end, _replaced()))
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._presence.release(claim)
+        finally:
+            self._sessions.discard(session)
+
+    async def drain(self, seconds: float) -> None:
+        """Take nobody in, let running turns end for so long, then say good-bye to all."""
+        self.draining = True
+        sessions = list(self._sessions)
+        with anyio.move_on_after(seconds):
+            async with anyio.create_task_group() as tasks:
+                for session in sessions:
+                    tasks.start_soon(session.finish, _shutting_down())
+        async with anyio.create_task_group() as tasks:
+            for session in self._sessions:
+                tasks.start_soon(session.end, _shutting_down())
+
+    async def end_idle(self) -> None:
+        """For ever: end whoever has said nothing for `idle_minutes`. One task for all of them."""
+        idle_s = self._limits.idle_minutes * 60
+        if not idle_s:
+            return
+        while True:
+            await anyio.sleep(min(30.0, idle_s / 4))
+            silent_since = anyio.current_time() - idle_s
+            async with anyio.create_task_group() as tasks:
+                for session in self._sessions:
+                    if session.last_heard < silent_since:
+                        tasks.start_soon(session.end, _idle(self._limits.idle_minutes))
+
+
+def _replaced() -> HangUp:
+    sentence = "Another client connected with the same token"
+    return HangUp(Disconnected("new_connection", sentence, UNSET), wire.CLOSE_REPLACED)
+
+
+def _shutting_down() -> HangUp:
+    wait_ms = random.randint(0, _RECONNECT_SPREAD_MS)
+    return HangUp(Disconnected("server_shutdown", "The server is shutting down", wait_ms), wire.CLOSE_SHUTDOWN)
+
+
+def _idle(minutes: float) -> HangUp:
+    return HangUp(Error(f"Nothing was heard for {minutes:g} minutes", "idle", retryable=True), wire.CLOSE_IDLE)

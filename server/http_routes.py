@@ -1,0 +1,102 @@
+"""What a browser or a load balancer asks: /, /health, /ready, /characters, /asyncapi.json."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from server.asyncapi import asyncapi_document
+from server.backend import Backend
+
+NAME = "ChatAnon Backend"
+VERSION = "0.1.0"
+
+
+class Engine(BaseModel):
+    """Which engine serves, and why it and not another."""
+
+    name: str
+    reason: str
+
+
+class About(BaseModel):
+    """What this server is."""
+
+    name: str
+    version: str
+    status: str
+    demo: bool
+    engines: dict[str, Engine]
+    credits: list[str]
+    websocket: str = "/ws"
+
+
+class Status(BaseModel):
+    """One word on how it is."""
+
+    status: str
+
+
+class CharacterItem(BaseModel):
+    """A character one can talk with."""
+
+    name: str
+    display_name: str
+    description: str
+    greeting: str
+
+
+class CharacterList(BaseModel):
+    """All of them."""
+
+    characters: list[CharacterItem]
+
+
+def http_routes(backend: Backend) -> APIRouter:
+    """The routes of one server. None of them does I/O."""
+    router = APIRouter()
+    asyncapi = asyncapi_document(VERSION)
+
+    @router.get("/", summary="服务器信息")
+    async def about() -> About:
+        engines = {kind: Engine(name=choice.name, reason=choice.reason) for kind, choice in backend.engines.items()}
+        credits = [choice.vendor.credit for choice in backend.engines.values() if choice.vendor.credit]
+        return About(
+            name=NAME,
+            version=VERSION,
+            status="draining" if backend.connections.draining else "running",
+            demo=backend.authenticator.demo,
+            engines=engines,
+            credits=credits,
+        )
+
+    @router.get("/health", summary="健康检查：进程存活")
+    async def health() -> Status:
+        return Status(status="ok")
+
+    @router.get("/ready", summary="就绪检查：能否接待新连接", responses={503: {"model": Status}})
+    async def ready(response: Response) -> Status:
+        if backend.connections.draining:
+            response.status_code = 503
+            return Status(status="draining")
+        return Status(status="ready")
+
+    @router.get("/characters", summary="可用角色列表")
+    async def characters() -> CharacterList:
+        return CharacterList(
+            characters=[
+                CharacterItem(
+                    name=character.name,
+                    display_name=character.display_name,
+                    description=character.description,
+                    greeting=character.greeting,
+                )
+                for character in backend.characters.all()
+            ]
+        )
+
+    @router.get("/asyncapi.json", summary="/ws 的消息，AsyncAPI 3")
+    async def messages() -> dict[str, Any]:
+        return asyncapi
+
+    return router

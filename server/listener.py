@@ -1,0 +1,143 @@
+"""An ASGI app in, a serving process out: uvicorn with the limits of a voice server, and an end that drops nobody.
+
+What `python -m server.main` adds to the plain `uvicorn` command: an own listening socket (TCP_USER_TIMEOUT frees
+connections whose other end is gone or does not read, a bounded send buffer), the WebSocket limits of `config.limits`,
+no compression, and the shutdown of `limits.drain_seconds`.
+"""
+
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import anyio
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+from server.config import Config, ConfigError
+
+# A peer that acknowledges nothing, or reads nothing, for this long is gone (tcp(7); RFC 5482).
+_TCP_USER_TIMEOUT_MS = 20_000
+_PING_INTERVAL_S = 20.0
+_BACKLOG = 2048
+# More fragments than this are no message but an attack: each empty one costs memory and counts for nothing elsewhere.
+_MAX_FRAGMENTS = 1024
+
+Drain = Callable[[], Awaitable[None]]
+
+
+class LimitedWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, with a bound on fragments and a way to cut off a client that takes nothing more."""
+
+    def handle_connect(self, event: Any) -> None:
+        """Offer `chatanon.cut_off` to the app, in the scope of the connection."""
+        super().handle_connect(event)
+        scope = getattr(self, "scope", None)
+        if scope is not None:
+            cast(dict[str, Any], scope)["extensions"]["chatanon.cut_off"] = self.cut_off
+
+    def handle_cont(self, event: Frame) -> None:
+        """A fragment. RFC 6455, 7.4.1: 1008 is for a message that violates a policy."""
+        if len(self.frames) >= _MAX_FRAGMENTS:
+            self.conn.fail(1008, "too many fragments")
+            self.handle_parser_exception()
+        else:
+            super().handle_cont(event)
+
+    def cut_off(self, farewell: str, code: int, *, at_once: bool) -> None:
+        """End a transport whose buffer is full: at once, or with last words behind what waits there."""
+        if at_once:
+            self.transport.abort()
+        elif not self.close_sent and not self.transport.is_closing():
+            self.conn.send_text(farewell.encode())
+            self.conn.send_close(code)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.transport.close()
+
+
+class Listener(uvicorn.Server):
+    """One signal: stop taking callers, let them finish, go. A second one: go now."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._on_ready = on_ready
+        self._stop = False
+        self._hurry = anyio.CancelScope()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn's own raises the signal again at the end; ours ends with 0, as asked."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Only flags: a signal handler must not do work of its own."""
+        if self._stop:
+            self.force_exit = self.should_exit = True
+            self._hurry.cancel()
+        self._stop = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take callers."""
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: is it time to go?"""
+        if self._stop and not self.should_exit:
+            with self._hurry:
+                await self._drain()
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def listen(app: Any, config: Config, drain: Drain, on_ready: Callable[[int], None]) -> None:
+    """Serve until told to stop. `on_ready` is told the port.
+
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+    server_socket = _bind(config)
+    uvicorn_config = uvicorn.Config(
+        app,
+        loop="uvloop" if sys.platform == "linux" else "asyncio",
+        ws=LimitedWebSocket,
+        ws_max_size=config.limits.max_frame_bytes,
+        ws_per_message_deflate=False,
+        ws_ping_interval=_PING_INTERVAL_S,
+        ws_ping_timeout=None,  # a full audio buffer holds pongs back too: the dead are found by TCP_USER_TIMEOUT
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=2,  # all are gone by then: what is left does not answer
+    )
+    port: int = server_socket.getsockname()[1]
+    Listener(uvicorn_config, drain, lambda: on_ready(port)).run(sockets=[server_socket])
+
+
+def _bind(config: Config) -> socket.socket:
+    host, port = config.server.host, config.server.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        server_socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"server.host, server.port: cannot listen on {host}:{port} ({error.strerror}); "
+            "stop what uses it or choose another, e.g. CHATANON_SERVER__PORT=8766"
+        ) from error
+    # Inherited by every connection.
+    server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, config.limits.send_buffer_bytes)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        server_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT_MS)
+    return server_socket

@@ -1,0 +1,53 @@
+"""Events in, lines on standard error out: JSON for machines, plain lines at a terminal."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_SECRET_NAME = re.compile(r"(api_?)?(token|key|secret|authorization)$", re.IGNORECASE)
+_QUERY = re.compile(r"\?\S*")
+
+
+def configure_logs(level: str) -> None:
+    """Once, at start. Nothing of what people say is logged; a token appears as the first 8 digits of its hash."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    at_terminal = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if at_terminal else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if at_terminal else "iso", utc=not at_terminal),
+            *([] if at_terminal else [structlog.processors.format_exc_info]),
+            redact,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    for name in ("uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, _WithoutQuery) for known in logger.filters):
+            logger.addFilter(_WithoutQuery())
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A second line of defence: a field named like a secret is shown only as long as a short hash is."""
+    for name, value in event.items():
+        if _SECRET_NAME.search(name) and isinstance(value, str) and len(value) > 8:
+            event[name] = "***"
+    return event
+
+
+class _WithoutQuery(logging.Filter):
+    """uvicorn logs the path of every connection; what stands behind the ? may be a token put there by mistake."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_QUERY.sub("?***", value) if isinstance(value, str) else value for value in record.args)
+        return True

@@ -1,0 +1,105 @@
+"""Settings in, a running server out: `python -m server.main`, or `uvicorn server.main:app`."""
+
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+import anyio
+import structlog
+from fastapi import FastAPI, WebSocket
+from fastapi.middleware.cors import CORSMiddleware
+
+from server.backend import Backend, open_backend
+from server.config import Config, ConfigError, Settings, load
+from server.http_routes import NAME, VERSION, http_routes
+from server.listener import listen
+from server.logs import configure_logs
+from server.websocket_endpoint import serve
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+class Application:
+    """The ASGI app. Everything is built in its lifespan, nothing at import.
+
+    A lifespan of our own around FastAPI's, because a refusal to start must be one sentence under any ASGI server, and
+    a framework's lifespan reports a traceback.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """`settings`: None reads them when the lifespan begins."""
+        self._settings = settings
+        self._routes: FastAPI | None = None
+        self._backend: Backend | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """https://asgi.readthedocs.io/en/latest/specs/main.html"""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._routes is None:
+            raise RuntimeError("The app was called before its lifespan began; start the server with its lifespan on")
+        else:
+            await self._routes(scope, receive, send)
+
+    async def drain(self) -> None:
+        """Stop taking callers, and let those who are here finish."""
+        if self._backend is not None:
+            await self._backend.connections.drain(self._backend.config.limits.drain_seconds)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            settings = self._settings or load()
+            configure_logs(settings.config.log.level)
+            async with open_backend(settings) as self._backend, anyio.create_task_group() as tasks:
+                self._routes = _routes(self._backend)
+                tasks.start_soon(self._backend.connections.end_idle)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                tasks.cancel_scope.cancel()
+        except ConfigError as refusal:
+            await send({"type": "lifespan.startup.failed", "message": str(refusal)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+
+def _routes(backend: Backend) -> FastAPI:
+    app = FastAPI(title=NAME, version=VERSION)
+    app.add_middleware(CORSMiddleware, allow_origins=list(backend.config.server.cors_origins), allow_methods=["GET"])
+    app.include_router(http_routes(backend))
+
+    @app.websocket("/ws")
+    async def talk(websocket: WebSocket) -> None:
+        await serve(backend, websocket)
+
+    return app
+
+
+def _say_where(config: Config, port: int) -> None:
+    host = "localhost" if config.server.host in ("0.0.0.0", "::") else config.server.host
+    url = f"ws://{host}:{port}/ws"
+    log.info(f"ready: {url} - talk to it: python client/test_client.py --url {url} --token <token>", port=port)
+
+
+def main() -> int:
+    """Serve until a signal. Exit status 0 after a clean end, 2 where the settings cannot be used."""
+    try:
+        settings = load()
+        configure_logs(settings.config.log.level)
+        app = Application(settings)
+        listen(app, settings.config, app.drain, partial(_say_where, settings.config))
+    except ConfigError as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    return 0
+
+
+app = Application()
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Frames of one connection in, messages out; what is none is answered here."""
+
+from server import wire
+from server.config import LimitsConfig
+from server.connection import Connection, HangUp
+from server.rate_limits import RateLimits
+
+
+class MessageReader:
+    """The next message of a connected client; never anything that is not one."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        limits: LimitsConfig,
+        rates: RateLimits,
+        session_id: str,
+        extensions: frozenset[wire.Extension],
+    ) -> None:
+        self._connection = connection
+        self._limits = limits
+        self._rates = rates
+        self._session_id = session_id
+        self._extensions = extensions
+
+    async def next(self) -> wire.AnyClientMessage | None:
+        """The next frame's message; None where it was none, and an error was the answer.
+
+        Raises:
+            ConnectionLost: the client is gone.
+            HangUp: the frame is too big, or there were too many that were no messages.
+        """
+        frame = await self._connection.receive()
+        try:
+            return self._decode(frame)
+        except wire.WireError as error:
+            refusal = wire.Error(str(error), error.code, retryable=False)
+            if error.code in ("bad_json", "bad_message") and self._too_many_errors():
+                raise HangUp(refusal, wire.CLOSE_BAD_HANDSHAKE) from None
+            await self._connection.send(refusal)
+            return None
+
+    def _decode(self, frame: str | bytes) -> wire.AnyClientMessage:
+        check_frame_size(frame, self._limits.max_frame_bytes)
+        large = is_longer(frame, self._limits.max_other_frame_bytes)
+        try:
+            message = decode_frame(frame)
+        except wire.WireError as error:
+            if large and error.code != "bad_audio":
+                check_frame_size(frame, self._limits.max_other_frame_bytes)
+            raise
+        if large and not isinstance(message, wire.AudioMessage):
+            check_frame_size(frame, self._limits.max_other_frame_bytes)
+        needed = wire.EXTENSION_OF.get(type(message))
+        if needed is not None and needed not in self._extensions:
+            raise wire.WireError("unknown_type", f"This message belongs to the extension {needed!r}, not granted here")
+        return message
+
+    def _too_many_errors(self) -> bool:
+        return self._rates.retry_after_ms("protocol_errors", self._session_id) is not None
+
+
+def decode_frame(frame: str | bytes) -> wire.AnyClientMessage:
+    """A frame as a message.
+
+    Raises:
+        WireError: it is none.
+    """
+    if isinstance(frame, bytes):
+        raise wire.WireError("bad_message", "Messages are text frames; a binary frame is none")
+    return wire.decode(frame)
+
+
+def is_longer(frame: str | bytes, limit: int) -> bool:
+    """Whether a frame has more bytes than this; they are counted only where its characters do not tell."""
+    if isinstance(frame, bytes) or len(frame) > limit or len(frame) * 4 <= limit:
+        return len(frame) > limit
+    return len(frame.encode("utf-8", "surrogatepass")) > limit
+
+
+def check_frame_size(frame: str | bytes, limit: int) -> None:
+    """End the connection over a frame that is too big."""
+    if is_longer(frame, limit):
+        refusal = wire.Error(f"The frame has more than {limit} bytes", "message_too_big", retryable=False)
+        raise HangUp(refusal, wire.CLOSE_TOO_BIG)

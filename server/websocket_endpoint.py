@@ -1,0 +1,122 @@
+"""A socket in, a served caller out: the handshake with its refusals, then the session."""
+
+import time
+import uuid
+
+import anyio
+import structlog
+from starlette.websockets import WebSocket
+
+from conversation.character import Character
+from server import wire
+from server.auth import Caller, is_loopback, origin_allowed
+from server.backend import Backend
+from server.connection import Connection, ConnectionLost, HangUp
+from server.message_handlers import handle
+from server.message_reader import check_frame_size, decode_frame
+from server.session import Session, unknown_character
+from server.wire import Connect, Error
+
+log = structlog.get_logger()
+
+# A wrong token is answered after this long, whatever was wrong with it.
+_REFUSAL_S = 0.05
+
+
+async def serve(backend: Backend, websocket: WebSocket) -> None:
+    """One connection from its first frame to its last. The outermost border: nothing is raised."""
+    connection = Connection(websocket, backend.config.limits.send_timeout_seconds)
+    try:
+        await connection.accept()
+        try:
+            with backend.connections.unauthenticated(connection.address):
+                hello, caller, character = await _shake_hands(backend, connection)
+            await _serve_caller(backend, connection, hello, caller, character)
+        except HangUp as end:
+            await connection.hang_up(end.farewell, end.code)
+        except Exception:
+            ref = uuid.uuid4().hex[:12]
+            log.exception("incident", ref=ref)
+            sorry = Error(f"Something went wrong on our side (incident {ref})", "internal", retryable=True, ref=ref)
+            await connection.hang_up(sorry, wire.CLOSE_INTERNAL)
+    except ConnectionLost:
+        pass
+
+
+async def _serve_caller(
+    backend: Backend, connection: Connection, hello: Connect, caller: Caller, character: Character
+) -> None:
+    wanted = backend.config.protocol.default_extensions if hello.extensions is None else hello.extensions
+    session = Session(backend, connection, caller, character, wire.GRANTED_EXTENSIONS.intersection(wanted))
+    async with backend.connections.claimed(session, caller.token_hash):
+        log.info("connected", token=caller.label, character=character.name)
+        await session.run(handle, asked_for_extensions=hello.extensions is not None)
+    log.info("gone", token=caller.label)
+
+
+async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connect, Caller, Character]:
+    """The first message and who sent it.
+
+    Raises:
+        HangUp: it is not acceptable; a live session of the same token is untouched.
+    """
+    if not origin_allowed(connection.origin, backend.config.server.allowed_origins, demo=backend.authenticator.demo):
+        raise HangUp(
+            Error("Pages of this origin may not connect here", "origin_not_allowed", retryable=False),
+            wire.CLOSE_ORIGIN,
+        )
+    hello = await _first_message(backend, connection)
+    caller = await _authenticate(backend, connection, hello)
+    name = hello.character_name
+    character = backend.characters.default if not name else backend.characters.find(name)
+    if character is None:
+        raise HangUp(
+            Error(unknown_character(backend), "unknown_character", retryable=False), wire.CLOSE_UNKNOWN_CHARACTER
+        )
+    wait_ms = backend.rates.retry_after_ms("connects", caller.token_hash)
+    if wait_ms is not None:
+        raise HangUp(
+            Error("Too many connections with this token", "rate_limited", retryable=True, retry_after_ms=wait_ms),
+            wire.CLOSE_RATE_LIMITED,
+        )
+    return hello, caller, character
+
+
+async def _first_message(backend: Backend, connection: Connection) -> Connect:
+    seconds = backend.config.timeouts.websocket_connect
+    with anyio.move_on_after(seconds):
+        frame = await connection.receive()
+        check_frame_size(frame, backend.config.limits.max_first_frame_bytes)
+        try:
+            hello = decode_frame(frame)
+        except wire.WireError as error:
+            code: wire.ErrorCode = error.code if error.code in ("bad_json", "bad_message") else "not_connected"
+            raise HangUp(Error(str(error), code, retryable=False), wire.CLOSE_BAD_HANDSHAKE) from None
+        if isinstance(hello, Connect):
+            return hello
+        raise HangUp(
+            Error("The first message must be `connect`", "not_connected", retryable=False), wire.CLOSE_BAD_HANDSHAKE
+        )
+    raise HangUp(
+        Error(f"No `connect` message within {seconds:g} seconds", "handshake_timeout", retryable=True),
+        wire.CLOSE_HANDSHAKE_TIMEOUT,
+    )
+
+
+async def _authenticate(backend: Backend, connection: Connection, hello: Connect) -> Caller:
+    began = time.monotonic()
+    caller = backend.authenticator.authenticate(hello.api_token, connection.address)
+    if caller is not None:
+        return caller
+    log.warning("unauthorized", address=connection.address)
+    await anyio.sleep(_REFUSAL_S - (time.monotonic() - began))
+    address = connection.address
+    wait_ms = None
+    if not is_loopback(address):
+        wait_ms = backend.rates.retry_after_ms("wrong_tokens", address or "")
+    if wait_ms is not None:
+        raise HangUp(
+            Error("Too many wrong tokens from this address", "rate_limited", retryable=True, retry_after_ms=wait_ms),
+            wire.CLOSE_RATE_LIMITED,
+        )
+    raise HangUp(Error("The token is not valid", "unauthorized", retryable=False), wire.CLOSE_UNAUTHORIZED)

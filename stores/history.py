@@ -1,0 +1,106 @@
+"""Turns of a talk in, its newest messages out: the HistoryStore Protocol, and the store that lives in memory."""
+
+import itertools
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from services.base import Line
+
+MEMORY_MESSAGES = 2000  # per caller and character, the oldest go first: ten times what `get_history` may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryKey:
+    """Whose talk with whom. `token_hash` is the SHA-256 of the token in 64 hex digits, kept out of the repr."""
+
+    token_hash: str = field(repr=False)
+    character: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message as it was said. The user's text is in `content_cn`; `lines` are the sentences of a reply."""
+
+    id: int  # grows with time, never used twice, also not after `clear`
+    turn_id: str
+    role: Literal["user", "assistant"]
+    content_cn: str
+    content_jp: str | None
+    emotion: str | None
+    lines: tuple[Line, ...]
+    at: datetime  # UTC, whole milliseconds
+    cut: bool  # the turn was ended from outside before its reply was whole
+
+
+class HistoryUnavailable(Exception):
+    """The history cannot be read or written now; str(error) is one sentence, without a path or a statement."""
+
+
+class HistoryStore(Protocol):
+    """What callers and characters said to each other. Every method raises HistoryUnavailable."""
+
+    async def append_turn(
+        self,
+        key: HistoryKey,
+        turn_id: str,
+        user_text: str,
+        lines: Sequence[Line],
+        *,
+        content_cn: str,
+        content_jp: str,
+        emotion: str,
+        cut: bool = False,
+    ) -> None:
+        """Keep both sides of a turn, or neither; durable on return. Without lines only the user's text is kept."""
+        ...
+
+    async def newest(self, key: HistoryKey, limit: int, before: int | None = None) -> tuple[list[StoredMessage], bool]:
+        """At most `limit` messages, older than the id `before`, oldest first, and whether there are older ones."""
+        ...
+
+    async def clear(self, key: HistoryKey) -> None:
+        """Forget this caller's talk with this character."""
+        ...
+
+
+def utc_now() -> datetime:
+    """The present, cut to whole milliseconds as the wire shows it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class MemoryHistory:
+    """A HistoryStore that ends with the process, and is never unavailable."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._talks: dict[HistoryKey, deque[StoredMessage]] = {}
+
+    async def append_turn(
+        self,
+        key: HistoryKey,
+        turn_id: str,
+        user_text: str,
+        lines: Sequence[Line],
+        *,
+        content_cn: str,
+        content_jp: str,
+        emotion: str,
+        cut: bool = False,
+    ) -> None:
+        at = utc_now()
+        talk = self._talks.setdefault(key, deque(maxlen=MEMORY_MESSAGES))
+        talk.append(StoredMessage(next(self._ids), turn_id, "user", user_text, None, None, (), at, cut))
+        if lines:
+            reply = (content_cn, content_jp, emotion, tuple(lines))
+            talk.append(StoredMessage(next(self._ids), turn_id, "assistant", *reply, at, cut))
+
+    async def newest(self, key: HistoryKey, limit: int, before: int | None = None) -> tuple[list[StoredMessage], bool]:
+        talk = [message for message in self._talks.get(key, ()) if before is None or message.id < before]
+        return talk[max(0, len(talk) - limit) :], len(talk) > limit
+
+    async def clear(self, key: HistoryKey) -> None:
+        self._talks.pop(key, None)

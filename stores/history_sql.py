@@ -1,0 +1,321 @@
+"""A `history.url` in, an opened HistoryStore out: one SQLite file through SQLAlchemy, or memory."""
+
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+import msgspec
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Delete,
+    Index,
+    Insert,
+    Integer,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    delete,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DatabaseError, InternalError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from services.base import Line
+from stores.history import HistoryKey, HistoryStore, HistoryUnavailable, MemoryHistory, StoredMessage, utc_now
+
+MEMORY_URL = "memory:"
+SCHEMA_VERSION = 1  # PRAGMA user_version; 0 is a file without our table
+
+BUSY_SECONDS = 5.0  # how long SQLite waits for a lock, and a call for its connection
+CALL_SECONDS = 8.0  # then a transaction is given up: the disk does not answer
+CLOSE_SECONDS = 5.0
+# SQLite has one writer at a time: in this process writers queue for its connection in order of arrival, instead of
+# polling the file's lock against each other. Reads do not wait for writes (WAL) and take 0.1 ms; the second reader is
+# for the one whose pages are not in memory. Each connection is a thread.
+WRITERS = 1
+READERS = 2
+
+# Like a class, these describe; no connection hangs on them. Alembic will take `metadata` as its target.
+metadata = MetaData()
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", String(64), nullable=False),
+    Column("character", String(64), nullable=False),
+    Column("turn_id", String(64), nullable=False),
+    Column("role", String(9), nullable=False),
+    Column("content_cn", Text, nullable=False),
+    Column("content_jp", Text),
+    Column("emotion", String(16)),
+    Column("lines", Text, nullable=False),  # JSON: a list of services.base.Line
+    Column("cut", Boolean, nullable=False),
+    Column("at", String(29), nullable=False),  # ISO 8601, UTC, milliseconds
+    Index("messages_of_a_talk", "token_hash", "character", "id"),
+    sqlite_autoincrement=True,  # an id given out is not used again after `clear`
+)
+
+
+class HistoryUrlError(ValueError):
+    """`history.url` cannot be opened; str(error) says why and what to do, in one sentence for the operator."""
+
+
+class _Fault(NamedTuple):
+    """What an SQLite result code means, at run time to a caller and at start to the operator."""
+
+    running: str
+    starting: str
+
+
+_DAMAGED = _Fault(
+    "its file is damaged",
+    "is damaged or is no SQLite database; restore a copy, or move it away to begin with an empty history",
+)
+_SHUT = _Fault(
+    "its file cannot be opened", "cannot be opened for reading and writing; check who owns it and its folder"
+)
+_HELD = _Fault("its file is held by another program", "is held by another program; end that program")
+_OTHER = _Fault("its file cannot be used", "cannot be used; check the disk and that no other program made this file")
+_FAULTS: Mapping[int, _Fault] = {
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_CANTOPEN: _SHUT,
+    sqlite3.SQLITE_PERM: _SHUT,
+    sqlite3.SQLITE_READONLY: _SHUT,
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
+    sqlite3.SQLITE_FULL: _Fault("the disk is full", "cannot grow, the disk is full; make room on it"),
+    sqlite3.SQLITE_IOERR: _Fault("the disk fails", "cannot be read or written; check the disk"),
+}
+
+
+def _result_code(error: BaseException | None) -> int:
+    """SQLite's primary result code; 0 where the driver gave none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _refusal(path: Path, error: BaseException | None) -> HistoryUrlError:
+    return HistoryUrlError(f"history.url: {path} {_FAULTS.get(_result_code(error), _OTHER).starting}")
+
+
+def _is_fault(error: DatabaseError) -> bool:
+    """Whether the file or the disk is to blame. Everything else is a defect of ours, and must be seen as one."""
+    return isinstance(error, OperationalError | InternalError) or type(error) is DatabaseError
+
+
+@contextmanager
+def _map_to_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        if not _is_fault(error):
+            raise
+        reason = _FAULTS.get(_result_code(error.orig), _OTHER).running
+        raise HistoryUnavailable(f"The history is not available now: {reason}.") from error
+    except (OSError, TimeoutError) as error:
+        raise HistoryUnavailable("The history is not available now: the disk does not answer.") from error
+    except msgspec.DecodeError as error:
+        raise HistoryUnavailable(f"The history is not available now: {_DAMAGED.running}.") from error
+
+
+class _Connections:
+    """Some connections of one kind, lent in order of arrival."""
+
+    def __init__(self, path: Path, size: int, begin: str | None) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(path)),
+            pool_size=size,
+            max_overflow=0,
+            connect_args={"isolation_level": None},  # the driver begins nothing by itself
+            hide_parameters=True,  # else the text of an error would quote what people said
+        )
+        self._free = anyio.Semaphore(size)
+        event.listen(self.engine.sync_engine, "connect", _set_pragmas)
+        if begin is not None:
+
+            def begin_transaction(connection: Connection) -> None:
+                connection.exec_driver_sql(begin)
+
+            event.listen(self.engine.sync_engine, "begin", begin_transaction)
+
+    async def execute(
+        self, statement: Select[Any] | Insert | Delete, rows: Sequence[Mapping[str, Any]] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Run one statement in a transaction of its own and commit it."""
+        with _map_to_unavailable():
+            with anyio.fail_after(BUSY_SECONDS):
+                await self._free.acquire()
+            try:
+                # A caller that is cancelled must not leave the connection in the middle of a transaction.
+                with anyio.fail_after(CALL_SECONDS, shield=True):
+                    async with self.engine.begin() as connection:
+                        result = await connection.execute(statement, rows)
+                        return result.all() if result.returns_rows else ()
+            finally:
+                self._free.release()
+
+
+def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")  # first: the next one may have to wait
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns; 0.2 ms
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+class SqlHistory:
+    """A HistoryStore in one table of an SQLite file."""
+
+    def __init__(self, writers: _Connections, readers: _Connections) -> None:
+        self._writers = writers
+        self._readers = readers
+
+    async def append_turn(
+        self,
+        key: HistoryKey,
+        turn_id: str,
+        user_text: str,
+        lines: Sequence[Line],
+        *,
+        content_cn: str,
+        content_jp: str,
+        emotion: str,
+        cut: bool = False,
+    ) -> None:
+        turn = {
+            "token_hash": key.token_hash,
+            "character": key.character,
+            "turn_id": turn_id,
+            "cut": cut,
+            "at": utc_now().isoformat(timespec="milliseconds"),
+        }
+        user = {"role": "user", "content_cn": user_text, "content_jp": None, "emotion": None, "lines": "[]"}
+        rows = [turn | user]
+        if lines:
+            reply = {"content_cn": content_cn, "content_jp": content_jp, "emotion": emotion}
+            rows.append(turn | reply | {"role": "assistant", "lines": msgspec.json.encode(lines).decode()})
+        await self._writers.execute(insert(messages), rows)
+
+    async def newest(self, key: HistoryKey, limit: int, before: int | None = None) -> tuple[list[StoredMessage], bool]:
+        query = select(messages).where(*_of_talk(key)).order_by(messages.c.id.desc()).limit(limit + 1)
+        if before is not None:
+            query = query.where(messages.c.id < before)
+        rows = await self._readers.execute(query)
+        with _map_to_unavailable():
+            return [_stored_message(row) for row in reversed(rows[:limit])], len(rows) > limit
+
+    async def clear(self, key: HistoryKey) -> None:
+        await self._writers.execute(delete(messages).where(*_of_talk(key)))
+
+
+def _of_talk(key: HistoryKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return messages.c.token_hash == key.token_hash, messages.c.character == key.character
+
+
+def _stored_message(row: Row[Any]) -> StoredMessage:
+    return StoredMessage(
+        id=row.id,
+        turn_id=row.turn_id,
+        role=row.role,
+        content_cn=row.content_cn,
+        content_jp=row.content_jp,
+        emotion=row.emotion,
+        lines=msgspec.json.decode(row.lines, type=tuple[Line, ...]),
+        at=datetime.fromisoformat(row.at),
+        cut=row.cut,
+    )
+
+
+@asynccontextmanager
+async def open_history(url: str, root: Path) -> AsyncIterator[HistoryStore]:
+    """`sqlite:///relative/to/root.db`, `sqlite:////absolute.db` or `memory:`.
+
+    Raises:
+        HistoryUrlError: the URL is of another kind, or its file cannot be used.
+    """
+    if url == MEMORY_URL:
+        yield MemoryHistory()
+        return
+    path = _database_path(url, root)
+    writers = _Connections(path, WRITERS, begin="BEGIN IMMEDIATE")
+    readers = _Connections(path, READERS, begin=None)
+    try:
+        await _prepare(writers.engine, path)
+        yield SqlHistory(writers, readers)
+    finally:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            await readers.engine.dispose()
+            await writers.engine.dispose()  # the last one to close brings the write-ahead log home
+
+
+def _database_path(url: str, root: Path) -> Path:
+    accepted = f"use sqlite:///<path from the project root>, sqlite:////<absolute path> or {MEMORY_URL}"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise HistoryUrlError(f"history.url: this is not a URL; {accepted}") from None
+    if parsed.drivername not in ("sqlite", "sqlite+aiosqlite"):
+        raise HistoryUrlError(f"history.url: {parsed.drivername} is not supported; {accepted}")
+    if parsed.host or parsed.query or parsed.database in (None, "", ":memory:"):
+        raise HistoryUrlError(f"history.url: this names no file; {accepted}")
+    return _open_once(root / str(parsed.database))
+
+
+def _open_once(path: Path) -> Path:
+    """Make the folder, and try the file: a first connection that fails would leave its thread behind."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # private talks: not for other users to read
+        sqlite3.connect(path).close()
+    except OSError as error:
+        raise HistoryUrlError(
+            f"history.url: the folder {path.parent} cannot be made ({error.strerror}); choose another place"
+        ) from error
+    except sqlite3.Error as error:
+        raise _refusal(path, error) from error
+    return path
+
+
+async def _prepare(engine: AsyncEngine, path: Path) -> None:
+    """Make the table where it is missing; of several processes that start together, one does."""
+    deadline = anyio.current_time() + BUSY_SECONDS
+    while True:
+        try:
+            async with engine.begin() as connection:
+                await _migrate(connection, path)
+                await connection.execute(select(messages).limit(0))  # somebody else's `messages` fails here
+            return
+        except DatabaseError as error:
+            if _result_code(error.orig) != sqlite3.SQLITE_BUSY or anyio.current_time() > deadline:
+                raise _refusal(path, error.orig) from error
+        # The first switch of a file to WAL does not wait for the busy timeout: two that meet there are both refused
+        # at once, so they come back after unequal times.
+        await anyio.sleep(random.uniform(0.002, 0.02))
+
+
+async def _migrate(connection: AsyncConnection, path: Path) -> None:
+    """Bring the file to SCHEMA_VERSION, inside one transaction."""
+    version = int((await connection.exec_driver_sql("PRAGMA user_version")).scalar_one())
+    if version > SCHEMA_VERSION:
+        raise HistoryUrlError(
+            f"history.url: {path} was written by a newer version of this program (schema {version}, "
+            f"this one knows {SCHEMA_VERSION}); update the program, or choose another file"
+        )
+    if version < SCHEMA_VERSION:  # with the second schema, Alembic's upgrade goes here
+        await connection.run_sync(metadata.create_all)
+        await connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
