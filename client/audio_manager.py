@@ -49,8 +49,7 @@ class _PortAudioSpeaker:
             yield
         except (self._sounddevice.PortAudioError, ValueError) as error:
             raise SpeakerError(
-                "没有可用的声音输出设备，只显示文字；要听到声音，请接上或启用扬声器"
-                f"（Debian 上先 apt-get install libportaudio2；详情：{error}）"
+                f"没有可用的声音输出设备，只显示文字；要听到声音，请接上或启用扬声器（{error}）"
             ) from error
 
     def start(self) -> None:

@@ -5,6 +5,7 @@ connections whose other end is gone or does not read, a bounded send buffer), th
 no compression, and the shutdown of `limits.drain_seconds`.
 """
 
+import asyncio
 import signal
 import socket
 import sys
@@ -67,23 +68,28 @@ class Listener(uvicorn.Server):
         self._drain = drain
         self._on_ready = on_ready
         self._stop = False
-        self._hurry = anyio.CancelScope()
+        self._hurry: anyio.CancelScope | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """uvicorn's own raises the signal again at the end; ours ends with 0, as asked."""
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        loop = asyncio.get_running_loop()
+
+        def pass_on(number: int, frame: Any) -> None:  # the loop may be asleep, or in the middle of anything
+            loop.call_soon_threadsafe(self._signalled)
+
+        before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        """Only flags: a signal handler must not do work of its own."""
+    def _signalled(self) -> None:
         if self._stop:
             self.force_exit = self.should_exit = True
-            self._hurry.cancel()
+            if self._hurry is not None:
+                self._hurry.cancel()
         self._stop = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -94,7 +100,7 @@ class Listener(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: is it time to go?"""
         if self._stop and not self.should_exit:
-            with self._hurry:
+            with anyio.CancelScope() as self._hurry:
                 await self._drain()
             self.should_exit = True
         return await super().on_tick(counter)

@@ -1,8 +1,9 @@
 """A prompt in, the reply's text in fragments out: Volcengine Ark, or any server that speaks OpenAI's chat completions.
 
-`endpoint` is what stands before `/chat/completions`; Ollama, llama.cpp's server and vLLM are served by theirs (`http://127.0.0.1:11434/v1`)
-and any key. Thinking is governed by `reasoning_effort` alone: with Ark every value of it is legal beside an absent
-`thinking`, and `minimal` means none (protocol page, section 3). An empty value leaves the field out.
+`endpoint` is what stands before `/chat/completions`; with that of Ollama (`http://127.0.0.1:11434/v1`), llama.cpp's
+server or vLLM, and any key, those work too. Thinking is governed by `reasoning_effort` alone: beside an absent
+`thinking` Ark takes every value of it, and `minimal` means none (protocol page, section 3). Where a server knows no
+such value, `none` is tried, then the field is left out, as it always is for an empty value.
 """
 
 import re
@@ -20,12 +21,10 @@ from yarl import URL
 
 from services.base import LLM, EngineUnavailable, LLMError, LLMSettings, Prompt, map_errors
 
-MAX_BODY_BYTES: Final = (
-    1 << 20
-)  # of one event, of an answer that is not streamed, of an error; a real one has a few KiB
-MAX_CONNECTIONS: Final = (
-    256  # replies being written at once in this process; more wait their turn within their deadline
-)
+# Of one event, of an answer that is not streamed, of an error's body; real ones have a few KiB.
+MAX_BODY_BYTES: Final = 1 << 20
+# Replies being written at once in this process; further ones wait their turn, within their deadline.
+MAX_CONNECTIONS: Final = 256
 KEEP_ALIVE_S: Final = 120.0  # longer than the pauses of a talk, so that a turn pays for neither TCP nor TLS
 TAIL_S: Final = 0.5  # the reply is whole; what may still come is the usage, and the connection's return to the pool
 
@@ -220,7 +219,8 @@ class Reply:
                 else:
                     texts.append(self.receive(data))
         except LLMError as error:
-            self.error = None if self.whole else error
+            if not self.whole:
+                self.error = error
         return "".join(texts)
 
     def receive(self, data: bytes) -> str:

@@ -4,12 +4,13 @@ A turn speaks over one connection per emotion, because `task_start` fixes the em
 before it is still coming in. No task reads: whoever waits for a sentence reads for all who wait on that connection.
 """
 
+import math
 import ssl
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 import aiohttp
 import anyio
@@ -27,6 +28,8 @@ WARM_START_S = 1.0  # a kept connection that is slower than this to start a task
 PATIENCE_S = 5.0  # all waiting and trying again for the voice of one turn
 CLOSE_S = 1.0  # for writing the close frame; its answer is not waited for
 LARGEST_MESSAGE_S = 60  # of audio; the last message of a sentence may repeat the whole of it
+
+_RETRIES = {Remedy.AGAIN: 1, Remedy.AT_ONCE: 2, Remedy.WAIT: math.inf}
 
 _Socket = aiohttp.ClientWebSocketResponse[Literal[False]]
 
@@ -129,8 +132,10 @@ class _Connection:
         """Whether another text may be sent now."""
         return self.alive and (self.idle or not (alone or self.alone or self._texts.abandoned))
 
-    async def start(self, task: bytes) -> None:
-        """Open the task: once per connection, which is closed where it fails."""
+    async def start(self, task: bytes) -> Self:
+        """Open the task, where it is not open already. The connection holds one at most, and is closed where it fails."""
+        if self.task == task:
+            return self
         limit_s = min(self._timing.stall_s, WARM_START_S) if self.kept else self._timing.stall_s
         try:
             await self._line.write(task)
@@ -139,6 +144,7 @@ class _Connection:
         finally:
             if self.task is None:
                 await self.close()
+        return self
 
     async def send(self, content: str) -> Text:
         """Have a text spoken after those sent before."""
@@ -319,9 +325,7 @@ class _Speech:
         finally:
             recovery.settle()
 
-    async def _attempt(
-        self, task: bytes, content: str, recovery: _Recovery
-    ) -> tuple[_Connection, Text, bytes | None]:
+    async def _attempt(self, task: bytes, content: str, recovery: _Recovery) -> tuple[_Connection, Text, bytes | None]:
         if recovery.fault is not None and (recovery.fault.remedy is Remedy.AT_ONCE or recovery.fault.code == 1041):
             await self._shed()
         with map_errors((TimeoutError, lambda _: _Failed(frames.STALLED))), anyio.fail_after(recovery.left_s):
@@ -420,22 +424,20 @@ class _Engine:
 
     async def connect(self) -> _Connection:
         """A connection on which a task may be started."""
-        line: _Line | None = None
-        greeted = False
-        try:
-            with map_errors(*_HANDSHAKE_ERRORS), anyio.fail_after(self.timing.connect_s):
-                socket = await self._session.ws_connect(
-                    self._settings.endpoint,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=0),
-                    max_msg_size=LARGEST_MESSAGE_S * self.sample_rate_hz * 4,
-                    decode_text=False,
-                )
-                line = _Line(socket)
+        with map_errors(*_HANDSHAKE_ERRORS), anyio.fail_after(self.timing.connect_s):
+            socket = await self._session.ws_connect(
+                self._settings.endpoint,
+                timeout=aiohttp.ClientWSTimeout(ws_close=0),
+                max_msg_size=LARGEST_MESSAGE_S * self.sample_rate_hz * 4,  # 2 bytes a sample, 2 hex digits a byte
+                decode_text=False,
+            )
+            line, greeted = _Line(socket), False
+            try:
                 await line.expect(frames.Connected, self.timing.connect_s)
                 greeted = True
-        finally:
-            if line is not None and not greeted:
-                await line.close()
+            finally:
+                if not greeted:
+                    await line.close()
         return _Connection(line, self.timing, self.sample_rate_hz)
 
     def take(self, *tasks: bytes | None) -> _Connection | None:
@@ -496,4 +498,35 @@ async def open_tts(settings: TTSSettings) -> AsyncIterator[TTS]:
         EngineUnavailable: the settings cannot be served, with what to do.
     """
     key = settings.secrets.get(KEY_NAME, "")
-    url = URL...
+    if not key:
+        raise EngineUnavailable(f"engines.tts: minimax needs {KEY_NAME}; set it, or choose auto")
+    if not settings.endpoint.startswith(("ws://", "wss://")) or settings.endpoint.endswith("_bidi"):
+        raise EngineUnavailable("endpoints.tts: minimax wants a ws:// or wss:// address ending in /t2a_v2 (not _bidi)")
+    if settings.sample_rate_hz not in frames.SAMPLE_RATES_HZ:
+        rates = ", ".join(map(str, sorted(frames.SAMPLE_RATES_HZ)))
+        raise EngineUnavailable(f"audio.tts_sample_rate: minimax speaks at one of {rates}")
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0, ssl=_ssl_context(settings)
+        ),  # turns bound it; waiting here would not show
+        headers={"Authorization": f"Bearer {key}"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(_refuse_redirect,),
+        trust_env=False,
+    ) as session:
+        engine = _Engine(session, settings)
+        try:
+            yield engine
+        finally:
+            await engine.shed()
+
+
+def _ssl_context(settings: TTSSettings) -> ssl.SSLContext | bool:
+    """One for the process: making it costs 23 ms."""
+    if not settings.endpoint.startswith("wss://"):
+        return True
+    context = ssl.create_default_context()
+    if not settings.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
