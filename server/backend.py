@@ -11,6 +11,7 @@ from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError, Settings
 from server.connection_manager import ConnectionManager
 from server.rate_limits import RateLimits
+from services.asr_service import ASR_VENDORS, VAD_VENDORS
 from services.base import (
     LLM,
     TTS,
@@ -55,10 +56,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     for warning in settings.warnings:
         log.warning(warning)
     try:
-        engines = {
-            "llm": choose_engine("llm", config.engines.llm, LLM_VENDORS, settings.secrets.values),
-            "tts": choose_engine("tts", config.engines.tts, TTS_VENDORS, settings.secrets.values),
-        }
+        engines = _choose_engines(settings)
         characters = CharacterManager.load(PROJECT_ROOT / config.characters.folder, config.characters.default)
         async with AsyncExitStack() as stack:
             tts = await stack.enter_async_context(open_tts(engines["tts"], _tts_settings(settings)))
@@ -73,6 +71,16 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             yield backend
     except (EngineUnavailable, HistoryUrlError) as error:
         raise ConfigError(str(error)) from error
+
+
+def _choose_engines(settings: Settings) -> dict[str, EngineChoice]:
+    wanted, secrets = settings.config.engines, settings.secrets.values
+    return {
+        "llm": choose_engine("llm", wanted.llm, LLM_VENDORS, secrets),
+        "tts": choose_engine("tts", wanted.tts, TTS_VENDORS, secrets),
+        "asr": choose_engine("asr", wanted.asr, ASR_VENDORS, secrets),
+        "vad": choose_engine("vad", wanted.vad, VAD_VENDORS, secrets),
+    }
 
 
 def _announce(backend: Backend) -> None:

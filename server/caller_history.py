@@ -91,7 +91,7 @@ class CallerHistory:
         await self._send(wire.Error(str(error), "history_unavailable", retryable=True))
 
     def _log(self, error: Exception, doing: str) -> None:
-        log.error("history_unavailable", doing=doing, error=str(error), token=self._token_hash[:8])
+        log.error("history_unavailable", doing=doing, error=str(error), caller=self._token_hash[:8])
 
     def _key(self, character: str) -> HistoryKey:
         return HistoryKey(self._token_hash, character)

@@ -98,6 +98,10 @@ class CharacterManager:
         """The character of that name in any case. A name is only ever looked up here, never made into a path."""
         return self._characters.get(name.strip().lower())
 
+    def unknown(self) -> str:
+        """The sentence for a name that is nobody's."""
+        return f"There is no such character; there are: {', '.join(self._characters)}"
+
 
 def _read_character(folder: Path, shared_script: Script | None) -> Character:
     name = folder.name.lower()

@@ -4,7 +4,7 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server import wire
-from server.wire import AnyServerMessage, Disconnected, Error
+from server.wire import AnyServerMessage, Disconnected, Error, ErrorCode
 
 # How long a client that is being replaced or refused has to take its last frame.
 _FAREWELL_S = 0.05
@@ -83,17 +83,22 @@ class Connection:
         """From now on nothing is sent but a farewell."""
         self._fenced = True
 
-    async def hang_up(self, farewell: AnyServerMessage, code: int) -> None:
+    async def refuse(self, code: ErrorCode, sentence: str, *, retryable: bool = False) -> None:
+        """Answer with an error; the connection is kept."""
+        await self.send(Error(sentence, code, retryable))
+
+    async def hang_up(self, end: HangUp) -> None:
         """Last message and close frame; a client that does not take them at once is cut off."""
         self.fence()
+        farewell = wire.encode(end.farewell)
         with anyio.move_on_after(_FAREWELL_S, shield=True) as waiting:
             try:
-                await self._send_text(wire.encode(farewell))
-                await self._websocket.close(code)
+                await self._send_text(farewell)
+                await self._websocket.close(end.code)
             except (ConnectionLost, OSError, RuntimeError):  # gone already
                 return
         if waiting.cancelled_caught:
-            self._cut_off(wire.encode(farewell), code)
+            self._cut_off(farewell, end.code)
 
     def _cut_off(self, farewell: str, code: int) -> None:
         """End a transport that takes nothing more, where the server in front of us lets us (server/listener.py does).

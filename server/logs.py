@@ -32,8 +32,8 @@ def configure_logs(level: str) -> None:
     )
     for name in ("uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
-        if not any(isinstance(known, _WithoutQuery) for known in logger.filters):
-            logger.addFilter(_WithoutQuery())
+        if not any(isinstance(known, _UvicornFilter) for known in logger.filters):
+            logger.addFilter(_UvicornFilter())
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -44,10 +44,15 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
-class _WithoutQuery(logging.Filter):
-    """uvicorn logs the path of every connection; what stands behind the ? may be a token put there by mistake."""
+class _UvicornFilter(logging.Filter):
+    """uvicorn logs the path of every connection, and what stands behind the ? may be a token put there by mistake.
+
+    And where a start is refused it adds a line of its own to our sentence.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg == "Application startup failed. Exiting.":
+            return False
         if isinstance(record.args, tuple):
             record.args = tuple(_QUERY.sub("?***", value) if isinstance(value, str) else value for value in record.args)
         return True

@@ -54,6 +54,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
+            configure_logs("info")
             settings = self._settings or load()
             configure_logs(settings.config.log.level)
             async with open_backend(settings) as self._backend, anyio.create_task_group() as tasks:

@@ -13,20 +13,20 @@ async def handle(session: Session, message: AnyClientMessage) -> None:
     """Every message of the protocol, one arm each."""
     match message:
         case wire.Ping():
-            await session.send(wire.Pong())
+            await session.connection.send(wire.Pong())
         case wire.TextMessage(content):
-            await session.say(content)
+            await session.talk.say(content)
         case wire.SwitchCharacter(character_name):
-            await session.switch_character(character_name)
+            await session.talk.switch_character(character_name)
         case wire.ClearHistory():
-            await session.clear_history()
+            await session.talk.clear_history()
         case wire.GetHistory(limit, before):
-            await session.show_history(limit, before)
+            await session.talk.show_history(limit, before)
         case wire.Connect():
-            await session.refuse("wrong_state", "This connection is connected already")
+            await session.connection.refuse("wrong_state", "This connection is connected already")
         case wire.AudioMessage() | wire.AudioStreamStart() | wire.AudioStreamChunk() | wire.AudioStreamEnd():
-            await session.refuse("wrong_state", _NO_VOICE_YET)
+            await session.connection.refuse("wrong_state", _NO_VOICE_YET)
         case wire.AgentModeStart() | wire.AgentModeStop() | wire.AgentAudioChunk():
-            await session.refuse("wrong_state", _NO_VOICE_YET)
+            await session.connection.refuse("wrong_state", _NO_VOICE_YET)
         case _:
             assert_never(message)

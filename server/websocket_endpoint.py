@@ -14,7 +14,7 @@ from server.backend import Backend
 from server.connection import Connection, ConnectionLost, HangUp
 from server.message_handlers import handle
 from server.message_reader import check_frame_size, decode_frame
-from server.session import Session, unknown_character
+from server.session import Session
 from server.wire import Connect, Error
 
 log = structlog.get_logger()
@@ -33,12 +33,11 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
                 hello, caller, character = await _shake_hands(backend, connection)
             await _serve_caller(backend, connection, hello, caller, character)
         except HangUp as end:
-            await connection.hang_up(end.farewell, end.code)
+            await connection.hang_up(end)
         except Exception:
             ref = uuid.uuid4().hex[:12]
             log.exception("incident", ref=ref)
-            sorry = Error(f"Something went wrong on our side (incident {ref})", "internal", retryable=True, ref=ref)
-            await connection.hang_up(sorry, wire.CLOSE_INTERNAL)
+            await connection.hang_up(HangUp(wire.internal_error(ref), wire.CLOSE_INTERNAL))
     except ConnectionLost:
         pass
 
@@ -49,9 +48,9 @@ async def _serve_caller(
     wanted = backend.config.protocol.default_extensions if hello.extensions is None else hello.extensions
     session = Session(backend, connection, caller, character, wire.GRANTED_EXTENSIONS.intersection(wanted))
     async with backend.connections.claimed(session, caller.token_hash):
-        log.info("connected", token=caller.label, character=character.name)
+        log.info("connected", caller=caller.label, character=character.name)
         await session.run(handle, asked_for_extensions=hello.extensions is not None)
-    log.info("gone", token=caller.label)
+    log.info("gone", caller=caller.label)
 
 
 async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connect, Caller, Character]:
@@ -71,7 +70,7 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
     character = backend.characters.default if not name else backend.characters.find(name)
     if character is None:
         raise HangUp(
-            Error(unknown_character(backend), "unknown_character", retryable=False), wire.CLOSE_UNKNOWN_CHARACTER
+            Error(backend.characters.unknown(), "unknown_character", retryable=False), wire.CLOSE_UNKNOWN_CHARACTER
         )
     wait_ms = backend.rates.retry_after_ms("connects", caller.token_hash)
     if wait_ms is not None:

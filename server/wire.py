@@ -369,6 +369,11 @@ def encode(message: AnyServerMessage) -> str:
     return _encoder.encode(message).decode()
 
 
+def internal_error(ref: str) -> Error:
+    """A defect of ours, with the incident's id and nothing else of it."""
+    return Error(f"Something went wrong on our side (incident {ref})", "internal", retryable=True, ref=ref)
+
+
 def _explain(text: str, problem: str) -> WireError:
     """Why a JSON text is no message of ours. msgspec words its problems `<what> - at `$.<field>``."""
     what, _, path = problem.partition(" - at ")

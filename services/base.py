@@ -167,14 +167,14 @@ class EngineChoice:
     reason: str
 
 
-def choose_engine(
-    kind: str, wanted: str, vendors: Mapping[str, Vendor], secrets: Mapping[str, str]
-) -> EngineChoice:
-    """Which engine of a kind ("llm", "tts") serves. `vendors` is in order of preference, the last needs no secret.
+def choose_engine(kind: str, wanted: str, vendors: Mapping[str, Vendor], secrets: Mapping[str, str]) -> EngineChoice:
+    """Which engine of a kind ("llm", "tts", ...) serves. `vendors` is in order of preference, the last needs no secret.
 
     Raises:
         EngineUnavailable: `wanted` is unknown, or a vendor named explicitly lacks its secrets.
     """
+    if wanted == "auto" and not vendors:
+        return EngineChoice("none", Vendor(""), "not part of this version")
     if wanted == "auto":
         lacking: list[str] = []
         for name, vendor in vendors.items():
@@ -185,9 +185,7 @@ def choose_engine(
             lacking += missing
         raise EngineUnavailable(f"engines.{kind}: no engine can be opened; set {' or '.join(lacking)}")
     if wanted not in vendors:
-        raise EngineUnavailable(
-            f"engines.{kind}: there is no engine {wanted!r}; use auto or one of: {', '.join(vendors)}"
-        )
+        raise EngineUnavailable(f"engines.{kind}: there is no engine {wanted!r}; use {' or '.join(('auto', *vendors))}")
     missing = [secret for secret in vendors[wanted].secrets if not secrets.get(secret)]
     if missing:
         raise EngineUnavailable(

@@ -1,10 +1,13 @@
 """A vendor's name in, an opened voice out; the deadlines are the same for all of them."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from importlib import import_module
 
-from services.base import TTS, EngineChoice, TTSSettings, Vendor
+import anyio
+
+from services.base import TTS, Emotion, EngineChoice, Speech, TTSError, TTSSettings, Vendor, Voice
 
 MEI_CREDIT = (
     'HTS Voice "Mei" by MMDAgent Project Team and Nagoya Institute of Technology, '
@@ -18,11 +21,63 @@ TTS_VENDORS: Mapping[str, Vendor] = {
 }
 
 
-def open_tts(choice: EngineChoice, settings: TTSSettings) -> AbstractAsyncContextManager[TTS]:
+@asynccontextmanager
+async def open_tts(choice: EngineChoice, settings: TTSSettings) -> AsyncIterator[TTS]:
     """Open the chosen voice for this process; its module is imported only now.
 
     Raises (on entering):
         EngineUnavailable: it cannot be opened, with what to do.
     """
-    opened: AbstractAsyncContextManager[TTS] = import_module(choice.vendor.module).open_tts(settings)
-    return opened
+    async with import_module(choice.vendor.module).open_tts(settings) as tts:
+        yield TimedTTS(tts, settings.first_audio_s, settings.gap_s)
+
+
+class TimedTTS:
+    """A voice whose sentences end in time, with a TTSError where they do not end by themselves."""
+
+    def __init__(self, tts: TTS, first_audio_s: float, gap_s: float) -> None:
+        self.sample_rate_hz = tts.sample_rate_hz
+        self._tts = tts
+        self._first_audio_s = first_audio_s
+        self._gap_s = gap_s
+
+    @asynccontextmanager
+    async def open_speech(self, voice: Voice) -> AsyncIterator[Speech]:
+        async with self._tts.open_speech(voice) as speech:
+            yield _TimedSpeech(speech, self._first_audio_s, self._gap_s)
+
+
+class _TimedSpeech:
+    """Sentences may overlap, and a vendor may speak them one by one: the first audio of a sentence is due from the
+    instant at which no earlier sentence is still being received."""
+
+    def __init__(self, speech: Speech, first_audio_s: float, gap_s: float) -> None:
+        self._speech = speech
+        self._first_audio_s = first_audio_s
+        self._gap_s = gap_s
+        self._running: list[anyio.CancelScope] = []  # one per sentence, in order; its deadline is for the first audio
+
+    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+        first = anyio.CancelScope()
+        self._running.append(first)
+        self._start_foremost()
+        try:
+            async with aclosing(self._speech.synthesize(text, emotion)) as pieces:
+                piece = await _next(pieces, first)
+                while piece is not None:
+                    yield piece
+                    piece = await _next(pieces, anyio.CancelScope(deadline=anyio.current_time() + self._gap_s))
+        finally:
+            self._running.remove(first)
+            self._start_foremost()
+
+    def _start_foremost(self) -> None:
+        if self._running and self._running[0].deadline == math.inf:
+            self._running[0].deadline = anyio.current_time() + self._first_audio_s
+
+
+async def _next(pieces: AsyncGenerator[bytes], scope: anyio.CancelScope) -> bytes | None:
+    """The next piece, None after the last; nothing is ever handed out from inside the scope."""
+    with scope:
+        return await anext(pieces, None)
+    raise TTSError("The voice did not answer in time", timed_out=True)

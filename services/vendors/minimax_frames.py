@@ -1,4 +1,4 @@
-"""MiniMax T2A v2 over WebSocket, sans-IO: what we ask into JSON text, the vendor's JSON text into events, pcm and faults."""
+"""MiniMax T2A v2 over WebSocket, sans-IO: requests in, JSON text out; JSON text in, pcm and faults of each text out."""
 
 from collections import deque
 from collections.abc import Mapping

@@ -133,7 +133,7 @@ class _Connection:
         return self.alive and (self.idle or not (alone or self.alone or self._texts.abandoned))
 
     async def start(self, task: bytes) -> Self:
-        """Open the task, where it is not open already. The connection holds one at most, and is closed where it fails."""
+        """Open the task, where it is not open already; where that fails, the connection is closed."""
         if self.task == task:
             return self
         limit_s = min(self._timing.stall_s, WARM_START_S) if self.kept else self._timing.stall_s
@@ -173,7 +173,7 @@ class _Connection:
         return None
 
     async def leave(self, text: Text) -> None:
-        """Nobody waits for this text any longer. Only closing tells the vendor so, and only where no other text waits."""
+        """Nobody waits for this text any longer. Only closing tells the vendor so, and only if it is the last."""
         if text in self._texts:
             text.abandon()
             if self._texts.abandoned == len(self._texts):
@@ -328,7 +328,8 @@ class _Speech:
     async def _attempt(self, task: bytes, content: str, recovery: _Recovery) -> tuple[_Connection, Text, bytes | None]:
         if recovery.fault is not None and (recovery.fault.remedy is Remedy.AT_ONCE or recovery.fault.code == 1041):
             await self._shed()
-        with map_errors((TimeoutError, lambda _: _Failed(frames.STALLED))), anyio.fail_after(recovery.left_s):
+        out_of_patience = (TimeoutError, lambda _: _Failed(recovery.fault or frames.STALLED))
+        with map_errors(out_of_patience), anyio.fail_after(recovery.left_s):
             connection, text = await self._send(task, content, alone=recovery.fault is not None)
             begun = False
             try:
@@ -479,7 +480,8 @@ async def _refuse_redirect(request: aiohttp.ClientRequest, send: aiohttp.ClientH
 
 def _refused_handshake(error: Exception) -> _Failed:
     assert isinstance(error, aiohttp.WSServerHandshakeError)
-    return _Failed(frames.http_fault(error.status, (error.headers or {}).get("Trace-Id", "")))
+    trace_id = error.headers.get("Trace-Id", "") if error.headers else ""
+    return _Failed(frames.http_fault(error.status, trace_id))
 
 
 _HANDSHAKE_ERRORS = (

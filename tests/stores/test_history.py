@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -289,17 +289,13 @@ async def test_a_file_that_lost_its_version_number_is_taken_back(tmp_path: Path)
 
 
 @contextmanager
-def files_of_at_most(pages: int) -> Iterator[None]:
-    """SQLite's own limit, on all connections opened inside; it answers as on a full disk."""
-
-    def limit(connection: Any, _: object) -> None:
-        connection.cursor().execute(f"PRAGMA max_page_count={pages}")
-
-    event.listen(Pool, "connect", limit)
+def on_every_connection(act: Callable[[Any, object], None]) -> Iterator[None]:
+    """Let `act` see each connection opened inside, before the store's own settings."""
+    event.listen(Pool, "connect", act)
     try:
         yield
     finally:
-        event.remove(Pool, "connect", limit)
+        event.remove(Pool, "connect", act)
 
 
 def sentence(error: pytest.ExceptionInfo[HistoryUnavailable], tmp_path: Path) -> str:
@@ -310,7 +306,10 @@ def sentence(error: pytest.ExceptionInfo[HistoryUnavailable], tmp_path: Path) ->
 
 
 async def test_disk_full_is_history_unavailable(tmp_path: Path) -> None:
-    with files_of_at_most(20):
+    def limit(connection: Any, _: object) -> None:
+        connection.cursor().execute("PRAGMA max_page_count=20")
+
+    with on_every_connection(limit):
         async with open_history(URL, tmp_path) as store:
             await say(store, "small")
             with pytest.raises(HistoryUnavailable) as full:
@@ -408,7 +407,9 @@ async def test_a_row_that_cannot_be_read_is_history_unavailable(tmp_path: Path) 
 
 async def test_a_cancelled_append_is_whole_or_absent_and_the_store_stays_well(tmp_path: Path) -> None:
     async with open_history(URL, tmp_path) as store:
-        returned: list[str] = []
+        await say(store, "first")
+        returned = ["first"]
+        threads = set(threading.enumerate())
 
         async def append(turn_id: str) -> None:
             await say(store, turn_id)
@@ -422,6 +423,7 @@ async def test_a_cancelled_append_is_whole_or_absent_and_the_store_stays_well(tm
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
         await say(store, "last")
+        assert set(threading.enumerate()) == threads, "no connection was lost to a cancellation"
         messages, _ = await store.newest(ANON, 1000)
         assert [message.role for message in messages] == ["user", "assistant"] * (len(messages) // 2)
         assert set(returned) | {"last"} <= {message.turn_id for message in messages}
@@ -526,6 +528,28 @@ def test_processes_that_start_together_in_an_empty_folder_all_come_up(tmp_path: 
             assert [read_line(starter) for starter in starters] == ["up"] * 3
             assert set(turns(tmp_path / str(number))) == {"process 0", "process 1", "process 2"}
     assert [starter.returncode for starter in starters] == [0, 0, 0], "each ends as soon as its store is closed"
+
+
+async def test_a_switch_to_wal_that_is_refused_at_once_is_tried_again(tmp_path: Path) -> None:
+    reader = sqlite3.connect(tmp_path / "talk.db", isolation_level=None)
+    reader.executescript("CREATE TABLE other (number); BEGIN; SELECT * FROM other;")
+    attempts: list[object] = []
+    tried_again = anyio.Event()
+
+    def count(connection: object, _: object) -> None:
+        attempts.append(connection)
+        if len(attempts) == 2:
+            tried_again.set()
+
+    async def start() -> None:
+        async with open_history("sqlite:///talk.db", tmp_path) as store:
+            await say(store, "t1")
+
+    with on_every_connection(count):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(start)
+            await tried_again.wait()
+            reader.close()
 
 
 def read_line(process: subprocess.Popen[str]) -> str:

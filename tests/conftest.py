@@ -1,0 +1,69 @@
+"""Fixtures of all tests: the event loop, a running server, and tokens that nobody else uses."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running_server import RunningServer, running_server
+from tests.talker import Talker
+
+TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(400)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the server does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One server of its own process on the embedded engines, shared by all tests that leave it as it was."""
+    folder = tmp_path_factory.mktemp("server")
+    with running_server(folder, VALID_API_TOKENS=",".join(TOKENS)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _tokens() -> Iterator[str]:
+    return itertools.chain(TOKENS)
+
+
+@pytest.fixture
+def token(_tokens: Iterator[str]) -> str:
+    """A token with no history and no connection."""
+    return next(_tokens)
+
+
+@pytest.fixture
+def talk(server: RunningServer, token: str) -> Iterator[Callable[..., Talker]]:
+    """Connect to the shared server; `talk()` gives a connected Talker, closed at the end of the test."""
+    opened: list[Talker] = []
+
+    def connect(**hello: object) -> Talker:
+        talker = Talker(server.url)
+        opened.append(talker)
+        talker.connect(**{"api_token": token, **hello})
+        return talker
+
+    yield connect
+    for talker in opened:
+        talker.close()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
+    """Start a server with an environment of its own; ended at the end of the test."""
+    running: list[RunningServer] = []
+
+    def start(**environment: str) -> RunningServer:
+        server = RunningServer(tmp_path, environment)
+        running.append(server)
+        server.wait_until_ready()
+        return server
+
+    yield start
+    for server in running:
+        server.kill()

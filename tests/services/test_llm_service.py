@@ -1,0 +1,343 @@
+"""The faults of a mind, by name, as a turn sees them: deadlines, the one retry, and nothing left behind.
+
+Over the real client, against the simulator of its vendor; deadlines are set small, and no clock is looked at.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+import stamina
+from structlog.testing import capture_logs
+
+from services.base import LLM, EngineUnavailable, LLMError, LLMSettings, Message, Prompt, choose_engine
+from services.llm_service import LLM_VENDORS, BoundedLLM, open_llm
+from tests.simulators.ark import MODEL, REFUSALS, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
+
+KEY = "sk-of-the-tests-0123456789"
+PROMPT = Prompt("anon", (Message("user", "你好"),))
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def no_pause_before_the_retry() -> Iterator[None]:
+    with stamina.set_testing(True, attempts=2, cap=True):
+        yield
+
+
+def open_sockets() -> int:
+    """0 where the system does not tell."""
+    count = 0
+    for entry in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):  # the directory's own descriptor
+            count += os.readlink(entry).startswith("socket:")
+    return count
+
+
+@pytest.fixture
+async def ark() -> AsyncIterator[ArkSimulator]:
+    """The simulator; when the test is over, the client has left nothing: no request, no task, no socket."""
+    async with serve_ark(key=KEY) as simulator:
+        tasks, sockets = asyncio.all_tasks(), open_sockets()
+        yield simulator
+        simulator.restore()
+        with anyio.fail_after(5):
+            await simulator.wait_idle()
+            while asyncio.all_tasks() - tasks or open_sockets() > sockets:
+                await anyio.sleep(0)
+
+
+def settings_for(ark: ArkSimulator) -> LLMSettings:
+    return LLMSettings(endpoint=ark.endpoint, model=MODEL, secrets={"DOUBAO_API_KEY": KEY})
+
+
+async def read(llm: LLM) -> tuple[str, LLMError | None]:
+    """The whole text, and the error it ended in."""
+    text = ""
+    try:
+        async with aclosing(llm.stream(PROMPT)) as deltas:
+            async for delta in deltas:
+                text += delta
+    except LLMError as error:
+        return text, error
+    return text, None
+
+
+async def ask(settings: LLMSettings) -> tuple[str, LLMError | None]:
+    """One question by way of the vendor table, and a second one that the vendor answers well: the mind lives on."""
+    async with open_llm(choose_engine("llm", "auto", LLM_VENDORS, settings.secrets), settings) as llm:
+        outcome = await read(llm)
+        return outcome
+
+
+# --- the table of faults
+
+
+async def test_a_healthy_mind_is_passed_through(ark: ArkSimulator) -> None:
+    assert await ask(settings_for(ark)) == (REPLY, None)
+    assert await ask(replace(settings_for(ark), stream=False)) == (REPLY, None)
+
+
+@pytest.mark.parametrize("code", ["AuthenticationError", "AccessDenied", "InvalidEndpointOrModel.NotFound"])
+async def test_llm_401_403_404_are_not_retried(ark: ArkSimulator, code: str) -> None:
+    ark.default = Behaviour(refusal=REFUSALS[code])
+    _, error = await ask(settings_for(ark))
+    assert error is not None and not error.retryable and not error.timed_out
+    assert len(ark.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["ServerOverloaded", "RateLimitExceeded.EndpointRPMExceeded", "InternalServiceError"])
+async def test_llm_429_and_5xx_are_retried_once(ark: ArkSimulator, code: str) -> None:
+    ark.plan(Behaviour(refusal=REFUSALS[code]))
+    assert await ask(settings_for(ark)) == (REPLY, None)
+    ark.default = Behaviour(refusal=REFUSALS[code])
+    ark.requests.clear()
+    _, error = await ask(settings_for(ark))
+    assert error is not None and error.retryable and not error.timed_out
+    assert len(ark.requests) == 2
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_the_html_of_a_gateway_is_retried_once(ark: ArkSimulator, status: int) -> None:
+    ark.plan(Behaviour(refusal=Refusal(status, html=b"<html>Bad Gateway</html>")))
+    assert await ask(settings_for(ark)) == (REPLY, None)
+    assert len(ark.requests) == 2
+
+
+async def test_llm_connection_refused_is_retried_once(ark: ArkSimulator) -> None:
+    settings = replace(settings_for(ark), endpoint="http://127.0.0.1:9/v1")  # nobody offers "discard" any more
+    with capture_logs() as logs:
+        _, error = await ask(settings)
+    assert error is not None and error.retryable and not error.timed_out
+    assert [log["event"] for log in logs].count("stamina.retry_scheduled") == 1
+
+
+@pytest.mark.parametrize(
+    "code", ["QuotaExceeded", "AccountQuotaExceeded", "SetLimitExceeded", "InputTextSensitiveContentDetected"]
+)
+async def test_llm_account_limits_and_sensitive_content_are_not_retried(ark: ArkSimulator, code: str) -> None:
+    ark.default = Behaviour(refusal=REFUSALS[code])
+    _, error = await ask(settings_for(ark))
+    assert error is not None and not error.retryable
+    assert len(ark.requests) == 1
+
+
+async def test_an_endpoint_switched_off_is_for_later_not_for_now(ark: ArkSimulator) -> None:
+    ark.default = Behaviour(refusal=REFUSALS["InvalidEndpoint.ClosedEndpoint"])
+    _, error = await ask(settings_for(ark))
+    assert error is not None and error.retryable
+    assert len(ark.requests) == 1
+
+
+@pytest.mark.parametrize(("after", "requests"), [("1", 2), ("3", 1), ("Wed, 21 Oct 2026 07:28:00 GMT", 2)])
+async def test_retry_after_is_honoured_if_a_listener_can_bear_it(ark: ArkSimulator, after: str, requests: int) -> None:
+    ark.default = Behaviour(refusal=replace(REFUSALS["ServerOverloaded"], headers={"Retry-After": after}))
+    _, error = await ask(settings_for(ark))
+    assert error is not None and error.retryable
+    assert len(ark.requests) == requests
+
+
+@pytest.mark.parametrize("fault", ["silent", "silent_after_headers"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_llm_no_first_event_times_out_and_is_not_asked_again(ark: ArkSimulator, fault: str, stream: bool) -> None:
+    ark.default = Behaviour(fault=fault if stream else "silent")  # type: ignore[arg-type]
+    settings = replace(settings_for(ark), stream=stream, first_token_s=0.2, total_s=0.2)
+    text, error = await ask(settings)
+    assert text == "" and error is not None and error.timed_out and error.retryable
+    assert len(ark.requests) == 1
+
+
+async def test_thinking_without_end_is_no_first_event(ark: ArkSimulator) -> None:
+    ark.default = Behaviour(fault="stall", after=0)
+    settings = replace(settings_for(ark), reasoning_effort="high", first_token_s=0.2)
+    text, error = await ask(settings)
+    assert text == "" and error is not None and error.timed_out
+
+
+@pytest.mark.parametrize("fault", ["stall", "half_open"])
+async def test_llm_stalls_between_events_keeps_the_text_and_times_out(ark: ArkSimulator, fault: str) -> None:
+    ark.default = Behaviour(fault=fault, after=4, token_chars=5)  # type: ignore[arg-type]
+    text, error = await ask(replace(settings_for(ark), gap_s=0.2))
+    assert text == REPLY[:20] and error is not None and error.timed_out and "stopped" in str(error)
+    assert len(ark.requests) == 1
+
+
+async def test_llm_that_trickles_is_bounded_as_a_whole(ark: ArkSimulator) -> None:
+    ark.default = Behaviour(token_s=0.05, token_chars=1)
+    text, error = await ask(replace(settings_for(ark), total_s=0.4))
+    assert text and REPLY.startswith(text) and error is not None and error.timed_out and "too long" in str(error)
+
+
+async def test_an_answer_in_one_piece_has_the_whole_time_for_it(ark: ArkSimulator) -> None:
+    ark.default = Behaviour(first_token_s=0.3)
+    settings = replace(settings_for(ark), stream=False, first_token_s=0.1)
+    assert await ask(settings) == (REPLY, None)
+
+
+@pytest.mark.parametrize("fault", ["drop", "end_early", "error_event", "garbage"])
+async def test_llm_drops_in_mid_stream_keeps_the_text_and_is_not_asked_again(ark: ArkSimulator, fault: str) -> None:
+    ark.default = Behaviour(fault=fault, after=4, token_chars=5)  # type: ignore[arg-type]
+    text, error = await ask(settings_for(ark))
+    assert text == REPLY[:20] and error is not None and error.retryable and not error.timed_out
+    assert len(ark.requests) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop_before_headers", "drop", "end_early", "error_event", "garbage"])
+async def test_llm_drops_before_the_first_text_is_asked_again(ark: ArkSimulator, fault: str) -> None:
+    ark.plan(Behaviour(fault=fault, after=0))  # type: ignore[arg-type]
+    assert await ask(replace(settings_for(ark), reasoning_effort="low")) == (REPLY, None)
+    assert len(ark.requests) == 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_empty_answer_is_no_fragment_and_no_error(ark: ArkSimulator, stream: bool) -> None:
+    ark.default = Behaviour(reply="")
+    assert await ask(replace(settings_for(ark), stream=stream)) == ("", None)
+
+
+async def test_the_next_turn_works_after_every_fault(ark: ArkSimulator) -> None:
+    faults = ["silent", "silent_after_headers", "stall", "half_open", "drop", "end_early", "error_event", "garbage"]
+    settings = replace(settings_for(ark), first_token_s=0.2, gap_s=0.2)
+    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+        for fault in faults:
+            ark.plan(Behaviour(fault=fault))  # type: ignore[arg-type]
+            _, error = await read(llm)
+            assert error is not None
+            assert await read(llm) == (REPLY, None)
+
+
+# --- leaving
+
+
+@pytest.mark.parametrize("fault", ["silent", "silent_after_headers", "stall", "half_open"])
+async def test_a_cancelled_turn_leaves_nothing(ark: ArkSimulator, fault: str) -> None:
+    ark.default = Behaviour(fault=fault, after=1)  # type: ignore[arg-type]
+    settings = settings_for(ark)
+    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+        with anyio.move_on_after(0.2) as scope:
+            await read(llm)
+        assert scope.cancelled_caught
+        ark.restore()
+        with anyio.fail_after(5):
+            await ark.wait_idle()
+        ark.default = Behaviour()
+        assert await read(llm) == (REPLY, None)
+
+
+async def test_a_turn_cancelled_in_the_pause_before_the_retry_leaves_nothing(ark: ArkSimulator) -> None:
+    stamina.set_testing(False)
+    ark.default = Behaviour(refusal=replace(REFUSALS["ServerOverloaded"], headers={"Retry-After": "2"}))
+    settings = settings_for(ark)
+    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+        with anyio.move_on_after(0.2) as scope:
+            await read(llm)
+    assert scope.cancelled_caught and len(ark.requests) == 1
+
+
+async def test_the_retry_stays_within_the_time_for_the_first_fragment(ark: ArkSimulator) -> None:
+    stamina.set_testing(False)
+    ark.default = Behaviour(refusal=replace(REFUSALS["ServerOverloaded"], headers={"Retry-After": "2"}))
+    _, error = await ask(replace(settings_for(ark), first_token_s=0.2))
+    assert error is not None and error.timed_out and len(ark.requests) == 1
+
+
+async def test_a_turn_left_early_leaves_nothing(ark: ArkSimulator) -> None:
+    ark.default = Behaviour(token_s=10.0)
+    settings = settings_for(ark)
+    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+        async with aclosing(llm.stream(PROMPT)) as deltas:
+            assert await anext(deltas) == REPLY[:3]
+        with anyio.fail_after(5):
+            await ark.wait_idle()
+
+
+async def test_many_turns_at_once_over_a_failing_vendor_all_end(ark: ArkSimulator) -> None:
+    faults = ["none", "none", "drop", "end_early", "error_event", "drop_before_headers", "none", "garbage"]
+    ark.plan(*(Behaviour(fault=faults[n % len(faults)], after=n % 4) for n in range(48)))  # type: ignore[arg-type]
+    settings = settings_for(ark)
+    outcomes: list[tuple[str, LLMError | None]] = []
+
+    async def talk(llm: LLM) -> None:
+        outcomes.append(await read(llm))
+
+    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+        async with anyio.create_task_group() as callers:
+            for _ in range(40):
+                callers.start_soon(talk, llm)
+    assert len(outcomes) == 40
+    assert all((text == REPLY) if error is None else REPLY.startswith(text) for text, error in outcomes)
+
+
+# --- the wrapper by itself, over minds in process
+
+
+class Mind:
+    """An LLM that says `texts`; `pause` comes before the last of them, and `ended` says that it was closed."""
+
+    def __init__(self, *texts: str, pause_s: float = 0.0, error: Exception | None = None) -> None:
+        self._texts = texts
+        self._pause_s = pause_s
+        self._error = error
+        self.asked = 0
+        self.ended = 0
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
+        self.asked += 1
+        try:
+            for text in self._texts[:-1]:
+                yield text
+            await anyio.sleep(self._pause_s)
+            if self._error:
+                raise self._error
+            for text in self._texts[-1:]:
+                yield text
+        finally:
+            self.ended += 1
+
+
+async def test_a_caller_slower_than_the_mind_loses_nothing() -> None:
+    mind, told = Mind("a", "b", "c"), ""
+    async with aclosing(BoundedLLM(mind, LLMSettings(gap_s=0.2, total_s=0.2)).stream(PROMPT)) as deltas:
+        async for delta in deltas:
+            await anyio.sleep(0.15)  # together twice the whole time
+            told += delta
+    assert told == "abc"
+
+
+@pytest.mark.parametrize("texts", [("a",), ("a", "b")])
+async def test_the_mind_is_closed_when_its_time_is_over(texts: tuple[str, ...]) -> None:
+    mind = Mind(*texts, pause_s=30)
+    text, error = await read(BoundedLLM(mind, LLMSettings(first_token_s=0.1, gap_s=0.1)))
+    assert text == "".join(texts[:-1]) and error is not None and error.timed_out
+    assert mind.asked == mind.ended == 1
+
+
+async def test_an_error_that_is_not_a_minds_is_neither_retried_nor_hidden() -> None:
+    mind = Mind("a", error=ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        await read(BoundedLLM(mind, LLMSettings()))
+    assert mind.asked == mind.ended == 1
+
+
+async def test_the_retry_logs_nothing_of_the_talk() -> None:
+    mind = Mind("a", error=LLMError("It failed."))
+    with capture_logs() as logs:
+        _, error = await read(BoundedLLM(mind, LLMSettings()))
+    assert error is not None and mind.asked == mind.ended == 2
+    assert [log["event"] for log in logs] == ["stamina.retry_scheduled"] and "你好" not in str(logs)
+
+
+async def test_a_vendor_named_without_what_it_needs_does_not_open() -> None:
+    choice = choose_engine("llm", "doubao", LLM_VENDORS, {"DOUBAO_API_KEY": KEY})
+    with pytest.raises(EngineUnavailable):
+        async with open_llm(choice, LLMSettings()):
+            pass

@@ -1,0 +1,158 @@
+"""The deadlines every voice has: whose clock runs when, and that nothing outlives them."""
+
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+
+import anyio
+import pytest
+
+from services.base import Emotion, EngineUnavailable, Speech, TTSError, TTSSettings, Voice, choose_engine
+from services.tts_service import TTS_VENDORS, TimedTTS, open_tts
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class ScriptedTTS:
+    """A voice whose sentences are what the test wrote for them."""
+
+    sample_rate_hz = 16000
+
+    def __init__(self, **sentences: Callable[[], AsyncGenerator[bytes]]) -> None:
+        self._sentences = sentences
+        self.closed: list[str] = []
+
+    @asynccontextmanager
+    async def open_speech(self, voice: Voice) -> AsyncIterator[Speech]:
+        yield self
+
+    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+        try:
+            async with aclosing(self._sentences[text]()) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            self.closed.append(text)
+
+
+async def nothing() -> AsyncGenerator[bytes]:
+    for piece in list[bytes]():
+        yield piece
+
+
+async def fluent() -> AsyncGenerator[bytes]:
+    for piece in (b"ab", b"cd"):
+        yield piece
+
+
+async def mute() -> AsyncGenerator[bytes]:
+    await anyio.sleep_forever()
+    yield b""
+
+
+async def stuck() -> AsyncGenerator[bytes]:
+    yield b"ab"
+    await anyio.sleep_forever()
+
+
+async def hear(speech: Speech, text: str) -> list[bytes]:
+    async with aclosing(speech.synthesize(text, "auto")) as pieces:
+        return [piece async for piece in pieces]
+
+
+async def test_what_the_vendor_says_is_handed_on_unchanged() -> None:
+    tts = ScriptedTTS(fluent=fluent, nothing=nothing)
+    async with TimedTTS(tts, 5, 5).open_speech(Voice()) as speech:
+        assert await hear(speech, "fluent") == [b"ab", b"cd"]
+        assert await hear(speech, "nothing") == []
+    assert tts.closed == ["fluent", "nothing"]
+
+
+@pytest.mark.parametrize(("first_audio_s", "gap_s", "script"), [(0.01, 60, mute), (60, 0.01, stuck)])
+async def test_a_silent_vendor_is_given_up(
+    first_audio_s: float, gap_s: float, script: Callable[[], AsyncGenerator[bytes]]
+) -> None:
+    tts = ScriptedTTS(silent=script, fluent=fluent)
+    async with TimedTTS(tts, first_audio_s, gap_s).open_speech(Voice()) as speech:
+        with pytest.raises(TTSError) as raised:
+            await hear(speech, "silent")
+        assert raised.value.timed_out and raised.value.retryable
+        assert await hear(speech, "fluent") == [b"ab", b"cd"]
+    assert tts.closed == ["silent", "fluent"]
+
+
+async def test_no_clock_runs_for_a_sentence_while_the_one_before_it_is_spoken() -> None:
+    vendor_is_free = anyio.Event()
+
+    async def behind() -> AsyncGenerator[bytes]:
+        await vendor_is_free.wait()
+        yield b"ef"
+
+    heard: list[bytes] = []
+    # With no time at all to the first audio, any sentence whose clock runs must answer without waiting.
+    async with TimedTTS(ScriptedTTS(fluent=fluent, behind=behind), 0, math.inf).open_speech(Voice()) as speech:
+        async with aclosing(speech.synthesize("fluent", "auto")) as pieces, anyio.create_task_group() as tasks:
+            heard.append(await anext(pieces))
+
+            async def read_ahead() -> None:
+                heard.extend(await hear(speech, "behind"))
+
+            tasks.start_soon(read_ahead)
+            await anyio.wait_all_tasks_blocked()
+            vendor_is_free.set()
+            await anyio.wait_all_tasks_blocked()
+            heard.append(await anext(pieces))
+    assert heard == [b"ab", b"ef", b"cd"]
+
+
+async def test_the_clock_of_the_next_sentence_starts_when_the_one_before_has_ended() -> None:
+    tts = ScriptedTTS(fluent=fluent, mute=mute)
+    async with TimedTTS(tts, 0.01, math.inf).open_speech(Voice()) as speech:
+        async with anyio.create_task_group() as tasks:
+            async with aclosing(speech.synthesize("fluent", "auto")) as pieces:
+                await anext(pieces)
+
+                async def read_ahead() -> None:
+                    with pytest.raises(TTSError):
+                        await hear(speech, "mute")
+
+                tasks.start_soon(read_ahead)
+                await anyio.wait_all_tasks_blocked()
+                assert tts.closed == []
+    assert tts.closed == ["fluent", "mute"]
+
+
+async def test_cancelling_the_turn_closes_the_vendors_stream() -> None:
+    tts = ScriptedTTS(mute=mute, stuck=stuck)
+    async with TimedTTS(tts, 60, 60).open_speech(Voice()) as speech:
+        for text in ("mute", "stuck"):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(hear, speech, text)
+                await anyio.wait_all_tasks_blocked()
+                tasks.cancel_scope.cancel()
+    assert tts.closed == ["mute", "stuck"]
+
+
+async def test_the_vendors_own_failure_is_not_wrapped() -> None:
+    failure = TTSError("no", one_sentence=True)
+
+    async def failing() -> AsyncGenerator[bytes]:
+        yield b"ab"
+        raise failure
+
+    async with TimedTTS(ScriptedTTS(failing=failing), 5, 5).open_speech(Voice()) as speech:
+        with pytest.raises(TTSError) as raised:
+            await hear(speech, "failing")
+    assert raised.value is failure
+
+
+async def test_a_chosen_vendor_that_cannot_be_opened_says_so_on_entering() -> None:
+    choice = choose_engine("tts", "minimax", TTS_VENDORS, {"MINIMAX_API_KEY": "key"})
+    with pytest.raises(EngineUnavailable):
+        async with open_tts(choice, TTSSettings(endpoint="", secrets={"MINIMAX_API_KEY": "key"})):
+            pass
