@@ -118,8 +118,10 @@ def _explain(error: Exception) -> tuple[str, bool]:
             return "找不到这个主机名", True
         case TimeoutError():
             return f"{OPEN_TIMEOUT_S:.0f} 秒内没有应答", True
-        case OSError(errno=int(number)) if number != 0 and not isinstance(error, ConnectionError):
-            return f"那里没有服务器在应答（{os.strerror(number)}）", True
+        case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
+            return "对方没有回答就断开了；ws:// 和 wss:// 没有弄错吗？", True
+        case OSError(errno=int(number)) if number != 0 and not isinstance(error, ConnectionRefusedError):
+            return f"到那里的网络不通（{os.strerror(number)}）", True
     return "那里没有服务器在应答（请先启动它）", True
 
 

@@ -45,8 +45,9 @@ BUSY_SECONDS = 5.0  # how long SQLite waits for a lock, and a call for its conne
 CALL_SECONDS = 8.0  # then a transaction is given up: the disk does not answer
 CLOSE_SECONDS = 5.0
 # SQLite has one writer at a time: in this process writers queue for its connection in order of arrival, instead of
-# polling the file's lock against each other. Reads do not wait for writes (WAL) and take 0.1 ms; the second reader is
-# for the one whose pages are not in memory. Each connection is a thread.
+# polling the file's lock against each other. Reads do not wait for writes (WAL) and take 1-3 ms; the second reader is
+# there while the first one waits for the disk. Each connection is a thread; on 2 cores these three do 300 turns a
+# second (newest 80 messages and an append each), and 200 sessions at once held the event loop for 31 ms at most.
 WRITERS = 1
 READERS = 2
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import ExitStack
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -16,8 +17,11 @@ class Talker:
 
     def __init__(self, url: str, **headers: str) -> None:
         self.said: list[Wire] = []
-        self.socket: ClientConnection = connect(
-            url, compression=None, max_size=None, proxy=None, additional_headers=headers, open_timeout=_PATIENCE_S
+        self._connection = ExitStack()
+        self.socket: ClientConnection = self._connection.enter_context(
+            connect(
+                url, compression=None, max_size=None, proxy=None, additional_headers=headers, open_timeout=_PATIENCE_S
+            )
         )
 
     def connect(self, **hello: object) -> Wire:
@@ -65,7 +69,7 @@ class Talker:
         assert self.receive() == {"type": "pong"}
 
     def close(self) -> None:
-        self.socket.close()
+        self._connection.close()
 
 
 def kinds(messages: list[Wire]) -> list[str]:

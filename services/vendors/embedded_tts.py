@@ -66,8 +66,10 @@ def shape(voice: Voice, emotion: Emotion) -> Prosody:
 COMMA_PAUSE_MS = 120
 SENTENCE_PAUSE_MS = 250
 TAIL_MS = 150  # after the last clause, so that two sentences do not run together
-MERGED_LENGTH = 25  # clauses after the first are joined up to this length: longer ones have the better melody
-MAX_LENGTH = 60  # and cut at this one, so that one job stays under half a second
+
+# In morae, of which the voice speaks seven to eight a second.
+MERGED_MORAE = 36  # clauses after the first are joined up to this length: longer ones have the better melody
+MAX_MORAE = 75  # and cut at this one, so that one job stays short
 
 _KANA = "ぁ-ゖァ-ヺ"
 _KANJI = "々〆〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -77,7 +79,7 @@ _SPEAKABLE = re.compile(f"(?![っッ])[{_KANA}{_KANJI}0-9A-Za-z]")
 _FOREIGN = re.compile(f"[^{_KANA}ー・{_KANJI}0-9A-Za-z、。!?.,:/%&+'-]+")  # brackets, too: the engine would pause there
 _STRETCHED = re.compile(f"(?<=[{_KANA}ー])[~〜]+")  # ね～ is ねー
 _REPEATED = re.compile(f"([{_KANA}ーA-Za-z])\\1{{5,}}")  # a vowel held for seconds drives the voice's filter unstable
-_CLAUSE = re.compile(r"[^、。!?]*[、。!?]*")
+_CLAUSE = re.compile(r"([^、。!?]*)([、。!?]*)")
 _MARKS = str.maketrans({"…": "。", "‥": "。", "，": "、", "—": "、", "―": "、", "─": "、", "；": "、"})
 _MARKS_AFTER_NFKC = (
     (re.compile(r"[\n\r\v\f\x85\u2028\u2029]+|\.{2,}|\.(?![0-9A-Za-z])"), "。"),
@@ -96,18 +98,16 @@ class Clause:
 def split_clauses(text: str) -> list[Clause]:
     """What of `text` can be spoken, cut where a speaker would breathe; the last clause is followed by the tail."""
     clauses: list[Clause] = []
-    for match in _CLAUSE.finditer(_plain(text)):
-        piece = match.group().strip()
-        if not _SPEAKABLE.search(piece):
+    for body, marks in _CLAUSE.findall(_plain(text)):
+        pieces = [piece for piece in _cut(body.strip() + marks[:1]) if _SPEAKABLE.search(piece)]
+        if not pieces:
             continue
-        pause_ms = COMMA_PAUSE_MS if piece[-1] not in "。!?" else SENTENCE_PAUSE_MS
-        *heads, tail = [part for part in _cut(piece) if _SPEAKABLE.search(part)]
-        joined = clauses[-1].text + tail if len(clauses) > 1 and clauses[-1].pause_ms == COMMA_PAUSE_MS else ""
-        if joined and not heads and _length(joined) <= MERGED_LENGTH:
-            clauses[-1] = Clause(joined, pause_ms)
-        else:
-            clauses += [Clause(head, 0) for head in heads]
-            clauses.append(Clause(tail, pause_ms))
+        pause_ms = SENTENCE_PAUSE_MS if marks.strip("、") else COMMA_PAUSE_MS
+        last = clauses[-1] if len(clauses) > 1 else None  # the first is never joined: it is what the listener awaits
+        if last and last.pause_ms == COMMA_PAUSE_MS and _morae(last.text + pieces[0]) <= MERGED_MORAE:
+            pieces[0] = clauses.pop().text + pieces[0]
+        clauses += [Clause(piece, 0) for piece in pieces[:-1]]
+        clauses.append(Clause(pieces[-1], pause_ms))
     if clauses:
         clauses[-1] = Clause(clauses[-1].text, TAIL_MS)
     return clauses
@@ -122,21 +122,23 @@ def _plain(text: str) -> str:
     return _REPEATED.sub(r"\1\1\1\1\1", text)
 
 
-def _length(text: str) -> int:
-    """Length in units of about two morae; a letter or digit may be read out by its name."""
-    return sum(3 if char.isascii() and char.isalnum() else 1 for char in text)
+def _morae(text: str) -> int:
+    """How long it takes to say `text`, roughly: a kanji is two morae, a letter or digit read by its name three."""
+    return sum(3 if char.isascii() and char.isalnum() else 2 if char >= "\u3400" else 1 for char in text)
 
 
 def _cut(text: str) -> list[str]:
-    """Cut at MAX_LENGTH, at a space where there is one in the second half."""
+    """Cut into pieces of at most MAX_MORAE, at a space where there is one in the second half."""
+    if _morae(text) <= MAX_MORAE:
+        return [text]
     pieces: list[str] = []
-    start = space = length = 0
+    start = space = morae = 0
     for at, char in enumerate(text):
-        length += _length(char)
-        if length > MAX_LENGTH:
+        morae += _morae(char)
+        if morae > MAX_MORAE:
             end = space if space > (start + at) // 2 else at
             pieces.append(text[start:end])
-            start, length = end, _length(text[end : at + 1])
+            start, morae = end, _morae(text[end : at + 1])
         if char == " ":
             space = at
     return [*pieces, text[start:]]

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
@@ -45,14 +46,6 @@ class _Failed(TTSError):
             one_sentence=fault.one_sentence,
         )
         self.fault = fault
-
-
-@dataclass(frozen=True, slots=True)
-class _Timing:
-    connect_s: float
-    stall_s: float  # to the first audio; half of what a sentence is granted, so that a second attempt fits in
-    gap_s: float
-    patience_s: float
 
 
 class _Line:
@@ -110,10 +103,11 @@ class _Line:
 class _Connection:
     """A line and the one task it may hold."""
 
-    def __init__(self, line: _Line, timing: _Timing, sample_rate_hz: int) -> None:
+    def __init__(self, line: _Line, settings: TTSSettings) -> None:
         self._line = line
-        self._timing = timing
-        self._texts = TextQueue(sample_rate_hz)
+        self._stall_s = settings.first_audio_s / 2  # of all that a sentence is granted: a second attempt fits in
+        self._gap_s = settings.gap_s
+        self._texts = TextQueue(settings.sample_rate_hz)
         self._reading = anyio.Lock(fast_acquire=True)
         self.task: bytes | None = None  # the task_start that was accepted
         self.used = False  # a text was sent
@@ -136,7 +130,7 @@ class _Connection:
         """Open the task, where it is not open already; where that fails, the connection is closed."""
         if self.task == task:
             return self
-        limit_s = min(self._timing.stall_s, WARM_START_S) if self.kept else self._timing.stall_s
+        limit_s = min(self._stall_s, WARM_START_S) if self.kept else self._stall_s
         try:
             await self._line.write(task)
             await self._line.expect(frames.TaskStarted, limit_s)
@@ -184,7 +178,7 @@ class _Connection:
 
     async def _read(self) -> None:
         try:
-            event = await self._line.read(self._timing.gap_s if self._texts.being_spoken else self._timing.stall_s)
+            event = await self._line.read(self._gap_s if self._texts.being_spoken else self._stall_s)
         except _Failed as failed:
             await self._fail(failed.fault)
         else:
@@ -199,12 +193,28 @@ class _Connection:
 
 
 class _Patience:
-    """What one turn may still spend on waiting and trying again."""
+    """The seconds that one turn may spend on waiting and trying again, whichever of its sentences it is for."""
 
     def __init__(self, whole_s: float) -> None:
-        self.left_s = whole_s
         self.busy_wait = wait_exponential_jitter(multiplier=whole_s / 10, max=whole_s * 0.4, jitter=whole_s / 10)
         self.broken_wait = wait_random(0, whole_s / 50)
+        self._left_s = whole_s
+        self._since = 0.0
+        self._waiting = 0  # sentences
+
+    @property
+    def left_s(self) -> float:
+        return self._left_s - (anyio.current_time() - self._since if self._waiting else 0.0)
+
+    def begin(self) -> None:
+        if not self._waiting:
+            self._since = anyio.current_time()
+        self._waiting += 1
+
+    def end(self) -> None:
+        self._left_s = self.left_s
+        self._since = anyio.current_time()
+        self._waiting -= 1
 
 
 class _Recovery:
@@ -213,19 +223,19 @@ class _Recovery:
     def __init__(self, patience: _Patience) -> None:
         self._patience = patience
         self._failures: Counter[Remedy] = Counter()
-        self._since = math.inf  # its first failure
-        self.fault: Fault | None = None  # its last
+        self.fault: Fault | None = None  # the last
 
     @property
     def left_s(self) -> float:
         """Without limit as long as nothing has failed."""
-        return self._patience.left_s - (anyio.current_time() - self._since) if self.fault else math.inf
+        return self._patience.left_s if self.fault else math.inf
 
     def allows(self, error: BaseException) -> bool:
         if not isinstance(error, _Failed):
             return False
+        if self.fault is None:
+            self._patience.begin()
         self.fault = error.fault
-        self._since = min(self._since, anyio.current_time())
         self._failures[self.fault.remedy] += 1
         return self._failures[self.fault.remedy] <= _RETRIES.get(self.fault.remedy, 0)
 
@@ -237,7 +247,8 @@ class _Recovery:
         return state.upcoming_sleep >= self.left_s
 
     def settle(self) -> None:
-        self._patience.left_s = min(self._patience.left_s, self.left_s)
+        if self.fault is not None:
+            self._patience.end()
 
 
 @dataclass(slots=True)
@@ -255,7 +266,7 @@ class _Speech:
     def __init__(self, engine: "_Engine", voice: Voice) -> None:
         self._engine = engine
         self._voice = voice
-        self._patience = _Patience(engine.timing.patience_s)
+        self._patience = _Patience(engine.patience_s)
         self._slots: defaultdict[bytes, _Slot] = defaultdict(_Slot)  # by task_start
         self._spare = _Slot()
         self._opened: list[_Connection] = []
@@ -387,12 +398,7 @@ class _Engine:
 
     def __init__(self, session: aiohttp.ClientSession, settings: TTSSettings) -> None:
         self.sample_rate_hz = settings.sample_rate_hz
-        self.timing = _Timing(
-            connect_s=settings.connect_s,
-            stall_s=settings.first_audio_s / 2,
-            gap_s=settings.gap_s,
-            patience_s=min(PATIENCE_S, settings.first_audio_s),
-        )
+        self.patience_s = min(PATIENCE_S, settings.first_audio_s)
         self.first_emotions: dict[Voice, Emotion] = {}  # with which a voice last began a turn; as many as characters
         self._session = session
         self._settings = settings
@@ -425,7 +431,7 @@ class _Engine:
 
     async def connect(self) -> _Connection:
         """A connection on which a task may be started."""
-        with map_errors(*_HANDSHAKE_ERRORS), anyio.fail_after(self.timing.connect_s):
+        with map_errors(*_HANDSHAKE_ERRORS), anyio.fail_after(self._settings.connect_s):
             socket = await self._session.ws_connect(
                 self._settings.endpoint,
                 timeout=aiohttp.ClientWSTimeout(ws_close=0),
@@ -434,12 +440,12 @@ class _Engine:
             )
             line, greeted = _Line(socket), False
             try:
-                await line.expect(frames.Connected, self.timing.connect_s)
+                await line.expect(frames.Connected, self._settings.connect_s)
                 greeted = True
             finally:
                 if not greeted:
                     await line.close()
-        return _Connection(line, self.timing, self.sample_rate_hz)
+        return _Connection(line, self._settings)
 
     def take(self, *tasks: bytes | None) -> _Connection | None:
         """A kept connection with one of these tasks (None: without any), the first task first."""
@@ -502,15 +508,14 @@ async def open_tts(settings: TTSSettings) -> AsyncIterator[TTS]:
     key = settings.secrets.get(KEY_NAME, "")
     if not key:
         raise EngineUnavailable(f"engines.tts: minimax needs {KEY_NAME}; set it, or choose auto")
-    if not settings.endpoint.startswith(("ws://", "wss://")) or settings.endpoint.endswith("_bidi"):
+    address = urlsplit(settings.endpoint)
+    if address.scheme not in ("ws", "wss") or address.path.endswith("_bidi"):
         raise EngineUnavailable("endpoints.tts: minimax wants a ws:// or wss:// address ending in /t2a_v2 (not _bidi)")
     if settings.sample_rate_hz not in frames.SAMPLE_RATES_HZ:
         rates = ", ".join(map(str, sorted(frames.SAMPLE_RATES_HZ)))
         raise EngineUnavailable(f"audio.tts_sample_rate: minimax speaks at one of {rates}")
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, ssl=_ssl_context(settings)
-        ),  # turns bound it; waiting here would not show
+        connector=aiohttp.TCPConnector(limit=0, ssl=_ssl_context(settings)),  # the number of turns is the limit
         headers={"Authorization": f"Bearer {key}"},
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(_refuse_redirect,),

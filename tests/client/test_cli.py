@@ -1,161 +1,40 @@
-"""The client as a person runs it, a process of its own, against a peer that plays the specification's server."""
+"""One message, or lines through a pipe: what the client sends, shows, plays, saves, and how it ends."""
 
 import ast
-import base64
-import itertools
-import json
-import os
-import pty
 import random
 import re
-import signal
 import subprocess
 import sys
-import termios
 import wave
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from client.connection import LONGEST_DELAY_S, may_reconnect, mend_url, reconnect_delay_s
+from tests.client.peer import (
+    CLIENT,
+    PATIENCE_S,
+    ROOT,
+    Message,
+    Peer,
+    answer_everything,
+    open_peer,
+    reply,
+    run_client,
+    say,
+    say_audio,
+    surroundings,
+)
 
 pytestmark = pytest.mark.anyio
-
-ROOT = Path(__file__).resolve().parents[2]
-CLIENT = ROOT / "client" / "test_client.py"
-PATIENCE_S = 60  # only reached where the client hangs
-
-Message = dict[str, Any]
-Answer = Callable[["Peer", ServerConnection, Message], Awaitable[None]]
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@dataclass
-class Peer:
-    """The server's side of the specification: greets, keeps what it hears, leaves the answers to each test."""
-
-    answer: Answer
-    extensions: tuple[str, ...] = ()
-    url: str = ""
-    talks: list[list[Message]] = field(default_factory=list)  # what each connection sent, `connect` first
-    closed: list[int | None] = field(default_factory=list)
-
-    async def serve_connection(self, socket: ServerConnection) -> None:
-        talk: list[Message] = []
-        self.talks.append(talk)
-        try:
-            async for text in socket:
-                message = json.loads(text)
-                talk.append(message)
-                if message["type"] == "connect":
-                    await self.greet(socket, message)
-                else:
-                    await self.answer(self, socket, message)
-        except ConnectionClosed:
-            pass
-        self.closed.append(socket.close_code)
-
-    async def greet(self, socket: ServerConnection, connect: Message) -> None:
-        if connect["api_token"] != "dev_token_001":
-            await say(socket, "error", message="This token is not known", code="unauthorized", retryable=False)
-            await socket.close(4500)
-            return
-        granted = [name for name in connect.get("extensions", ()) if name in self.extensions]
-        name = connect.get("character_name", "anon")
-        await say(
-            socket,
-            "connected",
-            character=name,
-            character_display_name=DISPLAY_NAMES[name],
-            message="Connection established successfully",
-            **({"extensions": granted, "session_id": "s1"} if granted else {}),
-        )
-
-
-DISPLAY_NAMES = {"anon": "千早爱音 (Chihaya Anon)", "tomori": "高松灯"}
-
-
-async def say(socket: ServerConnection, kind: str, **fields: Any) -> None:
-    await socket.send(json.dumps({"type": kind, **fields}))
-
-
-async def say_audio(socket: ServerConnection, chunks: Sequence[bytes], sample_rate_hz: int = 16000) -> None:
-    for pcm in chunks:
-        encoded = base64.b64encode(pcm).decode()
-        await say(socket, "audio_chunk", audio_base64=encoded, audio_format="pcm", audio_sample_rate=sample_rate_hz)
-
-
-async def reply(
-    socket: ServerConnection,
-    jp: str = "ハロー～",
-    cn: str = "哈喽～",
-    chunks: Sequence[bytes] = (b"\1\0\2\0",),
-    sample_rate_hz: int = 16000,
-    **extra: Any,
-) -> None:
-    """Mode 1 of the specification: thinking, audio_chunk*, audio_end, response."""
-    await say(socket, "thinking", message="Processing...")
-    await say_audio(socket, chunks, sample_rate_hz)
-    await say(socket, "audio_end")
-    texts = {"content_cn": cn, "content_jp": jp, "emotion": "happy"}
-    await say(socket, "response", **texts, audio_format="pcm", audio_sample_rate=sample_rate_hz, **extra)
-
-
-async def answer_everything(peer: Peer, socket: ServerConnection, message: Message) -> None:
-    match message["type"]:
-        case "message":
-            await reply(socket, jp=f"{message['content']}だよ", cn=f"是{message['content']}")
-        case "switch_character":
-            name = message["character_name"]
-            await say(socket, "character_switched", character=name, character_display_name=DISPLAY_NAMES[name])
-        case "clear_history":
-            await say(socket, "history_cleared", message="Conversation history cleared")
-
-
-@asynccontextmanager
-async def open_peer(answer: Answer = answer_everything, extensions: tuple[str, ...] = ()) -> AsyncGenerator[Peer]:
-    peer = Peer(answer, extensions)
-    async with serve(peer.serve_connection, "127.0.0.1", 0) as server:
-        peer.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
-        yield peer
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
-def surroundings(**variables: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CHATANON_")}
-    return inherited | {"PYTHONIOENCODING": "utf-8", "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm"} | variables
-
-
-async def run_client(*arguments: str, cwd: Path, typed: str = "", **variables: str) -> Outcome:
-    command = [sys.executable, str(CLIENT), *arguments]
-    with anyio.fail_after(PATIENCE_S):
-        done = await anyio.run_process(
-            command, input=typed.encode(), check=False, cwd=cwd, env=surroundings(**variables)
-        )
-    outcome = Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
-    assert "Traceback" not in outcome.out + outcome.err
-    return outcome
 
 
 def saved_files(folder: Path) -> list[Path]:
@@ -473,116 +352,6 @@ async def test_a_reader_that_leaves_gives_no_traceback(tmp_path: Path) -> None:
     assert done.stdout.count(b"\n") == 1 and done.stderr == b""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_the_client_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    asked = anyio.Event()
-
-    async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
-        asked.set()
-
-    command = [sys.executable, str(CLIENT), "--no-audio", "--message", "你好"]
-    async with open_peer(answer) as peer:
-        with anyio.fail_after(PATIENCE_S):
-            async with await anyio.open_process(
-                [*command, "--url", peer.url], cwd=tmp_path, env=surroundings()
-            ) as client:
-                await asked.wait()
-                client.send_signal(number)
-                await client.wait()
-                assert client.stderr is not None
-                said = [part async for part in client.stderr]
-    assert client.returncode == 128 + number and said == []
-    assert peer.closed == [1000]
-
-
-class Screen:
-    """A terminal of 80 x 24 with the client on it."""
-
-    def __init__(self) -> None:
-        self.master, self.slave = pty.openpty()
-        termios.tcsetwinsize(self.slave, (24, 80))
-        self.shown = ""
-
-    async def wait_for(self, text: str) -> None:
-        """Until it is shown after what was waited for before."""
-        while text not in self.shown:
-            await anyio.wait_readable(self.master)
-            self.shown += os.read(self.master, 65536).decode(errors="replace")
-        self.shown = self.shown.partition(text)[2]
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def is_sane(self) -> bool:
-        local_flags = termios.tcgetattr(self.slave)[3]
-        return bool(local_flags & termios.ECHO and local_flags & termios.ICANON)
-
-
-@asynccontextmanager
-async def open_screen(url: str, folder: Path) -> AsyncGenerator[tuple[Screen, anyio.abc.Process]]:
-    screen = Screen()
-    streams = {"stdin": screen.slave, "stdout": screen.slave, "stderr": screen.slave}
-    command = [sys.executable, str(CLIENT), "--url", url, "--no-audio"]
-    try:
-        async with await anyio.open_process(
-            command, **streams, cwd=folder, env=surroundings(), start_new_session=True
-        ) as client:
-            yield screen, client
-    finally:
-        os.close(screen.master)
-        os.close(screen.slave)
-
-
-async def test_a_person_types_chinese_at_the_prompt_and_leaves(tmp_path: Path) -> None:
-    with anyio.fail_after(PATIENCE_S):
-        async with open_peer() as peer, open_screen(peer.url, tmp_path) as (screen, client):
-            await screen.wait_for("已连接")
-            await screen.wait_for("你> ")
-            screen.type("你号\x7f好\r")  # one character corrected
-            await screen.wait_for("你好だよ")
-            await screen.wait_for("是你好")
-            screen.type("/quit\r")
-            assert await client.wait() == 0
-            assert screen.is_sane()
-    assert [message.get("content") for message in peer.talks[0]] == [None, "你好"]
-    assert peer.closed == [1000]
-
-
-@pytest.mark.parametrize("leave", ["\x03", "\x04", "signal"])
-async def test_ctrl_c_ctrl_d_and_a_signal_leave_the_prompt(tmp_path: Path, leave: str) -> None:
-    with anyio.fail_after(PATIENCE_S):
-        async with open_peer() as peer, open_screen(peer.url, tmp_path) as (screen, client):
-            await screen.wait_for("已连接")
-            await screen.wait_for("你> ")
-            if leave == "signal":
-                client.send_signal(signal.SIGTERM)
-            else:
-                screen.type(leave)
-            assert await client.wait() == 0
-            assert screen.is_sane()
-    assert peer.closed == [1000]
-
-
-async def test_the_prompt_survives_a_drop_and_ends_when_replaced(tmp_path: Path) -> None:
-    async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
-        if message["content"] == "drop":
-            socket.transport.abort()
-        else:
-            await socket.close(4501)
-
-    with anyio.fail_after(PATIENCE_S):
-        async with open_peer(answer) as peer, open_screen(peer.url, tmp_path) as (screen, client):
-            await screen.wait_for("已连接")
-            screen.type("drop\r")
-            await screen.wait_for("后再试")
-            await screen.wait_for("已连接")
-            screen.type("replace\r")
-            await screen.wait_for("取代")
-            assert await client.wait() == 1
-            assert screen.is_sane()
-    assert len(peer.talks) == 2
-
-
 async def test_help_and_wrong_usage_need_no_server(tmp_path: Path) -> None:
     shown = await run_client("--help", cwd=tmp_path)
     wrong = await run_client("--url", "ftp://example.org", cwd=tmp_path)
@@ -603,52 +372,3 @@ def test_the_client_imports_nothing_of_the_server() -> None:
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not {module.partition(".")[0] for module in modules} & ours, path.name
-
-
-@pytest.mark.parametrize(
-    ("given_url", "meant"),
-    [
-        ("ws://localhost:8765/ws", "ws://localhost:8765/ws"),
-        ("localhost:8765", "ws://localhost:8765/ws"),
-        ("localhost：9000", "ws://localhost:9000/ws"),
-        ("192.168.1.7", "ws://192.168.1.7:8765/ws"),
-        ("[::1]", "ws://[::1]:8765/ws"),
-        ("http://example.org", "ws://example.org/ws"),
-        ("https://example.org/", "wss://example.org/ws"),
-        ("https://example.org/talk", "wss://example.org/talk"),
-        ("WSS://example.org:444/ws?room=1", "wss://example.org:444/ws?room=1"),
-    ],
-)
-def test_addresses_people_type_are_mended(given_url: str, meant: str) -> None:
-    assert mend_url(given_url) == meant
-
-
-@pytest.mark.parametrize(
-    "nonsense", ["", "ws://", "ftp://example.org", "localhost:port", "a b", "ws://h:99999", "[::1"]
-)
-def test_addresses_that_cannot_be_mended_are_refused(nonsense: str) -> None:
-    with pytest.raises(ValueError, match="地址"):
-        mend_url(nonsense)
-
-
-@given(st.text(alphabet="aé中.:/?#[]@-1 ", max_size=12))
-def test_a_mended_address_stays_as_it_is(text: str) -> None:
-    try:
-        url = mend_url(text)
-    except ValueError:
-        return
-    assert mend_url(url) == url
-
-
-@given(failures=st.integers(1, 100_000), chance=st.floats(0, 1, exclude_max=True))
-def test_pauses_between_tries_grow_to_a_bound(failures: int, chance: float) -> None:
-    delay_s = reconnect_delay_s(failures, chance)
-    assert 0.25 <= delay_s < LONGEST_DELAY_S
-    assert delay_s <= reconnect_delay_s(failures + 1, chance)
-
-
-def test_only_closes_that_allow_it_are_followed_by_a_new_connection() -> None:
-    for code in itertools.chain(range(4000, 4500), (1001, 1006, 1012)):
-        assert may_reconnect(code)
-    for code in itertools.chain(range(4500, 5000), (1000, 1002, 1007, 1008)):
-        assert not may_reconnect(code)

@@ -1,0 +1,159 @@
+"""N callers talk at once with a server of their own; how long they wait for the first sound, and a ping for its pong.
+
+    python -m bench.load --callers 20 --turns 3
+
+Speaks the wire only. The server runs in a process of its own on the embedded engines (or on whatever the environment
+says), so that the figures are what a client sees. Figures of one run on one machine: compare them within that run.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
+from websockets.asyncio.client import ClientConnection, connect
+
+ROOT = Path(__file__).resolve().parent.parent
+PING_EVERY_S = 0.02
+
+
+@contextmanager
+def serving(callers: int) -> Iterator[tuple[str, float]]:
+    """A server with a token per caller: its address, and the seconds from its start until it was ready."""
+    tokens = ",".join(f"bench-token-{number:06d}-abcdefgh" for number in range(callers))
+    with TemporaryDirectory() as folder:
+        environment = {
+            "CHATANON_CREDENTIALS": "",
+            "CHATANON_SERVER__HOST": "127.0.0.1",
+            "CHATANON_SERVER__PORT": "0",
+            "CHATANON_HISTORY__URL": f"sqlite:///{folder}/history.db",
+            "CHATANON_LIMITS__TURNS_PER_MINUTE": "0",
+            "VALID_API_TOKENS": tokens,
+        }
+        began = time.monotonic()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "server.main"],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert server.stderr is not None
+        try:
+            for line in server.stderr:
+                if found := re.search(r"ws://[^ \"]+", line):
+                    yield found[0], time.monotonic() - began
+                    break
+            else:
+                raise SystemExit("the server did not start")
+        finally:
+            server.terminate()
+            server.stderr.close()
+            server.wait()
+
+
+class Figures:
+    """What was measured, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.first_audio: list[float] = []
+        self.whole_turn: list[float] = []
+        self.pong: list[float] = []
+        self.failed = 0
+
+    def report(self) -> dict[str, object]:
+        """Each figure's quantiles."""
+        return {
+            "first_audio_ms": quantiles(self.first_audio),
+            "whole_turn_ms": quantiles(self.whole_turn),
+            "pong_ms": quantiles(self.pong),
+            "failed_turns": self.failed,
+        }
+
+
+def quantiles(values: Sequence[float]) -> dict[str, float]:
+    """Median, 95th, 99th percentile and maximum."""
+    if len(values) < 2:
+        return {"n": len(values)}
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    named = {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "max": max(values)}
+    return {"n": len(values), **{name: round(value, 1) for name, value in named.items()}}
+
+
+async def caller(url: str, number: int, turns: int, figures: Figures) -> None:
+    """Connect, then say something and hear the answer, as often as asked."""
+    async with connect(url, compression=None, proxy=None) as socket:
+        token = f"bench-token-{number:06d}-abcdefgh"
+        await socket.send(json.dumps({"type": "connect", "api_token": token}))
+        await socket.recv()
+        for turn in range(turns):
+            await one_turn(socket, ("你好", "讲讲你的乐队", "你喜欢吃什么")[turn % 3], figures)
+
+
+async def one_turn(socket: ClientConnection, content: str, figures: Figures) -> None:
+    """Say it, and time the answer."""
+    began = time.monotonic()
+    await socket.send(json.dumps({"type": "message", "content": content}))
+    heard = False
+    while True:
+        kind = json.loads(await socket.recv())["type"]
+        if kind == "audio_chunk" and not heard:
+            heard = True
+            figures.first_audio.append((time.monotonic() - began) * 1000)
+        if kind == "response":
+            figures.whole_turn.append((time.monotonic() - began) * 1000)
+            return
+        if kind == "error":
+            figures.failed += 1
+            return
+
+
+async def pinger(url: str, number: int, figures: Figures) -> None:
+    """One more connection that only pings, for as long as the others talk."""
+    async with connect(url, compression=None, proxy=None) as socket:
+        token = f"bench-token-{number:06d}-abcdefgh"
+        await socket.send(json.dumps({"type": "connect", "api_token": token}))
+        await socket.recv()
+        while True:
+            began = time.monotonic()
+            await socket.send('{"type": "ping"}')
+            await socket.recv()
+            figures.pong.append((time.monotonic() - began) * 1000)
+            await anyio.sleep(PING_EVERY_S)
+
+
+async def measure(url: str, callers: int, turns: int) -> Figures:
+    """All callers at once, and one who pings."""
+    figures = Figures()
+    async with anyio.create_task_group() as pings:
+        pings.start_soon(pinger, url, callers, figures)
+        async with anyio.create_task_group() as talks:
+            for number in range(callers):
+                talks.start_soon(caller, url, number, turns, figures)
+        pings.cancel_scope.cancel()
+    return figures
+
+
+def main() -> None:
+    """Print one line of JSON per number of callers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--callers", type=int, nargs="+", default=[1, 20])
+    parser.add_argument("--turns", type=int, default=3)
+    arguments = parser.parse_args()
+    for callers in arguments.callers:
+        with serving(callers + 1) as (url, ready_s):
+            figures = anyio.run(measure, url, callers, arguments.turns)
+        print(json.dumps({"callers": callers, "start_to_ready_s": round(ready_s, 2), **figures.report()}))
+
+
+if __name__ == "__main__":
+    main()

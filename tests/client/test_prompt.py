@@ -1,0 +1,140 @@
+"""A person at a terminal: typing, leaving, and what signals and the server do to the prompt."""
+
+import os
+import pty
+import signal
+import sys
+import termios
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, surroundings
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_the_client_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    asked = anyio.Event()
+
+    async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
+        asked.set()
+
+    command = [sys.executable, str(CLIENT), "--no-audio", "--message", "你好"]
+    async with open_peer(answer) as peer:
+        with anyio.fail_after(PATIENCE_S):
+            async with await anyio.open_process(
+                [*command, "--url", peer.url], cwd=tmp_path, env=surroundings()
+            ) as client:
+                await asked.wait()
+                client.send_signal(number)
+                await client.wait()
+                assert client.stderr is not None
+                said = [part async for part in client.stderr]
+    assert client.returncode == 128 + number and said == []
+    assert peer.closed == [1000]
+
+
+class Screen:
+    """A terminal of 80 x 24 with the client on it."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = pty.openpty()
+        termios.tcsetwinsize(self.slave, (24, 80))
+        self.shown = ""
+
+    async def wait_for(self, text: str) -> None:
+        """Until it is shown after what was waited for before."""
+        while text not in self.shown:
+            await anyio.wait_readable(self.master)
+            self.shown += os.read(self.master, 65536).decode(errors="replace")
+        self.shown = self.shown.partition(text)[2]
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def is_sane(self) -> bool:
+        local_flags = termios.tcgetattr(self.slave)[3]
+        return bool(local_flags & termios.ECHO and local_flags & termios.ICANON)
+
+
+@asynccontextmanager
+async def open_screen(url: str, folder: Path) -> AsyncGenerator[tuple[Screen, anyio.abc.Process]]:
+    screen = Screen()
+    command = [sys.executable, str(CLIENT), "--url", url, "--no-audio"]
+    slave = screen.slave
+    try:
+        async with await anyio.open_process(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=folder,
+            env=surroundings(),
+            start_new_session=True,
+        ) as client:
+            yield screen, client
+    finally:
+        os.close(screen.master)
+        os.close(screen.slave)
+
+
+async def test_a_person_types_chinese_at_the_prompt_and_leaves(tmp_path: Path) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        async with open_peer() as peer, open_screen(peer.url, tmp_path) as (screen, client):
+            await screen.wait_for("已连接")
+            await screen.wait_for("你>")
+            screen.type("你号\x7f好\r")  # one character corrected
+            await screen.wait_for("你好だよ")
+            await screen.wait_for("是你好")
+            screen.type("/quit\r")
+            assert await client.wait() == 0
+            assert screen.is_sane()
+    assert [message.get("content") for message in peer.talks[0]] == [None, "你好"]
+    assert peer.closed == [1000]
+
+
+@pytest.mark.parametrize("leave", ["\x03", "\x04", "signal"])
+async def test_ctrl_c_ctrl_d_and_a_signal_leave_the_prompt(tmp_path: Path, leave: str) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        async with open_peer() as peer, open_screen(peer.url, tmp_path) as (screen, client):
+            await screen.wait_for("已连接")
+            await screen.wait_for("你>")
+            if leave == "signal":
+                client.send_signal(signal.SIGTERM)
+            else:
+                screen.type(leave)
+            assert await client.wait() == 0
+            assert screen.is_sane()
+    assert peer.closed == [1000]
+
+
+async def test_the_prompt_survives_a_drop_and_ends_when_replaced(tmp_path: Path) -> None:
+    async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
+        if message["content"] == "drop":
+            socket.transport.abort()
+        else:
+            await socket.close(4501)
+
+    with anyio.fail_after(PATIENCE_S):
+        async with open_peer(answer) as peer, open_screen(peer.url, tmp_path) as (screen, client):
+            await screen.wait_for("已连接")
+            screen.type("drop\r")
+            await screen.wait_for("后再试")
+            await screen.wait_for("已连接")
+            screen.type("replace\r")
+            await screen.wait_for("取代")
+            assert await client.wait() == 1
+            assert screen.is_sane()
+    assert len(peer.talks) == 2

@@ -1,0 +1,196 @@
+"""The first message: who may come in, and what the others are told."""
+
+from collections.abc import Callable
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.running_server import RunningServer
+from tests.talker import Talker, Wire
+
+Start = Callable[..., RunningServer]
+
+
+def refused(server: RunningServer, frame: str | bytes | None = None, **hello: object) -> tuple[int, Wire]:
+    """Close code and last message of a handshake that must fail."""
+    talker = Talker(server.url)
+    if frame is None:
+        talker.send("connect", **hello)
+    else:
+        talker.send_raw(frame)
+    code, messages = talker.closed()
+    assert [message["type"] for message in messages] == ["error"]
+    assert messages[0]["message"] and isinstance(messages[0]["retryable"], bool)
+    return code, messages[0]
+
+
+@pytest.mark.parametrize("token", ["wrong", "", None, 7, 1.5, True, [], ["x"], {}, {"a": {}}, "x" * 3000])
+def test_every_wrong_token_gets_the_same_answer(server: RunningServer, token: object) -> None:
+    code, error = refused(server, api_token=token)
+    assert (code, error) == (
+        4500,
+        {"type": "error", "message": "The token is not valid", "code": "unauthorized", "retryable": False},
+    )
+
+
+def test_connect_without_a_token_is_unauthorized(server: RunningServer) -> None:
+    code, error = refused(server)
+    assert (code, error["code"]) == (4500, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        ("nonsense", "bad_json"),
+        ('["connect"]', "bad_message"),
+        ("null", "bad_message"),
+        ('{"type": "ping"}', "not_connected"),
+        ('{"type": "message", "content": "你好"}', "not_connected"),
+        ('{"type": "audio_message", "audio_base64": "!"}', "not_connected"),
+        ('{"type": "hello"}', "not_connected"),
+        (b"\x00\x01", "bad_message"),
+        ('{"type": "connect", "api_token": "x", "character_name": 7}', "bad_message"),
+        ('{"type": "connect", "api_token": "x", "extensions": "turns"}', "bad_message"),
+    ],
+)
+def test_first_message_that_is_no_connect_ends_the_connection(
+    server: RunningServer, frame: str | bytes, expected: str
+) -> None:
+    code, error = refused(server, frame)
+    assert (code, error["code"]) == (4502, expected)
+
+
+def test_first_frame_may_not_be_large(server: RunningServer) -> None:
+    code, error = refused(server, api_token="x", padding="x" * 4096)
+    assert (code, error["code"]) == (1009, "message_too_big")
+
+
+@pytest.mark.parametrize("name", ["nobody", "../anon", "anon/../tomori", "\x00", "\u202eanon", "a" * 3000, "/etc", "."])
+def test_unknown_character_is_refused_with_the_names_there_are(server: RunningServer, token: str, name: str) -> None:
+    code, error = refused(server, api_token=token, character_name=name)
+    assert (code, error["code"]) == (4505, "unknown_character")
+    assert "anon" in error["message"] and "tomori" in error["message"] and name not in error["message"].split()
+
+
+@pytest.mark.parametrize("name", ["ANON", "Anon", None, ""])
+def test_character_is_found_in_any_case_and_anon_by_default(talk: Callable[..., Talker], name: str | None) -> None:
+    assert talk(character_name=name).said[0]["character"] == "anon"
+
+
+def test_silent_socket_is_closed_after_the_handshake_timeout(start_server: Start) -> None:
+    server = start_server(CHATANON_TIMEOUTS__WEBSOCKET_CONNECT="0.2")
+    code, messages = Talker(server.url).closed()
+    assert (code, messages[0]["code"]) == (4004, "handshake_timeout")
+
+
+def test_hashed_entry_admits_its_token(start_server: Start) -> None:
+    import hashlib
+
+    digest = hashlib.sha256("虹色のトークン".encode()).hexdigest()
+    server = start_server(VALID_API_TOKENS=f"sha256:{digest}")
+    talker = Talker(server.url)
+    talker.connect(api_token="虹色のトークン")
+    talker.close()
+    assert refused(server, api_token=digest)[0] == 4500
+    assert refused(server, api_token=f"sha256:{digest}")[0] == 4500
+    assert refused(server, api_token="dev_token_001")[0] == 4500
+
+
+def test_demo_mode_says_so_and_takes_the_demo_token_from_this_machine_only(start_server: Start) -> None:
+    server = start_server(VALID_API_TOKENS="your_token_1, your_token_2", DOUBAO_API_KEY="your_llm_api_key")
+    assert any("demo mode" in line and "dev_token_001" in line for line in server.log)
+    here = Talker(server.url)
+    here.connect(api_token="dev_token_001")
+    here.close()
+    assert refused(server, api_token="your_token_1")[0] == 4500
+    # Behind a proxy on this machine the caller's own address counts (uvicorn trusts a loopback proxy's header).
+    elsewhere = Talker(server.url, **{"X-Forwarded-For": "203.0.113.9"})
+    elsewhere.send("connect", api_token="dev_token_001")
+    assert elsewhere.closed()[0] == 4500
+    assert server.get("/")[1]["demo"] is True
+
+
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [
+        ("http://localhost:3000", None),
+        ("http://127.0.0.1", None),
+        ("http://[::1]:8080", None),
+        ("https://evil.example", 4503),
+        ("http://localhost.evil.example", 4503),
+        ("null", 4503),
+    ],
+)
+def test_demo_mode_refuses_pages_of_other_machines(demo_server: RunningServer, origin: str, code: int | None) -> None:
+    talker = Talker(demo_server.url, Origin=origin)
+    talker.send("connect", api_token="dev_token_001")
+    if code is None:
+        assert talker.receive()["type"] == "connected"
+        talker.close()
+    else:
+        closed, messages = talker.closed()
+        assert (closed, messages[0]["code"]) == (code, "origin_not_allowed")
+
+
+@pytest.fixture(scope="module")
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
+    from tests.running_server import running_server
+
+    with running_server(tmp_path_factory.mktemp("demo"), VALID_API_TOKENS="") as server:
+        yield server  # type: ignore[misc]
+
+
+def test_allowed_origins_are_enforced_outside_demo_mode(start_server: Start) -> None:
+    server = start_server(
+        VALID_API_TOKENS="a-token-that-is-long-enough", CHATANON_SERVER__ALLOWED_ORIGINS="[https://chat.example]"
+    )
+    for origin, expected in (("https://chat.example", "connected"), ("https://other.example", "error")):
+        talker = Talker(server.url, Origin=origin)
+        talker.send("connect", api_token="a-token-that-is-long-enough")
+        assert talker.receive()["type"] == expected
+        talker.close()
+    native = Talker(server.url)
+    native.connect(api_token="a-token-that-is-long-enough")
+    native.close()
+
+
+def test_token_in_the_address_is_ignored_and_never_logged(start_server: Start) -> None:
+    secret = "a-token-that-is-long-enough"
+    server = start_server(VALID_API_TOKENS=secret, CHATANON_LOG__LEVEL="debug")
+    talker = Talker(f"{server.url}?api_token={secret}")
+    talker.send("connect")
+    assert talker.closed()[0] == 4500
+    served = Talker(server.url)
+    served.connect(api_token=secret)
+    served.turn("你好")
+    served.close()
+    server.signal()
+    assert server.wait() == 0
+    assert secret not in "\n".join(server.log)
+
+
+def test_other_paths_are_no_websocket(server: RunningServer) -> None:
+    with pytest.raises(InvalidStatus) as refusal:
+        Talker(server.url.replace("/ws", "/other"))
+    assert refusal.value.response.status_code == 403
+
+
+def test_extensions_are_granted_by_name(talk: Callable[..., Talker]) -> None:
+    hello = talk(extensions=["turns", "barge_in", "resume", "no such thing", "history", "turns"]).said[0]
+    assert hello["extensions"] == ["history", "turns"]
+    assert hello["session_id"]
+    assert talk(extensions=[]).said[0]["extensions"] == []
+
+
+def test_default_extensions_serve_clients_that_ask_for_none(start_server: Start) -> None:
+    server = start_server(VALID_API_TOKENS="", CHATANON_PROTOCOL__DEFAULT_EXTENSIONS="[stages]")
+    talker = Talker(server.url)
+    assert "extensions" not in talker.connect(api_token="dev_token_001")
+    talker.turn("你好")
+    assert talker.receive() == {"type": "turn_end"}
+    assert {"llm_start", "llm_end", "tts_start"} < {message["type"] for message in talker.said}
+    asked = Talker(server.url)
+    assert asked.connect(api_token="dev_token_001", extensions=[])["extensions"] == []
+    asked.turn("你好")
+    asked.ping()
+    asked.close()

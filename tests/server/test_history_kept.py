@@ -1,0 +1,172 @@
+"""What was said is found again: after a reconnect, a switch, a restart, a kill -9; and said to be lost where it is."""
+
+import hashlib
+import itertools
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.running_server import RunningServer
+from tests.talker import Talker, Wire, kinds
+
+Connect = Callable[..., Talker]
+Start = Callable[..., RunningServer]
+
+TOKEN = "a-token-that-is-long-enough"
+
+
+def connected(server: RunningServer, token: str = TOKEN) -> Talker:
+    talker = Talker(server.url)
+    talker.connect(api_token=token, extensions=["history"])
+    return talker
+
+
+def history(talker: Talker, **query: object) -> tuple[list[Wire], bool]:
+    talker.send("get_history", **query)
+    answer = talker.receive()
+    assert list(answer) == ["type", "messages", "more"]
+    return answer["messages"], answer["more"]
+
+
+def test_history_is_found_again_after_reconnect_and_switch(talk: Connect) -> None:
+    first = talk(extensions=["history"])
+    response = first.turn("你好")[-1]
+    first.close()
+    again = talk(extensions=["history"])
+    messages, more = history(again)
+    assert not more
+    assert [(entry["role"], entry["content_cn"]) for entry in messages] == [
+        ("user", "你好"),
+        ("assistant", response["content_cn"]),
+    ]
+    assert (messages[0]["content_jp"], messages[0]["emotion"]) == (None, None)
+    assert (messages[1]["content_jp"], messages[1]["emotion"]) == (response["content_jp"], response["emotion"])
+    assert messages[1]["at"].endswith("Z") and len(messages[1]["at"]) == len("2026-11-22T10:00:00.000Z")
+    again.send("switch_character", character_name="tomori")
+    again.until("character_switched")
+    assert history(again) == ([], False)
+    again.send("switch_character", character_name="anon")
+    again.until("character_switched")
+    assert history(again)[0] == messages
+
+
+def test_history_is_paged_newest_last(talk: Connect) -> None:
+    talker = talk(extensions=["history"])
+    for content in ("你好", "谢谢", "再见"):
+        talker.turn(content)
+    everything, _ = history(talker)
+    assert [entry["id"] for entry in everything] == sorted(entry["id"] for entry in everything)
+    newest, more = history(talker, limit=2)
+    assert (newest, more) == (everything[-2:], True)
+    older, more = history(talker, limit=4, before=newest[0]["id"])
+    assert (older, more) == (everything[:4], False)
+
+
+@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 201}, {"limit": "5"}, {"before": "x"}])
+def test_history_query_out_of_range_is_a_bad_message(talk: Connect, query: dict[str, object]) -> None:
+    talker = talk(extensions=["history"])
+    talker.send("get_history", **query)
+    error = talker.receive()
+    assert error["code"] == "bad_message" and next(iter(query)) in error["message"]
+
+
+def test_clear_history_erases_that_of_the_current_character_alone(talk: Connect) -> None:
+    talker = talk(extensions=["history"])
+    talker.turn("你好")
+    talker.send("switch_character", character_name="tomori")
+    talker.until("character_switched")
+    talker.turn("你好")
+    talker.send("clear_history")
+    talker.until("history_cleared")
+    assert history(talker) == ([], False)
+    talker.send("switch_character", character_name="anon")
+    talker.until("character_switched")
+    assert len(history(talker)[0]) == 2
+
+
+def test_history_survives_a_restart_also_with_a_hashed_token(start_server: Start) -> None:
+    server = start_server(VALID_API_TOKENS=TOKEN)
+    talker = connected(server)
+    talker.turn("你好")
+    before, _ = history(talker)
+    server.signal()
+    assert server.wait() == 0
+    digest = hashlib.sha256(TOKEN.encode()).hexdigest()
+    again = connected(start_server(VALID_API_TOKENS=f"sha256:{digest}"))
+    assert history(again)[0] == before
+    again.close()
+
+
+def test_the_character_remembers_what_it_said_before(talk: Connect) -> None:
+    """The embedded mind never says the same line twice in a row, so it must be told what it said."""
+    replies = []
+    for _ in range(4):
+        talker = talk()
+        replies.append(talker.turn("你好")[-1]["content_jp"])
+        talker.close()
+    assert all(one != other for one, other in itertools.pairwise(replies))
+
+
+@pytest.mark.slow
+def test_kill_9_in_a_turn_keeps_every_turn_whose_response_was_received_and_no_other(
+    start_server: Start, tmp_path: Path
+) -> None:
+    answered: list[tuple[str, str]] = []
+    for round_number, cut_after in enumerate(["thinking", "audio_chunk", "audio_end", "audio_chunk", "thinking"]):
+        server = start_server(VALID_API_TOKENS=TOKEN)
+        talker = connected(server)
+        said = f"你好 {round_number}"
+        answered.append((said, talker.turn(said)[-1]["content_cn"]))
+        talker.send("message", content=f"unfinished {round_number}")
+        talker.until(cut_after)
+        server.signal(signal.SIGKILL)
+        server.wait()
+        talker.close()
+        with sqlite3.connect(tmp_path / "history.db") as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        database.close()
+    survivor = connected(start_server(VALID_API_TOKENS=TOKEN))
+    kept, _ = history(survivor, limit=200)
+    survivor.close()
+    # A turn killed between its commit and its `response` may be there too, but then whole; none is there by half.
+    pairs = list(zip(kept[::2], kept[1::2], strict=True))
+    assert [(user["role"], reply["role"]) for user, reply in pairs] == [("user", "assistant")] * len(pairs)
+    found = {user["content_cn"]: reply["content_cn"] for user, reply in pairs}
+    assert {said: found.get(said) for said, _ in answered} == dict(answered)
+    assert all(said.startswith("你好") or said in ("unfinished 2",) for said in found)
+
+
+@pytest.mark.slow
+def test_locked_database_leaves_the_turn_answered_and_is_said_once(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(VALID_API_TOKENS=TOKEN)
+    talker = connected(server)
+    talker.turn("你好")
+    lock = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    talker.send("message", content="谢谢")
+    messages = talker.until("response")
+    assert kinds(messages) == ["thinking", "audio_chunk", "audio_end", "error", "response"]
+    assert messages[-2]["code"] == "history_unavailable"
+    talker.send("message", content="再见")
+    assert "error" not in kinds(talker.until("response"))
+    lock.execute("ROLLBACK")
+    lock.close()
+    talker.turn("你好吗")
+    assert [entry["content_cn"] for entry in history(talker)[0] if entry["role"] == "user"] == ["你好", "你好吗"]
+    talker.close()
+
+
+def test_two_servers_starting_together_in_one_folder_both_come_up(tmp_path: Path) -> None:
+    servers = [RunningServer(tmp_path, {"VALID_API_TOKENS": TOKEN}) for _ in range(2)]
+    try:
+        for server in servers:
+            server.wait_until_ready()
+            talker = connected(server)
+            assert talker.turn("你好")[-1]["type"] == "response"
+            talker.close()
+    finally:
+        for server in servers:
+            server.kill()

@@ -1,0 +1,41 @@
+"""What a browser or a load balancer is told."""
+
+from tests.running_server import RunningServer
+
+
+def test_root_tells_name_version_status_engines_and_credit(server: RunningServer) -> None:
+    status, about, _ = server.get("/")
+    assert status == 200
+    assert about["name"] and about["version"] and about["status"] == "running"
+    assert about["engines"]["llm"] == {"name": "embedded", "reason": "DOUBAO_API_KEY not set"}
+    assert about["engines"]["tts"] == {"name": "embedded", "reason": "MINIMAX_API_KEY not set"}
+    assert set(about["engines"]) == {"llm", "tts", "asr", "vad"}
+    assert any("Mei" in credit and "CC BY 3.0" in credit for credit in about["credits"])
+
+
+def test_health_and_ready(server: RunningServer) -> None:
+    assert server.get("/health")[:2] == (200, {"status": "ok"})
+    assert server.get("/ready")[:2] == (200, {"status": "ready"})
+
+
+def test_characters_are_listed_for_pages_of_any_origin(server: RunningServer) -> None:
+    status, answer, headers = server.get("/characters", Origin="https://app.example")
+    assert status == 200 and headers["access-control-allow-origin"] == "*"
+    names = {item["name"]: item for item in answer["characters"]}
+    assert names["anon"]["display_name"] == "千早爱音 (Chihaya Anon)"
+    assert names["anon"]["description"] and {"anon", "tomori"} <= set(names)
+    assert "voice" not in str(answer) and "Japanese_" not in str(answer)
+
+
+def test_messages_and_routes_are_documented(server: RunningServer) -> None:
+    assert server.get("/asyncapi.json")[1]["asyncapi"] == "3.0.0"
+    assert {"/", "/health", "/ready", "/characters"} <= set(server.get("/openapi.json")[1]["paths"])
+
+
+def test_strangers_learn_no_numbers(server: RunningServer) -> None:
+    assert not {"connections", "sessions"} & set(server.get("/")[1])
+
+
+def test_start_is_told_in_one_clear_line_each(server: RunningServer) -> None:
+    for line in ("llm: embedded (DOUBAO_API_KEY not set)", "tts: embedded (MINIMAX_API_KEY not set)"):
+        assert sum(line in entry for entry in server.log) == 1

@@ -1,0 +1,105 @@
+"""Starting and refusing to start, under our own command and under uvicorn's."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running_server import RunningServer
+from tests.talker import Talker, kinds
+
+OWN = (sys.executable, "-m", "server.main")
+UVICORN = (sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("command", [OWN, (*UVICORN, "0")], ids=["own", "uvicorn"])
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("CHATANON_SERVER__PRT", "8765", "server.port"),
+        ("CHATANON_SERVER__PORT", "many", "server.port"),
+        ("CHATANON_AUDIO__CHANNELS", "2", "audio.channels"),
+        ("CHATANON_CONFIG", "/nowhere/config.yaml", "CHATANON_CONFIG"),
+        ("CHATANON_ENGINES__LLM", "doubao", "DOUBAO_API_KEY"),
+        ("CHATANON_ENGINES__TTS", "minimax", "MINIMAX_API_KEY"),
+        ("CHATANON_ENGINES__ASR", "bytedance", "engines.asr"),
+        ("CHATANON_ENGINES__TTS", "festival", "engines.tts"),
+        ("CHATANON_CHARACTERS__DEFAULT", "nobody", "characters.default"),
+        ("CHATANON_CHARACTERS__FOLDER", "/nowhere", "characters.folder"),
+        ("CHATANON_HISTORY__URL", "mysql://localhost/x", "history.url"),
+        ("VALID_API_TOKENS", "sha256:abc", "VALID_API_TOKENS"),
+    ],
+)
+def test_refusal_is_one_sentence_without_a_traceback(
+    tmp_path: Path, command: tuple[str, ...], variable: str, value: str, words: str
+) -> None:
+    server = RunningServer(tmp_path, {variable: value}, *command)
+    assert server.wait() != 0
+    said = [line for line in server.log if not line.startswith("INFO:")]
+    server.kill()
+    sentences = [line for line in said if words in line]
+    assert len(sentences) == 1, said
+    assert not any("Traceback" in line or line.startswith("  File") for line in said)
+    assert [line for line in said if line != sentences[0] and '"level": "info"' not in line] == []
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[RunningServer]:
+    server = RunningServer(tmp_path, {"VALID_API_TOKENS": ""}, *UVICORN, str(free_port()))
+    server.wait_until_ready()
+    yield server
+    server.kill()
+
+
+def test_plain_uvicorn_serves_a_turn_and_keeps_our_limits(plain: RunningServer) -> None:
+    talker = Talker(plain.url)
+    talker.connect(api_token="dev_token_001")
+    assert kinds(talker.turn("你好")) == ["thinking", "audio_chunk", "audio_end", "response"]
+    talker.send_raw("x" * 3_200_000)
+    code, messages = talker.closed()
+    assert (code, messages[-1]["code"]) == (1009, "message_too_big")
+
+
+def test_plain_uvicorn_closes_with_its_own_code_and_keeps_the_cut_turn(plain: RunningServer) -> None:
+    talker = Talker(plain.url)
+    talker.connect(api_token="dev_token_001")
+    talker.send("message", content="你好")
+    talker.until("audio_chunk")
+    plain.signal()
+    assert talker.closed()[0] == 1012
+    plain.wait()
+    assert not any("Traceback" in line for line in plain.log)
+
+
+def test_broken_character_is_reported_with_file_and_line_and_the_others_work(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    shipped = Path(__file__).parents[2] / "prompts"
+    (folder / "broken").mkdir(parents=True)
+    (folder / "anon").symlink_to(shipped / "anon")
+    (folder / "reply_format.md").symlink_to(shipped / "reply_format.md")
+    (folder / "broken" / "character_manifest.md").write_text("someone")
+    (folder / "broken" / "character.yaml").write_text("display_name: B\nvoices:\n  embedded: {sped: 1}\n")
+    server = RunningServer(tmp_path, {"CHATANON_CHARACTERS__FOLDER": str(folder), "VALID_API_TOKENS": ""})
+    server.wait_until_ready()
+    talker = Talker(server.url)
+    talker.connect(api_token="dev_token_001")
+    talker.close()
+    server.kill()
+    assert any("character.yaml, line 3" in line and "sped" in line for line in server.log)
+
+
+def test_unverified_tls_is_warned_of_once(tmp_path: Path) -> None:
+    server = RunningServer(tmp_path, {"CHATANON_SSL__VERIFY_TTS": "false", "VALID_API_TOKENS": "token1,token2,token3"})
+    server.wait_until_ready()
+    server.kill()
+    assert sum("ssl.verify_tts" in line for line in server.log) == 1
+    short = [line for line in server.log if "3" in line and "token" in line.lower() and "warning" in line]
+    assert len(short) == 1 and "token1" not in "\n".join(server.log)
