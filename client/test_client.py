@@ -274,7 +274,7 @@ async def send_lines(chat: Chat, replies: Replies, terminal: Terminal) -> int:
     return exit_code
 
 
-def parse_arguments(arguments: list[str]) -> Options:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         usage="python client/test_client.py [选项]", description="和角色聊天的命令行客户端", add_help=False
     )
@@ -297,6 +297,11 @@ def parse_arguments(arguments: list[str]) -> Options:
     options.add_argument("--no-audio", action="store_true", help="不播放声音")
     options.add_argument("-h", "--help", action="help", help="显示这份帮助")
     parser.epilog = f"聊天时的命令：{' '.join(COMMANDS)}"
+    return parser
+
+
+def parse_arguments(arguments: list[str]) -> Options:
+    parser = make_parser()
     given = parser.parse_args(arguments)
     try:
         url = mend_url(given.url)

@@ -3,16 +3,16 @@
 A linear scanner with one character of state: no look-ahead, no backtracking, no recursion, so that the tokens depend
 on the text alone and never on how it was cut. What it forgives: prose and Markdown fences around the objects, single
 and typographic quotes, bare words, raw line ends in strings, missing or doubled commas, a quotation mark inside a
-string that was not escaped, and strings or objects that are never closed.
+string that was not escaped, a missing quotation mark, and strings or objects that are never closed.
 """
 
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-_QUOTES = {'"': '"', "'": "'", "“": "”"}
+_CLOSING = {'"': '"', "'": "'\"", "“": '”"'}  # minds that open with another mark often close with this one
 _ESCAPES = {"b": "", "f": "", "n": "\n", "r": "", "t": " "}
-_PLAIN_RUN = {quote: re.compile(rf"[^\\\n{quote}]*") for quote in _QUOTES.values()}
+_PLAIN_RUN = {closing: re.compile(rf"[^\\\n{closing}]*") for closing in _CLOSING.values()}
 _OUTSIDE_RUN = re.compile(r"[^{]*")
 _MAX_DEPTH = 64  # brackets below it are read as if they were not there
 
@@ -57,6 +57,7 @@ class _State(Enum):
     BETWEEN = auto()  # inside an object, before any token
     AFTER_WORD = auto()  # right after a closing quotation mark
     STRING = auto()
+    LINE_QUOTE = auto()  # a quotation mark at the beginning of a string's second line: closing, or opening the next one
     ESCAPE = auto()
     UNICODE = auto()  # the four digits after \u
     BARE = auto()
@@ -68,11 +69,12 @@ class LooseJsonScanner:
     """Feed it text as it comes; `close` ends whatever is open."""
 
     def __init__(self, *, inside: bool = False) -> None:
-        """`inside`: begin as if an opening brace had already been read."""
+        """`inside`: read all of it as the inside of an object, as if no brace were missing or too many."""
+        self._inside = inside
         self._stack: list[str] = ["{"] if inside else []
         self._state = _State.BETWEEN if inside else _State.OUTSIDE
         self._text: list[str] = []
-        self._quote = '"'
+        self._closing = '"'
         self._digits = ""
         self._high_surrogate = 0
         self._line_ended = False  # a raw line end in the open string: what follows shows whether it was left open
@@ -108,6 +110,8 @@ class LooseJsonScanner:
                 return self._after_word(text[at], at)
             case _State.STRING:
                 return self._string(text, at, out)
+            case _State.LINE_QUOTE:
+                return self._line_quote(text[at], at)
             case _State.ESCAPE:
                 return self._escape(text[at], at)
             case _State.UNICODE:
@@ -135,10 +139,8 @@ class LooseJsonScanner:
             out.append(Mark.COLON)
         elif char in ",，":
             out.append(Mark.COMMA)
-        elif char in _QUOTES:
-            self._quote = _QUOTES[char]
-            self._line_ended = False
-            self._state = _State.STRING
+        elif char in _CLOSING:
+            self._open_string(char)
         elif not char.isspace() and char not in "\\”`":
             self._state = _State.BARE
             return at
@@ -158,11 +160,16 @@ class LooseJsonScanner:
             if text[at].isspace():
                 return at + 1
             self._line_ended = False
-            if text[at] in '{}"':  # the line was left open: the next one has begun
+            if text[at] in '{}"':  # perhaps the string was left open, and the next line has begun
                 self._end_word(Word(_without_syntax(self._take())), out)
+                if text[at] == '"':
+                    self._state = _State.LINE_QUOTE
+                    return at + 1
                 return at
-        end = _run_end(_PLAIN_RUN[self._quote], text, at)
+            self._text.append("\n")
+        end = _run_end(_PLAIN_RUN[self._closing], text, at)
         if end > at:
+            self._high_surrogate = 0
             self._text.append(text[at:end])
         if end == len(text):
             return end
@@ -176,11 +183,26 @@ class LooseJsonScanner:
             self._state = _State.AFTER_WORD
         return end + 1
 
+    def _line_quote(self, char: str, at: int) -> int:
+        if char.isspace():
+            return at + 1
+        if char in ',，:：}]"':
+            self._state = _State.BETWEEN
+        else:
+            self._open_string('"')
+        return at
+
+    def _open_string(self, quote: str) -> None:
+        self._closing = _CLOSING[quote]
+        self._line_ended = False
+        self._state = _State.STRING
+
     def _escape(self, char: str, at: int) -> int:
         if char == "u":
             self._digits = ""
             self._state = _State.UNICODE
         else:
+            self._high_surrogate = 0
             self._text.append(_ESCAPES.get(char, char))
             self._state = _State.STRING
         return at + 1
@@ -206,6 +228,10 @@ class LooseJsonScanner:
         return chr(unit)
 
     def _bare(self, char: str, at: int, out: list[Token]) -> int:
+        if char in '"”' and self._text and not self._text[-1].isspace():  # only the opening one is missing
+            self._end_word(Word(self._take().strip()), out)
+            self._closing, self._state = '"', _State.AFTER_WORD
+            return at + 1
         if char in ',，:：{}[]\n"“':
             self._end_word(Word(self._take().strip()), out)
             return at
@@ -213,14 +239,15 @@ class LooseJsonScanner:
         return at + 1
 
     def _more(self, char: str, at: int, out: list[Token]) -> int:
-        if char in "}\n" or (self._state is _State.MORE_QUOTE and char in ",，:：]"):
+        if char in "{}\n" or (self._state is _State.MORE_QUOTE and char in ",，:：]"):
             self._end_word(More(self._take()), out)
             return at
-        if char == self._quote:
+        if char in self._closing:
             self._state = _State.MORE_QUOTE
-        elif not (self._state is _State.MORE_QUOTE and char.isspace()):
+        else:
             self._text.append(char)
-            self._state = _State.MORE
+            if not char.isspace():
+                self._state = _State.MORE
         return at + 1
 
     def _end_word(self, word: Word | More, out: list[Token]) -> None:
@@ -242,6 +269,8 @@ class LooseJsonScanner:
                 out.append(Mark.CLOSE_OBJECT if closed == "{" else Mark.CLOSE_LIST)
                 if closed == opening:
                     break
+        if self._inside and not self._stack:
+            self._stack.append("{")
         if not self._stack:
             self._state = _State.OUTSIDE
 

@@ -2,16 +2,18 @@
 
 The contract (`prompts/reply_format.md`) is one JSON line per sentence, `{"emotion", "jp", "cn"}` in that order, so that
 a sentence can be spoken when its `jp` is closed, while `cn` is still being written. Minds break contracts. Whatever
-comes, each word of it is shown once, nothing of the syntax is shown or spoken, and a non-empty answer never becomes
-an empty reply. What is accepted besides: the columns `responses_cn`, `responses_jp`, `responses_emotion_labels`;
-objects in a list or one in another; and plain text, which is spoken as it stands.
+comes, each word of its fields is shown once, nothing of the syntax is shown or spoken, and an answer with a word in it
+never becomes an empty reply. What is accepted besides: the columns `responses_cn`, `responses_jp`,
+`responses_emotion_labels`; objects in a list or one in another; and plain text, which is spoken as it stands.
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import zip_longest
 
 from conversation.loose_json import LooseJsonScanner, Mark, More, Outside, Token, Word
+from conversation.reply_text import join_sentences
 from services.base import EMOTIONS, Emotion
 
 MAX_SENTENCES = 40
@@ -44,44 +46,38 @@ _FIELD_OF_WORD = {
     "jp": "jp", "ja": "jp", "japanese": "jp", "cn": "cn", "zh": "cn", "chinese": "cn",
     "emotion": "emotion", "emotions": "emotion",
 }  # fmt: skip
+_LOOSE_COMMA = {"jp": "、", "cn": "，"}  # what a comma becomes that had looked like syntax
 _NOT_LETTERS = re.compile(r"[^a-z]+")
-_SPACES = re.compile(r"\s+")
+_CONTRACT_KEY = re.compile(r"(?:jp|cn|emotion|responses_[a-z_]{1,20})")
+_LAST_NAME = re.compile(r"[A-Za-z_]{1,40}\Z")
+_LOOKS_LIKE_FIELD = re.compile(r"(?<![A-Za-z0-9.-])(?:jp|cn|emotion|responses_[a-z_]{1,20})[\"'“”]?\s{0,8}[:：]")
+_LOOKS_LIKE_JSON = re.compile(r"\{|\A\s*[\"'“]|\[\s{0,8}[\"'“]|" + _LOOKS_LIKE_FIELD.pattern)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_HALF_CHARACTERS = re.compile(r"[\ud800-\udfff]+")  # no encoding can carry them
+_FIELD_IN_TEXT = re.compile(r"[\"'“]?" + _LOOKS_LIKE_FIELD.pattern)
 _SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…]*[」』”’）)\]】\"']*")
 _FENCE = re.compile(r"```[A-Za-z]*")
-_LOOKS_LIKE_FIELD = re.compile(r"[\"'“]?(?:jp|cn|emotion|responses_[a-z_]{1,20})[\"'”]?\s{0,8}[:：]")
-_SYNTAX = str.maketrans("", "", '{}[]"`“”')
-
-
-@dataclass(slots=True)
-class _Object:
-    """An object being read: its fields, each a list of texts, and the sentence already announced from it."""
-
-    pending: str | None = None  # a word that is a key if a colon follows
-    key: str | None = None  # the field the next value belongs to; "" for one we do not know
-    list_depth: int = 0
-    columns: bool = False
-    fields: dict[str, list[str]] = field(default_factory=dict)
-    index: int | None = None
-    awaits_translation: bool = False
-
-    def has_value(self) -> bool:
-        return bool(self.key and self.fields[self.key])
-
-    def takes_no_object(self) -> bool:
-        return not self.list_depth and (self.key is None or self.has_value())
+_SYNTAX = str.maketrans("", "", '{}[]"`“”\\')
+_KEY_EDGES = " \t\r\n{}[]\"'“”‘’,，:：\\`"
 
 
 class ReplyParser:
     """One reply. `too_long` is set when it was cut at MAX_SENTENCES or MAX_CHARS; from then on nothing comes out."""
 
     def __init__(self) -> None:
-        self.too_long = False
         self._scanner = LooseJsonScanner()
+        self._said = _Sentences()
         self._objects: list[_Object] = []
-        self._count = 0
-        self._chars = 0
-        self._outside: list[str] = []  # prose around the objects, and loose words in them
+        self._held: _Object | None = None  # ended without one of its texts: perhaps its brace came too early
+        self._between: list[str] = []  # what stands outside, since the last object
+        self._loose: list[str] = []  # prose around the objects, and words in them that are no field's
         self._raw: list[str] = []  # all text until the first sentence, for a second reading
+        self._chars = 0
+
+    @property
+    def too_long(self) -> bool:
+        return self._said.too_long
 
     def feed(self, delta: str) -> list[ReplyEvent]:
         """What this piece makes ready."""
@@ -89,172 +85,334 @@ class ReplyParser:
             return []
         kept = delta[: MAX_CHARS - self._chars]
         self._chars += len(kept)
-        if not self._count:
+        if not self._said.count:
             self._raw.append(kept)
-        events = self._read(self._scanner.feed(kept))
+        self._read(self._scanner.feed(kept))
         if len(kept) < len(delta):
-            self.too_long = True
-        return events
+            self._end()
+            self._said.too_long = True
+        return self._said.take()
 
     def close(self) -> list[ReplyEvent]:
         """What the end of the text makes ready: whatever was left open, or the plain text."""
-        if self.too_long:
-            return []
-        events = self._read(self._scanner.close())
-        if not self._count:
-            events += self._second_reading("".join(self._raw))
-        return events
+        if not self.too_long:
+            self._end()
+        return self._said.take()
 
-    def _read(self, tokens: list[Token]) -> list[ReplyEvent]:
-        events: list[ReplyEvent] = []
+    def _end(self) -> None:
+        self._read_rest()
+        raw = "".join(self._raw)
+        if not self._said.count and '\\"' in raw:  # JSON quoted in a string
+            self._loose.clear()
+            self._read(self._scanner.feed(_ESCAPED.sub(_unescaped, raw)))
+            self._read_rest()
+        if not self._said.count:
+            self._said.say_plain("".join(self._loose), like_json=_LOOKS_LIKE_JSON.search(raw) is not None)
+
+    def _read_rest(self) -> None:
+        self._read(self._scanner.close())
+        self._next_object()
+
+    def _read(self, tokens: list[Token]) -> None:
         for token in tokens:
             match token:
                 case Outside(text):
-                    self._outside.append(text)
+                    self._between.append(text)
                 case Mark.OPEN_OBJECT:
-                    if self._objects and self._objects[-1].takes_no_object():
-                        self._finish(self._objects.pop(), events)  # the one before was never closed
-                    self._objects.append(_Object())
+                    self._open_object()
+                case Mark.CLOSE_OBJECT if self._objects:
+                    self._close_object(self._objects[-1])
                 case Mark.CLOSE_OBJECT:
-                    if self._objects:
-                        self._finish(self._objects.pop(), events)
+                    pass
                 case _:
                     if not self._objects:
-                        self._objects.append(_Object())
-                    self._read_in_object(token, self._objects[-1], events)
+                        self._objects.append(self._held or _Object(self._said, self._loose))
+                        self._held = None
+                    self._objects[-1].receive(token)
+
+    def _open_object(self) -> None:
+        if not self._objects:
+            self._objects.append(self._next_object())
+        elif self._objects[-1].takes_no_object():  # it was never closed
+            self._objects[-1].end_if_begun()
+        elif not self._objects[-1].open_brace():
+            self._objects.append(_Object(self._said, self._loose))
+
+    def _close_object(self, current: "_Object") -> None:
+        if current.close_brace():
+            return
+        self._objects.pop()
+        if self._objects or current.is_whole():
+            current.end()
+        else:
+            self._held = current
+
+    def _next_object(self) -> "_Object":
+        """Before an opening brace or the end: fields whose brace is missing or came too early, or prose."""
+        between = "".join(self._between)
+        self._between.clear()
+        if _LOOKS_LIKE_FIELD.search(between) or (self._held and self._held.awaits_value()):
+            scanner = LooseJsonScanner(inside=True)
+            self._read(scanner.feed(_FENCE.sub(" ", between)))
+            self._read(scanner.close())
+        else:
+            self._loose.append(between)
+        held, self._held = self._held or _Object(self._said, self._loose), None
+        held.end_if_begun()
+        return held
+
+
+class _Sentences:
+    """The sentences said so far, and the events not yet taken."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.too_long = False
+        self._events: list[ReplyEvent] = []
+
+    def take(self) -> list[ReplyEvent]:
+        events, self._events = self._events, []
         return events
 
-    def _read_in_object(self, token: Token, current: _Object, events: list[ReplyEvent]) -> None:
+    def say(self, jp: str, cn: str | None, emotion: Emotion) -> int | None:
+        """Give the sentence's index, or None where there is nothing to say or no room."""
+        if not jp or self.too_long:
+            return None
+        if self.count == MAX_SENTENCES:
+            self.too_long = True
+            return None
+        self._events.append(SentenceReady(self.count, jp, emotion, cn))
+        self.count += 1
+        return self.count - 1
+
+    def translate(self, index: int, cn: str) -> None:
+        self._events.append(TranslationReady(index, cn))
+
+    def say_columns(self, jp: list[str], cn: list[str], labels: list[str]) -> None:
+        """Columns of unequal length: what is left over of one goes with the last sentence of the other."""
+        rows: list[tuple[str, list[str], Emotion]] = []
+        early: list[str] = []
+        for spoken, shown, label in zip_longest(jp if any(jp) else cn, cn if any(cn) else jp, labels, fillvalue=""):
+            if spoken:
+                rows.append((spoken, [*early, shown], _emotion(label)))
+                early.clear()
+            else:
+                (rows[-1][1] if rows else early).append(shown)
+        for spoken, texts, emotion in rows:
+            self.say(spoken, join_sentences(texts), emotion)
+
+    def say_plain(self, text: str, *, like_json: bool) -> None:
+        """Plain text, or the words that are left of JSON without a field of ours."""
+        text = _FENCE.sub(" ", text)
+        if like_json:
+            text = text.translate(_SYNTAX)
+        for piece in _SENTENCE.findall(text):
+            sentence = _clean(piece).strip("'" if like_json else None)
+            if _has_word(sentence):
+                self.say(sentence, sentence, "auto")
+
+
+class _Fields:
+    """What an object has said of one sentence, or of columns of them."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, list[str]] = {}
+        self.filled: set[str] = set()  # fields with a word in them
+        self.columns = False
+        self.index: int | None = None  # of the sentence already announced
+        self.awaits_translation = False
+
+    def add(self, name: str, text: str, *, to_last: bool) -> None:
+        """One more text of a field. Empty ones keep their place in a column."""
+        blank = not _clean(text)
+        if to_last and self.texts[name]:
+            self.texts[name][-1] += text
+        elif not blank or self.columns:
+            self.texts[name].append(text)
+        if not blank:
+            self.filled.add(name)
+
+    def has_text(self) -> bool:
+        return not self.filled.isdisjoint(("jp", "cn"))
+
+    def text(self, name: str) -> str:
+        return join_sentences(self.column(name))
+
+    def column(self, name: str) -> list[str]:
+        return [_clean(text) for text in self.texts.get(name, ())]
+
+    def emotion(self) -> Emotion:
+        return _emotion(next(iter(self.texts.get("emotion", ())), ""))
+
+
+class _Object:
+    """An object being read."""
+
+    def __init__(self, said: _Sentences, loose: list[str]) -> None:
+        self._said = said
+        self._loose = loose
+        self._fields = _Fields()
+        self._pending: str | None = None  # a word that is a key if a colon follows
+        self._key: str | None = None  # the field the next value belongs to; "" for one we do not know
+        self._given = False  # that field has a value, be it an empty one
+        self._last = ""  # the last field of ours: words that belong nowhere else are its
+        self._list_depth = 0
+        self._braces = 0  # open within a field's value
+
+    def takes_no_object(self) -> bool:
+        """Where a brace can only begin the next one."""
+        return not self._list_depth and not self._braces and (self._key is None or self._given)
+
+    def awaits_value(self) -> bool:
+        return bool(self._key) and not self._given
+
+    def is_whole(self) -> bool:
+        return self._fields.filled >= {"jp", "cn"}
+
+    def open_brace(self) -> bool:
+        """An object where a text belongs: its words are the text. False: it is an object of its own."""
+        if not self._key:
+            return False
+        self._braces += 1
+        self._key = None
+        return True
+
+    def close_brace(self) -> bool:
+        """False: it is this object's own."""
+        self._drop_pending()
+        if not self._braces:
+            return False
+        self._braces -= 1
+        self._key = self._last
+        return True
+
+    def end_if_begun(self) -> None:
+        """Say what there is, if there is anything; an emotion alone waits for its sentence."""
+        if self._fields.has_text():
+            self.end()
+
+    def end(self) -> None:
+        """Say what was not said before; what follows is another sentence."""
+        self._drop_pending()
+        fields = self._fields
+        if fields.index is not None:
+            if fields.awaits_translation:
+                self._said.translate(fields.index, fields.text("cn") or fields.text("jp"))
+        elif fields.columns:
+            self._said.say_columns(fields.column("jp"), fields.column("cn"), fields.texts.get("emotion", []))
+        else:
+            jp, cn = fields.text("jp"), fields.text("cn")
+            self._said.say(jp or cn, cn or jp, fields.emotion())
+        self._fields = _Fields()
+        self._last = ""
+
+    def receive(self, token: Token) -> None:
         match token:
             case Mark.OPEN_LIST:
-                current.list_depth += 1
+                self._list_depth += 1
             case Mark.CLOSE_LIST:
-                current.list_depth = max(0, current.list_depth - 1)
-            case Mark.COLON if not current.list_depth:
-                self._begin_field(current, events)
-            case Mark.COMMA if not current.list_depth:
-                self._drop_pending(current)
-                current.key = None
-            case Word(text) if current.key is None or (
-                not current.list_depth and current.has_value() and _field_name(text) is not None
-            ):  # a key, also where the comma before it is missing
-                self._drop_pending(current)
-                current.key, current.pending = None, text
+                self._list_depth = max(0, self._list_depth - 1)
+                self._announce()
+            case Mark.COLON if self._pending is not None:
+                self._begin_field(self._pending)
+            case Mark.COMMA if not self._list_depth:
+                self._drop_pending()
+                if not self.awaits_value():
+                    self._key = None
             case Word(text):
-                self._add_value(current, text, events)
+                self._read_word(text)
             case More(text):
-                self._go_on(current, text, events)
+                self._go_on(text)
             case _:
                 pass
 
-    def _begin_field(self, current: _Object, events: list[ReplyEvent]) -> None:
-        """The pending word was a key. The same field again: an object whose brackets were forgotten."""
-        name = current.pending or ""
-        current.pending = None
+    def _read_word(self, text: str) -> None:
+        if _is_contract_key(text):
+            self._drop_pending()
+            self._begin_field(text)
+        elif self._key is None or (not self._list_depth and self._given and _field_name(text)):
+            self._drop_pending()  # a key, also where the comma before it is missing
+            self._key, self._pending = None, text
+        else:
+            self._add_value(text)
+
+    def _begin_field(self, name: str) -> None:
+        """The same field again: an object whose brackets were forgotten."""
+        self._pending = None
         key = _field_name(name) or ""
-        if key and key in current.fields and (key != "cn" or current.index is not None):
-            self._finish(current, events)
-            self._objects[-1] = current = _Object()
-        current.key = key
-        current.columns = current.columns or _COLUMN in name.lower()
+        if key in self._fields.filled:
+            self.end()
+        self._given = False
         if key:
-            current.fields[key] = []
+            self._key = self._last = key
+            self._list_depth = 0
+            self._fields.texts.setdefault(key, [])
+            self._fields.columns = self._fields.columns or _COLUMN in name.lower()
+        else:
+            self._key = self._last if self._braces else ""
 
-    def _drop_pending(self, current: _Object) -> None:
-        """A word that was no key: a loose word of the answer, unless it is one of the contract's own."""
-        if current.pending and _field_name(current.pending) is None and current.pending.lower() not in EMOTIONS:
-            self._outside.append(current.pending)
-        current.pending = None
-
-    def _add_value(self, current: _Object, text: str, events: list[ReplyEvent]) -> None:
-        if not current.key:
-            self._outside.append("" if text == "null" else text)
+    def _drop_pending(self) -> None:
+        """A word that was no key: it goes on with the last text, unless it is one of the contract's own."""
+        text, self._pending = self._pending, None
+        if text is None or not _has_word(text) or _is_contract_word(text):
             return
-        values = current.fields[current.key]
-        if current.list_depth > 1 and values:
-            values[-1] += text
-        elif text != "null":
-            values.append(text)
-        if current.key == "jp" and not current.list_depth:
-            self._announce(current, events)
+        if self._last not in _LOOSE_COMMA:
+            self._loose.append(text + "\n")
+            return
+        self._key = self._last
+        self._add_value(_LOOSE_COMMA[self._key] + text if self._key in self._fields.filled else text)
 
-    def _go_on(self, current: _Object, text: str, events: list[ReplyEvent]) -> None:
-        """A value went on after its closing quotation mark: longer text, or, where it is being spoken, one more."""
-        if _field_name(text) is not None:  # the quotation mark before it was the missing one of the value
-            current.key, current.pending = None, text
-        elif current.key is None:
-            current.pending = (current.pending or "") + text
-        elif not current.key:
-            self._outside.append(text)
-        elif current.key == "jp" and current.index is not None:
-            self._say(_clean(text), "", self._emotion(current), events)
-        elif current.fields[current.key]:
-            current.fields[current.key][-1] += text
+    def _add_value(self, text: str) -> None:
+        self._given = True
+        if text == "null":
+            text = ""
+        if not self._key:
+            self._loose.append(text + "\n")
+        elif self._key == "jp" and self._fields.index is not None:  # it is spoken already: one sentence more
+            self._said.say(_clean(text), "", self._fields.emotion())
+        else:
+            self._fields.add(self._key, text, to_last=self._list_depth > 1)
+            self._announce()
 
-    def _announce(self, current: _Object, events: list[ReplyEvent]) -> None:
+    def _go_on(self, text: str) -> None:
+        """A value went on after its closing quotation mark, perhaps up to a key whose quotation mark is missing."""
+        text, key = _split_key(text)
+        if _has_word(text):
+            if self._pending is not None:
+                self._pending += text
+            elif self._key and not (self._key == "jp" and self._fields.index is not None):
+                self._fields.add(self._key, text, to_last=True)
+                self._announce()
+            else:
+                self._add_value(text)
+        if key:
+            self._drop_pending()
+            self._begin_field(key)
+
+    def _announce(self) -> None:
         """Start the voice before the object is whole, if all it needs is known."""
-        if current.columns or current.index is not None or "emotion" not in current.fields:
+        fields = self._fields
+        if self._list_depth or fields.columns or fields.index is not None:
             return
-        jp = _clean("".join(current.fields["jp"]))
-        if jp:
-            cn = _clean("".join(current.fields["cn"])) if "cn" in current.fields else None
-            if "cn" in current.fields:
-                current.fields["cn"] = []
-            current.index = self._say(jp, cn, self._emotion(current), events)
-            current.awaits_translation = cn is None
+        if "jp" in fields.filled and "emotion" in fields.texts:
+            cn = fields.text("cn") or None
+            fields.index = self._said.say(fields.text("jp"), cn, fields.emotion())
+            fields.awaits_translation = fields.index is not None and cn is None
 
-    def _finish(self, current: _Object, events: list[ReplyEvent]) -> None:
-        """An object has ended: announce what is left of it."""
-        self._drop_pending(current)
-        jp = [text for text in map(_clean, current.fields.get("jp", [])) if text]
-        cn = [text for text in map(_clean, current.fields.get("cn", [])) if text]
-        if current.index is not None:
-            if current.awaits_translation:
-                events.append(TranslationReady(current.index, "".join(cn or jp)))
-        elif current.columns:
-            self._say_columns(jp, cn, current.fields.get("emotion", []), events)
-        elif jp or cn:
-            self._say("".join(jp or cn), "".join(cn or jp), self._emotion(current), events)
 
-    def _say_columns(self, jp: list[str], cn: list[str], labels: list[str], events: list[ReplyEvent]) -> None:
-        """Columns of unequal length: what is left over of one goes with the last sentence of the other."""
-        jp, cn = jp or cn, cn or jp
-        for index, spoken in enumerate(jp):
-            shown = "".join(cn[index:]) if index == len(jp) - 1 else "".join(cn[index : index + 1])
-            self._say(spoken, shown, _emotion(labels[index] if index < len(labels) else ""), events)
+def _unescaped(escape: re.Match[str]) -> str:
+    return {"n": "\n", "u": "\\u"}.get(escape[1], escape[1])
 
-    def _emotion(self, current: _Object) -> Emotion:
-        return _emotion(next(iter(current.fields.get("emotion", [])), ""))
 
-    def _say(self, jp: str, cn: str | None, emotion: Emotion, events: list[ReplyEvent]) -> int | None:
-        if not jp or self.too_long:
-            return None
-        if self._count == MAX_SENTENCES:
-            self.too_long = True
-            return None
-        index = self._count
-        self._count += 1
-        events.append(SentenceReady(index, jp, emotion, cn))
-        return index
+def _is_contract_key(text: str) -> bool:
+    """Whether a word is one of the contract's field names and nothing else, be it among stray syntax."""
+    return len(text) <= _MAX_KEY and _CONTRACT_KEY.fullmatch(text.strip(_KEY_EDGES)) is not None
 
-    def _second_reading(self, raw: str) -> list[ReplyEvent]:
-        """No sentence was found: fields without braces, JSON quoted in a string, or plain text."""
-        text = _FENCE.sub(" ", raw).strip()
-        if '\\"' in text:
-            text = text.replace('\\"', '"')
-        if _LOOKS_LIKE_FIELD.search(text):
-            events = self._read(_scan(text[text.find("{") + 1 :] if "{" in text else text))
-            if self._count:
-                return events
-        plain = text if "{" not in text else "".join(self._outside)
-        if plain[:1] in "[\"'" or "{" in text:
-            plain = plain.translate(_SYNTAX)
-        events = []
-        for piece in _SENTENCE.findall(plain):
-            sentence = _clean(piece)
-            if _has_word(sentence):
-                self._say(sentence, sentence, "auto", events)
-        return events
+
+def _is_contract_word(text: str) -> bool:
+    """One that is never shown: an emotion, or a field's name as far as it was written."""
+    word = text.strip(_KEY_EDGES).lower()
+    return word in EMOTIONS or any(name.startswith(word) for name in (*_FIELD_OF_WORD, _COLUMN))
 
 
 def _field_name(key: str) -> str | None:
@@ -265,17 +423,30 @@ def _field_name(key: str) -> str | None:
     return next((_FIELD_OF_WORD[word] for word in words if word in _FIELD_OF_WORD), None)
 
 
-def _scan(text: str) -> list[Token]:
-    scanner = LooseJsonScanner(inside=True)
-    return scanner.feed(text) + scanner.close()
+def _split_key(text: str) -> tuple[str, str | None]:
+    """A field's name at the end of a text, apart from what stands before it."""
+    text = text.rstrip(_KEY_EDGES)
+    name = _LAST_NAME.search(text[-_MAX_KEY:])
+    if name is None or _CONTRACT_KEY.fullmatch(name[0]) is None:
+        return text, None
+    return text[: -len(name[0])], name[0]
 
 
 def _clean(text: str) -> str:
-    return _SPACES.sub(" ", text).strip().rstrip(",").rstrip()
+    """A text as it is shown: on one line, without field names, and brackets and quotes only where they pair."""
+    text = _SPACES.sub(" ", _HALF_CHARACTERS.sub("", text))
+    text = _FIELD_IN_TEXT.sub(" ", text)
+    for opening, closing in ("{}", "[]", "“”"):
+        if text.count(opening) != text.count(closing):
+            text = text.replace(opening, "").replace(closing, "")
+    if text.count('"') % 2:
+        text = text.replace('"', "")
+    return text.lstrip(" ,:").rstrip(" ,")
 
 
 def _emotion(label: str) -> Emotion:
-    return next((emotion for emotion in EMOTIONS if emotion == label.strip().lower()), "auto")
+    words = _NOT_LETTERS.split(label.lower())
+    return next((emotion for emotion in EMOTIONS if emotion in words), "auto")
 
 
 def _has_word(text: str) -> bool:

@@ -10,7 +10,10 @@ Job = Callable[[], Awaitable[None]]
 
 
 class Inbox:
-    """Runs at most one job at a time, in a task that lives only while there is something to do."""
+    """Runs at most one job at a time, in a task that lives only while there is something to do.
+
+    What a job raises leaves through the task group; it is the last one then, and what waits is dropped.
+    """
 
     def __init__(self, limit: int) -> None:
         """`limit`: how many may wait behind the one that runs."""
@@ -20,7 +23,7 @@ class Inbox:
         self._empty: anyio.Event | None = None  # somebody waits for the running job to end
 
     def submit(self, job: Job, tasks: TaskGroup) -> bool:
-        """Take a job, to be run in `tasks`; False when too many wait already."""
+        """Take a job, to be run in `tasks`; False when too many wait already, or after the end."""
         if self._closed or len(self._jobs) > self._limit:
             return False
         self._jobs.append(job)
@@ -32,18 +35,17 @@ class Inbox:
         """Let the running job end; those that wait are dropped, and no other is taken."""
         self._closed = True
         if self._jobs:
-            self._empty = anyio.Event()
+            self._empty = self._empty or anyio.Event()
             await self._empty.wait()
 
     async def _work(self) -> None:
         try:
-            while self._jobs:
+            while self._jobs and not self._closed:
                 await self._jobs[0]()
-                if self._closed:
-                    return
                 self._jobs.popleft()
         finally:
-            if self._closed:
+            if self._jobs:  # closed; or a job raised, or was cancelled, and the task group ends with it
+                self._closed = True
                 self._jobs.clear()
-                if self._empty is not None:
-                    self._empty.set()
+            if self._empty is not None:
+                self._empty.set()

@@ -3,12 +3,14 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-_SECRET_NAME = re.compile(r"(api_?)?(token|key|secret|authorization)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(token|key|secret|password|credential|authorization|cookie)s?$", re.IGNORECASE)
+_SHORT_HASH = re.compile(r"[0-9a-f]{8}")
+_BEARER = re.compile(r"\b(bearer\s+)[^\s'\",]+", re.IGNORECASE)
 _QUERY = re.compile(r"\?\S*")
 
 
@@ -16,7 +18,9 @@ def configure_logs(level: str) -> None:
     """Once, at start. Nothing of what people say is logged; a token appears as the first 8 digits of its hash."""
     number = logging.getLevelNamesMapping()[level.upper()]
     at_terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if at_terminal else structlog.processors.JSONRenderer()
+    # Its usual tracebacks show the local variables, and with them what people say and their tokens.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = plain if at_terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -37,11 +41,23 @@ def configure_logs(level: str) -> None:
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A second line of defence: a field named like a secret is shown only as long as a short hash is."""
+    """A second line of defence: of a field named like a secret only a short hash or a number is shown."""
     for name, value in event.items():
-        if _SECRET_NAME.search(name) and isinstance(value, str) and len(value) > 8:
-            event[name] = "***"
+        if name != "exc_info":
+            event[name] = _redacted(name, value)
     return event
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _redacted(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(name, inner) for inner in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if _SECRET_NAME.search(name) and not _SHORT_HASH.fullmatch(str(value)):
+        return "***"
+    return _BEARER.sub(r"\1***", value) if isinstance(value, str) else value
 
 
 class _UvicornFilter(logging.Filter):

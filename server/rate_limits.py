@@ -8,6 +8,8 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+_WINDOW_MS = 60_000
+
 
 class RateLimits:
     """Moving windows of one minute, in this process."""
@@ -25,4 +27,5 @@ class RateLimits:
         if item is None or self._windows.hit(item, name, key):
             return None
         reset_at = self._windows.get_window_stats(item, name, key).reset_time
-        return max(1, math.ceil((reset_at - time.time()) * 1000))
+        # The wall clock may have been set meanwhile; a wait beyond the window is never true.
+        return min(max(1, math.ceil((reset_at - time.time()) * 1000)), _WINDOW_MS)

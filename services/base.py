@@ -109,6 +109,8 @@ class ServiceError(Exception):
         |-- TTSError    no voice; `one_sentence` when the next sentence may still be spoken
     """
 
+    not_before_s: float = 0.0  # asking again sooner is of no use
+
     def __init__(self, message: str, *, retryable: bool = True, timed_out: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable

@@ -1,12 +1,14 @@
 """A vendor's name in, an opened mind out; deadlines and the one retry are the same for all of them."""
 
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from importlib import import_module
 from typing import Final
 
 import anyio
-import stamina
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from services.base import LLM, EngineChoice, LLMError, LLMSettings, Prompt, Vendor
 
@@ -72,12 +74,12 @@ class BoundedLLM:
 
     async def _begin(self, prompt: Prompt) -> tuple[AsyncGenerator[str], str | None]:
         """The fragments and the first of them (None: there is none). A call that failed has already closed itself."""
-        async for attempt in stamina.retry_context(
-            on=_pause_before_retry,
-            attempts=2,
-            timeout=None,  # the caller's scope
-            wait_initial=RETRY_WAIT_S,
-            wait_jitter=RETRY_JITTER_S,
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_helps_to_ask_again),
+            stop=stop_after_attempt(2),
+            wait=_pause,
+            before_sleep=_log_retry,
+            reraise=True,
         ):
             with attempt:
                 deltas = self._llm.stream(prompt)
@@ -85,9 +87,21 @@ class BoundedLLM:
         raise AssertionError("the retry ends in an answer or in an error")
 
 
-def _pause_before_retry(error: Exception) -> bool | float:
-    """Whether to ask again; a number is the pause the vendor asked for, in seconds."""
-    if not isinstance(error, LLMError) or not error.retryable or error.timed_out:
-        return False
-    told_s: float = getattr(error, "not_before_s", 0.0)  # of a vendor that knows; see doubao_llm.Refused
-    return told_s <= MAX_TOLD_WAIT_S and (told_s or True)
+def _helps_to_ask_again(error: BaseException) -> bool:
+    return (
+        isinstance(error, LLMError)
+        and error.retryable
+        and not error.timed_out
+        and error.not_before_s <= MAX_TOLD_WAIT_S
+    )
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    told_s = error.not_before_s if isinstance(error, LLMError) else 0.0
+    return told_s + RETRY_WAIT_S + random.uniform(0, RETRY_JITTER_S)
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    structlog.get_logger().warning("llm_asked_again", why=str(error), pause_s=round(state.upcoming_sleep, 2))

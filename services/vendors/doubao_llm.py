@@ -166,7 +166,7 @@ class EventStream:
     Lines end in LF or CRLF. Comments and every field but `data` are skipped; an event the stream ends in is dropped.
     """
 
-    _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
+    _BLANK_LINE: Final = re.compile(rb"\n\r?\n")  # what stands before it may end in \r
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -182,14 +182,14 @@ class EventStream:
         while found := self._BLANK_LINE.search(self._buffer, self._searched):
             if found.start() > MAX_BODY_BYTES:
                 break
-            event = bytes(self._buffer[: found.start()])
+            event = bytes(self._buffer[: found.start()]).removesuffix(b"\r")
             del self._buffer[: found.end()]
             self._searched = 0
             if data := self._data(event):
                 yield data
         if len(self._buffer) > MAX_BODY_BYTES:
             raise _failure(_UNREADABLE)
-        self._searched = max(0, len(self._buffer) - 3)  # "\r\n\r" may be the beginning of a blank line
+        self._searched = max(0, len(self._buffer) - 2)  # "\n\r" may be the beginning of a blank line
 
     @staticmethod
     def _data(event: bytes) -> bytes:

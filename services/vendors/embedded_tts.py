@@ -43,13 +43,13 @@ class Prosody:
 
 
 EMOTION_PROSODY: Mapping[Emotion, Prosody] = {
-    "happy": Prosody(1.06, +1.0),
-    "sad": Prosody(0.90, -1.2),
-    "angry": Prosody(1.10, +0.5),
-    "fearful": Prosody(1.04, +1.4),
-    "disgusted": Prosody(0.94, -1.6),
-    "surprised": Prosody(1.08, +2.0),
-    "calm": Prosody(0.96, -0.4),
+    "happy": Prosody(1.08, +1.0),
+    "sad": Prosody(0.86, -1.2),
+    "angry": Prosody(1.14, +0.5),
+    "fearful": Prosody(1.06, +1.4),
+    "disgusted": Prosody(0.92, -1.6),
+    "surprised": Prosody(1.10, +2.0),
+    "calm": Prosody(0.94, -0.4),
     "auto": Prosody(1.00, 0.0),
 }
 
@@ -150,9 +150,9 @@ AUDIBLE = 60.0  # of 32767: the voice's own noise floor lies below
 KEEP_BEFORE_MS = 20
 KEEP_AFTER_MS = 40
 CLOSURE_MS = 250.0  # at speed 1: the silence in っ lasts 110, the engine's own pause 450 to 540
-GAIN = 0.6  # the voice peaks at up to twice the range of int16, and four times on a long ん
+LEVEL = 3_300.0  # loudness to reach, as root mean square: the voice's own vary by a factor of two with the vowels
 KNEE = 20_000.0  # louder than this is bent, smoothly, ...
-CEILING = 32_000.0  # ... to stay below this
+CEILING = 32_000.0  # ... to stay below this: the voice peaks at up to twice the range of int16
 UNSTABLE = 4.0 * 32_768.0
 
 
@@ -238,16 +238,20 @@ def _squeeze(wave: "Wave", speed: float) -> "Wave":
 
 
 def _encode(wave: "Wave", sample_rate_hz: int) -> bytes:
-    """Resample, and bend what is too loud: a cast alone would wrap it round."""
+    """Resample and level; what is too loud is bent, where a cast alone would wrap it round."""
     import numpy as np
     import soxr
 
+    if not wave.size:
+        return b""
     bounded = np.nan_to_num(wave).clip(-UNSTABLE, UNSTABLE).astype(np.float32)
-    resampled: NDArray[np.float32] = soxr.resample(bounded, VOICE_RATE_HZ, sample_rate_hz) * np.float32(GAIN)
-    excess = np.abs(resampled) - KNEE
+    samples: NDArray[np.float32] = soxr.resample(bounded, VOICE_RATE_HZ, sample_rate_hz)
+    level = float(np.sqrt(np.mean(np.square(bounded[np.abs(bounded) > AUDIBLE]))))
+    samples = samples * np.float32(min(0.8, LEVEL / level))
+    excess = np.abs(samples) - KNEE
     room = CEILING - KNEE
-    bent = np.copysign(KNEE + room * np.tanh(excess / room), resampled)
-    return np.rint(np.where(excess > 0, bent, resampled)).astype("<i2").tobytes()
+    bent = np.copysign(KNEE + room * np.tanh(excess / room), samples)
+    return np.rint(np.where(excess > 0, bent, samples)).astype("<i2").tobytes()
 
 
 # The voice -----------------------------------------------------------------------------------------------------

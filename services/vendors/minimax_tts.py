@@ -2,6 +2,9 @@
 
 A turn speaks over one connection per emotion, because `task_start` fixes the emotion. A sentence is sent while the one
 before it is still coming in. No task reads: whoever waits for a sentence reads for all who wait on that connection.
+
+Longer than the house allows, because a vendor's socket is one file: from the wire upwards it is a line, the task it
+holds, what is done when that fails, the voice of one turn, and the engine with what it keeps warm.
 """
 
 import math
@@ -480,7 +483,7 @@ async def _refuse_redirect(request: aiohttp.ClientRequest, send: aiohttp.ClientH
     response = await send(request)
     if 300 <= response.status < 400:
         response.close()
-        raise _Failed(frames.http_fault(response.status))
+        raise _Failed(frames.http_fault(response.status, response.headers.get("Trace-Id", "")))
     return response
 
 

@@ -1,4 +1,4 @@
-"""The specification's server side for one test, and the client run against it as a person would, in a process of its own."""
+"""The specification's server side for one test; the client run against it in a process of its own, as a person does."""
 
 import base64
 import json

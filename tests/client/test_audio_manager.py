@@ -18,11 +18,6 @@ pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 11, 22, 20, 15, 30)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class MemorySpeaker:
     """A device that keeps what it is given: ("start" | "stop" | "close" | pcm) at a rate, in order."""
 

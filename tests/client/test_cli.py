@@ -32,11 +32,6 @@ from tests.client.peer import (
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def saved_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.wav"))
 
@@ -159,6 +154,7 @@ async def test_one_message_is_never_sent_twice(tmp_path: Path) -> None:
     assert not (tmp_path / "recordings").exists()
 
 
+@pytest.mark.slow
 async def test_a_busy_server_is_left_in_peace_as_long_as_it_asks(tmp_path: Path) -> None:
     class BusyPeer(Peer):
         async def greet(self, socket: ServerConnection, connect: Message) -> None:
@@ -312,6 +308,7 @@ async def test_without_sound_one_sentence_says_so_and_the_talk_goes_on(tmp_path:
     assert ("apt-get install libportaudio2" in sentence) == (speaker == "no library")
 
 
+@pytest.mark.slow
 async def test_this_machine_gives_at_most_one_sentence_about_sound(tmp_path: Path) -> None:
     async with open_peer() as peer:
         outcome = await run_client("--url", peer.url, cwd=tmp_path, typed="一\n二\n")

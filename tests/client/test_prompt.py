@@ -19,11 +19,6 @@ from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, surr
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_ends_the_client_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     asked = anyio.Event()
@@ -105,6 +100,7 @@ async def test_a_person_types_chinese_at_the_prompt_and_leaves(tmp_path: Path) -
     assert peer.closed == [1000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", ["\x03", "\x04", "signal"])
 async def test_ctrl_c_ctrl_d_and_a_signal_leave_the_prompt(tmp_path: Path, leave: str) -> None:
     with anyio.fail_after(PATIENCE_S):
@@ -120,6 +116,7 @@ async def test_ctrl_c_ctrl_d_and_a_signal_leave_the_prompt(tmp_path: Path, leave
     assert peer.closed == [1000]
 
 
+@pytest.mark.slow
 async def test_the_prompt_survives_a_drop_and_ends_when_replaced(tmp_path: Path) -> None:
     async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
         if message["content"] == "drop":

@@ -123,9 +123,8 @@ def test_demo_mode_says_so_and_takes_the_demo_token_from_this_machine_only(start
 )
 def test_demo_mode_refuses_pages_of_other_machines(demo_server: RunningServer, origin: str, code: int | None) -> None:
     talker = Talker(demo_server.url, Origin=origin)
-    talker.send("connect", api_token="dev_token_001")
     if code is None:
-        assert talker.receive()["type"] == "connected"
+        talker.connect(api_token="dev_token_001")
         talker.close()
     else:
         closed, messages = talker.closed()
@@ -144,11 +143,11 @@ def test_allowed_origins_are_enforced_outside_demo_mode(start_server: Start) -> 
     server = start_server(
         VALID_API_TOKENS="a-token-that-is-long-enough", CHATANON_SERVER__ALLOWED_ORIGINS="[https://chat.example]"
     )
-    for origin, expected in (("https://chat.example", "connected"), ("https://other.example", "error")):
-        talker = Talker(server.url, Origin=origin)
-        talker.send("connect", api_token="a-token-that-is-long-enough")
-        assert talker.receive()["type"] == expected
-        talker.close()
+    page = Talker(server.url, Origin="https://chat.example")
+    page.connect(api_token="a-token-that-is-long-enough")
+    page.close()
+    code, messages = Talker(server.url, Origin="https://other.example").closed()
+    assert (code, messages[0]["code"]) == (4503, "origin_not_allowed")
     native = Talker(server.url)
     native.connect(api_token="a-token-that-is-long-enough")
     native.close()

@@ -1,5 +1,6 @@
 """Starting and refusing to start, under our own command and under uvicorn's."""
 
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -83,16 +84,18 @@ def test_broken_character_is_reported_with_file_and_line_and_the_others_work(tmp
     folder = tmp_path / "prompts"
     shipped = Path(__file__).parents[2] / "prompts"
     (folder / "broken").mkdir(parents=True)
-    (folder / "anon").symlink_to(shipped / "anon")
-    (folder / "reply_format.md").symlink_to(shipped / "reply_format.md")
+    shutil.copytree(shipped / "anon", folder / "anon")
+    shutil.copy(shipped / "reply_format.md", folder)
     (folder / "broken" / "character_manifest.md").write_text("someone")
     (folder / "broken" / "character.yaml").write_text("display_name: B\nvoices:\n  embedded: {sped: 1}\n")
     server = RunningServer(tmp_path, {"CHATANON_CHARACTERS__FOLDER": str(folder), "VALID_API_TOKENS": ""})
-    server.wait_until_ready()
-    talker = Talker(server.url)
-    talker.connect(api_token="dev_token_001")
-    talker.close()
-    server.kill()
+    try:
+        server.wait_until_ready()
+        talker = Talker(server.url)
+        talker.connect(api_token="dev_token_001")
+        talker.close()
+    finally:
+        server.kill()
     assert any("character.yaml, line 3" in line and "sped" in line for line in server.log)
 
 

@@ -29,11 +29,6 @@ KEY = "sk-of-the-tests-0123456789"
 PROMPT = Prompt("anon", (Message("system", "你是爱音。"), Message("user", "你好，<爱音>！")))
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture
 async def ark() -> AsyncIterator[ArkSimulator]:
     async with serve_ark(key=KEY) as simulator:

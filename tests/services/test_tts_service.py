@@ -13,11 +13,6 @@ from services.tts_service import TTS_VENDORS, TimedTTS, open_tts
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class ScriptedTTS:
     """A voice whose sentences are what the test wrote for them."""
 

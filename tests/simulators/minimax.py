@@ -1,11 +1,17 @@
-"""A MiniMax T2A v2 WebSocket server on loopback, written from the vendor's page alone: strict, and faulty on demand."""
+"""WebSocket requests in, MiniMax T2A v2's answers out: a strict stand-in on loopback, with delays and faults on demand.
 
+Written from the vendor's protocol page alone: it shares no constant and no code with the client, and refuses what the
+page says the vendor refuses. `python -m tests.simulators.minimax --port 8602` serves a person without a key. (Over 400
+lines, so that one vendor's page is one file.)
+"""
+
+import argparse
 import json
 import math
 import ssl
 import unicodedata
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,7 +27,8 @@ from websockets.http11 import Request, Response
 PATH = "/ws/v1/t2a_v2"
 KEY = "simulated-key"
 MODELS = {f"speech-{version}-{kind}" for version in ("2.8", "2.6", "02", "01") for kind in ("hd", "turbo")}
-VOICES = {f"Japanese_{name}" for name in ("DecisivePrincess", "CalmLady", "KindLady", "GracefulMaiden", "ColdQueen")}
+VOICES = {f"Japanese_{name}" for name in "DecisivePrincess CalmLady KindLady GracefulMaiden ColdQueen".split()}
+VOICES |= {f"Japanese_{name}" for name in "DependableWoman SportyStudent InnocentBoy OptimisticYouth".split()}
 EMOTIONS = {"happy", "sad", "angry", "fearful", "disgusted", "surprised", "calm"}
 SKIPPING = {2203, 2204, 2205}
 START_FIELDS = {"event", "model", "voice_setting", "audio_setting", "language_boost", "pronunciation_dict"}
@@ -81,13 +88,13 @@ class Call:
     open: bool = True
 
     @property
-    def start(self) -> dict[str, Any]:
-        return next(message for message in self.received if message["event"] == "task_start")
+    def start(self) -> dict[str, Any] | None:
+        return next((message for message in self.received if message["event"] == "task_start"), None)
 
     @property
     def emotion(self) -> str | None:
-        emotion: str | None = self.start["voice_setting"].get("emotion")
-        return emotion
+        """`auto` where none was sent, None before the start."""
+        return self.start["voice_setting"].get("emotion", "auto") if self.start else None
 
 
 def speech(text: str, start: dict[str, Any]) -> bytes:
@@ -117,6 +124,11 @@ class MinimaxSimulator:
         return [call for call in self.calls if call.open]
 
     @property
+    def waiting(self) -> list[Call]:
+        """Open, and not yet asked for a text."""
+        return [call for call in self.open_calls if not call.texts]
+
+    @property
     def texts(self) -> list[str]:
         """All texts accepted, each as often as it was asked for."""
         return [text for call in self.calls for text in call.texts]
@@ -125,7 +137,9 @@ class MinimaxSimulator:
         return next(call for call in reversed(self.calls) if text in call.texts)
 
     def speech(self, text: str) -> bytes:
-        return speech(text, self.call_of(text).start)
+        start = self.call_of(text).start
+        assert start is not None
+        return speech(text, start)
 
     def take_fault(self, stage: Stage, text: str | None = None, sent_bytes: int = 0) -> Fault | None:
         for fault in self.faults:
@@ -139,13 +153,9 @@ class MinimaxSimulator:
         self._changed.set()
         self._changed = anyio.Event()
 
-    async def until(self, *, open_calls: int) -> None:
-        while len(self.open_calls) != open_calls:
-            await self._changed.wait()
-
-    async def until_calls(self, count: int, *, started: int = 0) -> None:
-        """Until so many connections were made, and so many tasks started."""
-        while len(self.calls) < count or sum(bool(call.received) for call in self.calls) < started:
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something that connections and messages bring about."""
+        while not condition():
             await self._changed.wait()
 
     def admit(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -398,7 +408,7 @@ async def simulate_minimax(
         process_request=simulator.admit,
         compression=None,
         ping_interval=None,
-        close_timeout=1,
+        close_timeout=0.2,
         ssl=tls,
     ) as server:
         address = server.sockets[0].getsockname()
@@ -408,3 +418,17 @@ async def simulate_minimax(
         finally:
             for socket in list(simulator.sockets):
                 socket.transport.abort()
+
+
+async def _serve_a_person(port: int) -> None:
+    manner = Manner(first_audio_s=0.15, queued_audio_s=0.05, pace=4)
+    async with simulate_minimax(manner, port=port) as simulator:
+        print(f"MiniMax at {simulator.url}, its key is {simulator.key}", flush=True)
+        await anyio.sleep_forever()
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description="A stand-in for MiniMax's voice")
+    arguments.add_argument("--port", type=int, default=8602)
+    with suppress(KeyboardInterrupt):
+        anyio.run(_serve_a_person, arguments.parse_args().port)
