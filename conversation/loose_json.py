@@ -147,7 +147,7 @@ class LooseJsonScanner:
         return at + 1
 
     def _after_word(self, char: str, at: int) -> int:
-        if char.isspace() and char != "\n":
+        if (char.isspace() and char != "\n") or char == "\\":
             return at + 1
         if char in ',，:：}]\n"”{[':  # as JSON goes on, or a missing comma
             self._state = _State.BETWEEN
@@ -235,16 +235,18 @@ class LooseJsonScanner:
         if char in ',，:：{}[]\n"“':
             self._end_word(Word(self._take().strip()), out)
             return at
-        self._text.append(char)
+        if char != "\\":
+            self._text.append(char)
         return at + 1
 
     def _more(self, char: str, at: int, out: list[Token]) -> int:
-        if char in "{}\n" or (self._state is _State.MORE_QUOTE and char in ",，:：]"):
+        quoted = self._state is _State.MORE_QUOTE
+        if char in "{}\n" or (quoted and (char in ",，:：]" or (char in _CLOSING and self._text[-1:] == [" "]))):
             self._end_word(More(self._take()), out)
             return at
         if char in self._closing:
             self._state = _State.MORE_QUOTE
-        else:
+        elif char != "\\":
             self._text.append(char)
             if not char.isspace():
                 self._state = _State.MORE

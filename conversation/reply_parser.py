@@ -8,13 +8,28 @@ never becomes an empty reply. What is accepted besides: the columns `responses_c
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from conversation.loose_json import LooseJsonScanner, Mark, More, Outside, Token, Word
 from conversation.reply_text import join_sentences
-from services.base import EMOTIONS, Emotion
+from conversation.reply_words import (
+    clean,
+    emotion_of,
+    field_name,
+    has_word,
+    is_column,
+    is_contract_key,
+    is_contract_word,
+    is_cut_key,
+    looks_like_fields,
+    looks_like_json,
+    plain_sentences,
+    split_key,
+    without_fences,
+    without_names,
+)
+from services.base import Emotion
 
 MAX_SENTENCES = 40
 MAX_CHARS = 64_000  # four times what the longest permitted reply of a vendor (4,096 tokens) takes
@@ -40,26 +55,8 @@ class TranslationReady:
 
 ReplyEvent = SentenceReady | TranslationReady
 
-_COLUMN = "responses"
-_MAX_KEY = 40
-_FIELD_OF_WORD = {
-    "jp": "jp", "ja": "jp", "japanese": "jp", "cn": "cn", "zh": "cn", "chinese": "cn",
-    "emotion": "emotion", "emotions": "emotion",
-}  # fmt: skip
 _LOOSE_COMMA = {"jp": "、", "cn": "，"}  # what a comma becomes that had looked like syntax
-_NOT_LETTERS = re.compile(r"[^a-z]+")
-_CONTRACT_KEY = re.compile(r"(?:jp|cn|emotion|responses_[a-z_]{1,20})")
-_LAST_NAME = re.compile(r"[A-Za-z_]{1,40}\Z")
-_LOOKS_LIKE_FIELD = re.compile(r"(?<![A-Za-z0-9.-])(?:jp|cn|emotion|responses_[a-z_]{1,20})[\"'“”]?\s{0,8}[:：]")
-_LOOKS_LIKE_JSON = re.compile(r"\{|\A\s*[\"'“]|\[\s{0,8}[\"'“]|" + _LOOKS_LIKE_FIELD.pattern)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-_HALF_CHARACTERS = re.compile(r"[\ud800-\udfff]+")  # no encoding can carry them
-_FIELD_IN_TEXT = re.compile(r"[\"'“]?" + _LOOKS_LIKE_FIELD.pattern)
-_SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…]*[」』”’）)\]】\"']*")
-_FENCE = re.compile(r"```[A-Za-z]*")
-_SYNTAX = str.maketrans("", "", '{}[]"`“”\\')
-_KEY_EDGES = " \t\r\n{}[]\"'“”‘’,，:：\\`"
 
 
 class ReplyParser:
@@ -107,10 +104,16 @@ class ReplyParser:
             self._read(self._scanner.feed(_ESCAPED.sub(_unescaped, raw)))
             self._read_rest()
         if not self._said.count:
-            self._said.say_plain("".join(self._loose), like_json=_LOOKS_LIKE_JSON.search(raw) is not None)
+            self._said.say_plain("".join(self._loose), like_json=looks_like_json(raw))
+        if not self._said.count:
+            self._said.say_plain(without_names(raw), like_json=True)
 
     def _read_rest(self) -> None:
-        self._read(self._scanner.close())
+        tokens = self._scanner.close()
+        match tokens:
+            case [Word(text), *_] if self._objects and self._objects[-1].awaits_key() and is_cut_key(text):
+                del tokens[0]
+        self._read(tokens)
         self._next_object()
 
     def _read(self, tokens: list[Token]) -> None:
@@ -151,9 +154,9 @@ class ReplyParser:
         """Before an opening brace or the end: fields whose brace is missing or came too early, or prose."""
         between = "".join(self._between)
         self._between.clear()
-        if _LOOKS_LIKE_FIELD.search(between) or (self._held and self._held.awaits_value()):
+        if looks_like_fields(between) or (self._held and self._held.awaits_value()):
             scanner = LooseJsonScanner(inside=True)
-            self._read(scanner.feed(_FENCE.sub(" ", between)))
+            self._read(scanner.feed(without_fences(between)))
             self._read(scanner.close())
         else:
             self._loose.append(between)
@@ -194,7 +197,7 @@ class _Sentences:
         early: list[str] = []
         for spoken, shown, label in zip_longest(jp if any(jp) else cn, cn if any(cn) else jp, labels, fillvalue=""):
             if spoken:
-                rows.append((spoken, [*early, shown], _emotion(label)))
+                rows.append((spoken, [*early, shown], emotion_of(label)))
                 early.clear()
             else:
                 (rows[-1][1] if rows else early).append(shown)
@@ -203,13 +206,8 @@ class _Sentences:
 
     def say_plain(self, text: str, *, like_json: bool) -> None:
         """Plain text, or the words that are left of JSON without a field of ours."""
-        text = _FENCE.sub(" ", text)
-        if like_json:
-            text = text.translate(_SYNTAX)
-        for piece in _SENTENCE.findall(text):
-            sentence = _clean(piece).strip("'" if like_json else None)
-            if _has_word(sentence):
-                self.say(sentence, sentence, "auto")
+        for sentence in plain_sentences(text, like_json=like_json):
+            self.say(sentence, sentence, "auto")
 
 
 class _Fields:
@@ -224,7 +222,7 @@ class _Fields:
 
     def add(self, name: str, text: str, *, to_last: bool) -> None:
         """One more text of a field. Empty ones keep their place in a column."""
-        blank = not _clean(text)
+        blank = not clean(text)
         if to_last and self.texts[name]:
             self.texts[name][-1] += text
         elif not blank or self.columns:
@@ -239,10 +237,10 @@ class _Fields:
         return join_sentences(self.column(name))
 
     def column(self, name: str) -> list[str]:
-        return [_clean(text) for text in self.texts.get(name, ())]
+        return [clean(text) for text in self.texts.get(name, ())]
 
     def emotion(self) -> Emotion:
-        return _emotion(next(iter(self.texts.get("emotion", ())), ""))
+        return emotion_of(next(iter(self.texts.get("emotion", ())), ""))
 
 
 class _Object:
@@ -263,11 +261,14 @@ class _Object:
         """Where a brace can only begin the next one."""
         return not self._list_depth and not self._braces and (self._key is None or self._given)
 
+    def awaits_key(self) -> bool:
+        return self._key is None or (not self._list_depth and self._given)
+
     def awaits_value(self) -> bool:
         return bool(self._key) and not self._given
 
     def is_whole(self) -> bool:
-        return self._fields.filled >= {"jp", "cn"}
+        return self._fields.filled >= {"jp", "cn"} and not self._fields.columns
 
     def open_brace(self) -> bool:
         """An object where a text belongs: its words are the text. False: it is an object of its own."""
@@ -304,7 +305,7 @@ class _Object:
             jp, cn = fields.text("jp"), fields.text("cn")
             self._said.say(jp or cn, cn or jp, fields.emotion())
         self._fields = _Fields()
-        self._last = ""
+        self._key, self._given, self._last = None, False, ""
 
     def receive(self, token: Token) -> None:
         match token:
@@ -327,10 +328,10 @@ class _Object:
                 pass
 
     def _read_word(self, text: str) -> None:
-        if _is_contract_key(text):
+        if is_contract_key(text):
             self._drop_pending()
             self._begin_field(text)
-        elif self._key is None or (not self._list_depth and self._given and _field_name(text)):
+        elif self._key is None or (self.awaits_key() and field_name(text)):
             self._drop_pending()  # a key, also where the comma before it is missing
             self._key, self._pending = None, text
         else:
@@ -339,7 +340,7 @@ class _Object:
     def _begin_field(self, name: str) -> None:
         """The same field again: an object whose brackets were forgotten."""
         self._pending = None
-        key = _field_name(name) or ""
+        key = field_name(name) or ""
         if key in self._fields.filled:
             self.end()
         self._given = False
@@ -347,20 +348,21 @@ class _Object:
             self._key = self._last = key
             self._list_depth = 0
             self._fields.texts.setdefault(key, [])
-            self._fields.columns = self._fields.columns or _COLUMN in name.lower()
+            self._fields.columns = self._fields.columns or is_column(name)
         else:
             self._key = self._last if self._braces else ""
 
     def _drop_pending(self) -> None:
         """A word that was no key: it goes on with the last text, unless it is one of the contract's own."""
         text, self._pending = self._pending, None
-        if text is None or not _has_word(text) or _is_contract_word(text):
+        if text is None or not has_word(text) or is_contract_word(text):
             return
         if self._last not in _LOOSE_COMMA:
             self._loose.append(text + "\n")
             return
         self._key = self._last
-        self._add_value(_LOOSE_COMMA[self._key] + text if self._key in self._fields.filled else text)
+        joined = self._key in self._fields.filled and not self._fields.columns
+        self._add_value(_LOOSE_COMMA[self._key] + text if joined else text)
 
     def _add_value(self, text: str) -> None:
         self._given = True
@@ -369,15 +371,15 @@ class _Object:
         if not self._key:
             self._loose.append(text + "\n")
         elif self._key == "jp" and self._fields.index is not None:  # it is spoken already: one sentence more
-            self._said.say(_clean(text), "", self._fields.emotion())
+            self._said.say(clean(text), "", self._fields.emotion())
         else:
             self._fields.add(self._key, text, to_last=self._list_depth > 1)
             self._announce()
 
     def _go_on(self, text: str) -> None:
         """A value went on after its closing quotation mark, perhaps up to a key whose quotation mark is missing."""
-        text, key = _split_key(text)
-        if _has_word(text):
+        text, key = split_key(text)
+        if has_word(text):
             if self._pending is not None:
                 self._pending += text
             elif self._key and not (self._key == "jp" and self._fields.index is not None):
@@ -392,7 +394,7 @@ class _Object:
     def _announce(self) -> None:
         """Start the voice before the object is whole, if all it needs is known."""
         fields = self._fields
-        if self._list_depth or fields.columns or fields.index is not None:
+        if self._key != "jp" or self._list_depth or fields.columns or fields.index is not None:
             return
         if "jp" in fields.filled and "emotion" in fields.texts:
             cn = fields.text("cn") or None
@@ -402,53 +404,3 @@ class _Object:
 
 def _unescaped(escape: re.Match[str]) -> str:
     return {"n": "\n", "u": "\\u"}.get(escape[1], escape[1])
-
-
-def _is_contract_key(text: str) -> bool:
-    """Whether a word is one of the contract's field names and nothing else, be it among stray syntax."""
-    return len(text) <= _MAX_KEY and _CONTRACT_KEY.fullmatch(text.strip(_KEY_EDGES)) is not None
-
-
-def _is_contract_word(text: str) -> bool:
-    """One that is never shown: an emotion, or a field's name as far as it was written."""
-    word = text.strip(_KEY_EDGES).lower()
-    return word in EMOTIONS or any(name.startswith(word) for name in (*_FIELD_OF_WORD, _COLUMN))
-
-
-def _field_name(key: str) -> str | None:
-    """Which of our fields a key means: jp, cn or emotion, also within a longer name such as responses_jp."""
-    if len(key) > _MAX_KEY:
-        return None
-    words = _NOT_LETTERS.split(key.strip().lower())
-    return next((_FIELD_OF_WORD[word] for word in words if word in _FIELD_OF_WORD), None)
-
-
-def _split_key(text: str) -> tuple[str, str | None]:
-    """A field's name at the end of a text, apart from what stands before it."""
-    text = text.rstrip(_KEY_EDGES)
-    name = _LAST_NAME.search(text[-_MAX_KEY:])
-    if name is None or _CONTRACT_KEY.fullmatch(name[0]) is None:
-        return text, None
-    return text[: -len(name[0])], name[0]
-
-
-def _clean(text: str) -> str:
-    """A text as it is shown: on one line, without field names, and brackets and quotes only where they pair."""
-    text = _SPACES.sub(" ", _HALF_CHARACTERS.sub("", text))
-    text = _FIELD_IN_TEXT.sub(" ", text)
-    for opening, closing in ("{}", "[]", "“”"):
-        if text.count(opening) != text.count(closing):
-            text = text.replace(opening, "").replace(closing, "")
-    if text.count('"') % 2:
-        text = text.replace('"', "")
-    return text.lstrip(" ,:").rstrip(" ,")
-
-
-def _emotion(label: str) -> Emotion:
-    words = _NOT_LETTERS.split(label.lower())
-    return next((emotion for emotion in EMOTIONS if emotion in words), "auto")
-
-
-def _has_word(text: str) -> bool:
-    """Whether anything is left to show: a letter, a digit, an emoji, or a silence that is meant."""
-    return any(char.isalnum() or char == "…" or unicodedata.category(char) == "So" for char in text)

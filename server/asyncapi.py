@@ -14,6 +14,10 @@ def asyncapi_document(version: str) -> dict[str, Any]:
     """https://www.asyncapi.com/docs/reference/specification/v3.0.0, seen from the server: it receives and sends."""
     received, sent = get_args(wire.AnyClientMessage), get_args(wire.AnyServerMessage)
     _, schemas = msgspec.json.schema_components((*received, *sent), ref_template=_REF)
+    for schema in schemas.values():
+        schema["description"] = inspect.cleandoc(schema["description"])
+    for kind in sent:
+        schemas[kind.__name__]["required"] = ["type", *_always_sent(kind)]
     channel = "#/channels/talk"
     return {
         "asyncapi": "3.0.0",
@@ -38,6 +42,11 @@ def asyncapi_document(version: str) -> dict[str, Any]:
         },
         "components": {"messages": {_tag(kind): _message(kind) for kind in (*received, *sent)}, "schemas": schemas},
     }
+
+
+def _always_sent(kind: Any) -> list[str]:
+    """A default of ours is a text we always send, not a field that a reader may miss, as msgspec takes it to be."""
+    return [field.encode_name for field in msgspec.structs.fields(kind) if field.default is not msgspec.UNSET]
 
 
 def _operation(action: str, channel: str, kinds: tuple[Any, ...]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from conversation.turn import Reply, TurnRequest, run_turn
 from server import wire
 from server.backend import Backend
 from server.caller_history import CallerHistory
+from server.connection import ConnectionLost, HangUp
 from server.wire import AnyServerMessage
 from services.base import Line, LLMError, Prompt
 
@@ -56,19 +57,24 @@ class ServedTurn:
         ended = False
         try:
             await self._begin(kind)
-            prompt = await self._prompt(said)
-            await self._talk(prompt, timeline)
+            await self._talk(await self._prompt(said), timeline)
+            await self.send(wire.AudioEnd(self._id))
             ended = True
+        except (ConnectionLost, HangUp):
+            raise
         except LLMError as error:
             ended = True
-            await self._fail(error, timeline)
+            await self.send(wire.Error(str(error), _reason(error), error.retryable, turn_id=self._id))
+            await self._end("failed", timeline)
             return
+        except Exception:  # a defect: end what was begun; the border above this one tells of it
+            if self.reply.audio_sent:
+                await self.send(wire.AudioEnd(self._id))
+            raise
         finally:
             if not ended:
                 await self._keep(said, self.reply.lines_begun(), cut=True)
-        kept = await self._keep(said, self.reply.lines(), cut=False)
-        await self.send(wire.AudioEnd(self._id))
-        if not kept:
+        if not await self._keep(said, self.reply.lines(), cut=False):
             await self.history.tell_unavailable()
         await self.send(self._response())
         await self._end("completed", timeline)
@@ -140,12 +146,6 @@ class ServedTurn:
             reason=_reason(incomplete) if isinstance(incomplete, LLMError) else incomplete or UNSET,
             turn_id=self._id,
         )
-
-    async def _fail(self, error: LLMError, timeline: Timeline) -> None:
-        if self.reply.audio_sent:
-            await self.send(wire.AudioEnd(self._id))
-        await self.send(wire.Error(str(error), _reason(error), error.retryable, turn_id=self._id))
-        await self._end("failed", timeline)
 
     async def _end(self, status: wire.TurnStatus, timeline: Timeline) -> None:
         timings = timeline.timings_ms()

@@ -59,7 +59,7 @@ class _Persona:
         topic = self._topic(said)
         answers = self._script.fallback if topic is None else self._script.topics[topic].answers
         just_heard = heard[-1] if heard else ()
-        # The answers to other things stand in where a topic has nothing but what was said a moment ago.
+        # The fallback also stands in where a topic has nothing but what was just heard.
         turns = [*_in_turn(answers, heard, said), *_in_turn(self._script.fallback, heard, said)]
         fresh = (answer for answer in turns if not _lines_in_common(answer, just_heard))
         return next(fresh, turns[0] if turns else None)

@@ -6,16 +6,16 @@ come, first served: twenty talks at once all get their first clause before any g
 thread (the engine lets go of the GIL); the event loop only waits.
 """
 
-import io
 import os
 import queue
 import re
 import sys
+import threading
 import unicodedata
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, redirect_stdout
+from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from anyio import CapacityLimiter, from_thread, to_thread
 
@@ -194,15 +194,28 @@ class Engines:
         return _encode(_squeeze(wave, prosody.speed), self._sample_rate_hz)
 
 
-def _import_quietly() -> None:
-    """Import pyopenjtalk without the notice about ONNX Runtime that it prints to stdout.
+class _DeafTo:
+    """A text stream that one thread writes to in vain. Whoever keeps it has the stream itself once `thread` is None."""
 
-    For these 200 ms the whole process prints into a buffer; lines of others are passed on after it.
-    """
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        import pyopenjtalk  # noqa: F401
-    sys.stdout.writelines(line for line in printed.getvalue().splitlines(keepends=True) if "onnx" not in line.lower())
+    def __init__(self, stream: TextIO, thread: int) -> None:
+        self._stream = stream
+        self.thread: int | None = thread
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.get_ident() == self.thread else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+def _import_quietly() -> None:
+    """Import pyopenjtalk without the notice about ONNX Runtime that it prints to stdout; other threads still print."""
+    stdout = _DeafTo(sys.stdout, threading.get_ident())
+    try:
+        with redirect_stdout(cast(TextIO, stdout)):
+            import pyopenjtalk  # noqa: F401
+    finally:
+        stdout.thread = None
 
 
 def _unspoken(_: Exception) -> TTSError:
@@ -284,11 +297,8 @@ class EmbeddedTTS:
         self._engines = engines
         self._limiter = limiter
 
-    def open_speech(self, voice: Voice) -> AbstractAsyncContextManager[Speech]:
-        return self._open_speech(voice)
-
     @asynccontextmanager
-    async def _open_speech(self, voice: Voice) -> AsyncGenerator[Speech]:
+    async def open_speech(self, voice: Voice) -> AsyncGenerator[Speech]:
         yield EmbeddedSpeech(self._engines, self._limiter, self.sample_rate_hz, voice)
 
 
