@@ -7,7 +7,6 @@ never becomes an empty reply. What is accepted besides: the columns `responses_c
 `responses_emotion_labels`; objects in a list or one in another; and plain text, which is spoken as it stands.
 """
 
-import re
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -26,6 +25,7 @@ from conversation.reply_words import (
     looks_like_json,
     plain_sentences,
     split_key,
+    unescaped,
     without_fences,
     without_names,
 )
@@ -56,7 +56,6 @@ class TranslationReady:
 ReplyEvent = SentenceReady | TranslationReady
 
 _LOOSE_COMMA = {"jp": "、", "cn": "，"}  # what a comma becomes that had looked like syntax
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class ReplyParser:
@@ -101,7 +100,7 @@ class ReplyParser:
         raw = "".join(self._raw)
         if not self._said.count and '\\"' in raw:  # JSON quoted in a string
             self._loose.clear()
-            self._read(self._scanner.feed(_ESCAPED.sub(_unescaped, raw)))
+            self._read(self._scanner.feed(unescaped(raw)))
             self._read_rest()
         if not self._said.count:
             self._said.say_plain("".join(self._loose), like_json=looks_like_json(raw))
@@ -137,7 +136,7 @@ class ReplyParser:
         if not self._objects:
             self._objects.append(self._next_object())
         elif self._objects[-1].takes_no_object():  # it was never closed
-            self._objects[-1].end_if_begun()
+            self._objects[-1].end()
         elif not self._objects[-1].open_brace():
             self._objects.append(_Object(self._said, self._loose))
 
@@ -145,7 +144,7 @@ class ReplyParser:
         if current.close_brace():
             return
         self._objects.pop()
-        if self._objects or current.is_whole():
+        if self._objects or current.fields.are_whole():
             current.end()
         else:
             self._held = current
@@ -161,7 +160,7 @@ class ReplyParser:
         else:
             self._loose.append(between)
         held, self._held = self._held or _Object(self._said, self._loose), None
-        held.end_if_begun()
+        held.end()
         return held
 
 
@@ -189,7 +188,8 @@ class _Sentences:
         return self.count - 1
 
     def translate(self, index: int, cn: str) -> None:
-        self._events.append(TranslationReady(index, cn))
+        if not self.too_long:
+            self._events.append(TranslationReady(index, cn))
 
     def say_columns(self, jp: list[str], cn: list[str], labels: list[str]) -> None:
         """Columns of unequal length: what is left over of one goes with the last sentence of the other."""
@@ -211,9 +211,10 @@ class _Sentences:
 
 
 class _Fields:
-    """What an object has said of one sentence, or of columns of them."""
+    """What an object holds of one sentence, or of columns of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: _Sentences) -> None:
+        self._said = said
         self.texts: dict[str, list[str]] = {}
         self.filled: set[str] = set()  # fields with a word in them
         self.columns = False
@@ -230,8 +231,11 @@ class _Fields:
         if not blank:
             self.filled.add(name)
 
-    def has_text(self) -> bool:
+    def have_text(self) -> bool:
         return not self.filled.isdisjoint(("jp", "cn"))
+
+    def are_whole(self) -> bool:
+        return self.filled >= {"jp", "cn"} and not self.columns
 
     def text(self, name: str) -> str:
         return join_sentences(self.column(name))
@@ -242,6 +246,23 @@ class _Fields:
     def emotion(self) -> Emotion:
         return emotion_of(next(iter(self.texts.get("emotion", ())), ""))
 
+    def announce(self) -> None:
+        """Start the voice before the object is whole, if all it needs is known."""
+        if not self.columns and self.index is None and "jp" in self.filled and "emotion" in self.texts:
+            cn = self.text("cn") or None
+            self.index = self._said.say(self.text("jp"), cn, self.emotion())
+            self.awaits_translation = self.index is not None and cn is None
+
+    def end(self) -> None:
+        """Say what was not said before."""
+        if self.awaits_translation and self.index is not None:
+            self._said.translate(self.index, self.text("cn") or self.text("jp"))
+        elif self.index is None and self.columns:
+            self._said.say_columns(self.column("jp"), self.column("cn"), self.texts.get("emotion", []))
+        elif self.index is None:
+            jp, cn = self.text("jp"), self.text("cn")
+            self._said.say(jp or cn, cn or jp, self.emotion())
+
 
 class _Object:
     """An object being read."""
@@ -249,7 +270,7 @@ class _Object:
     def __init__(self, said: _Sentences, loose: list[str]) -> None:
         self._said = said
         self._loose = loose
-        self._fields = _Fields()
+        self.fields = _Fields(said)
         self._pending: str | None = None  # a word that is a key if a colon follows
         self._key: str | None = None  # the field the next value belongs to; "" for one we do not know
         self._given = False  # that field has a value, be it an empty one
@@ -266,9 +287,6 @@ class _Object:
 
     def awaits_value(self) -> bool:
         return bool(self._key) and not self._given
-
-    def is_whole(self) -> bool:
-        return self._fields.filled >= {"jp", "cn"} and not self._fields.columns
 
     def open_brace(self) -> bool:
         """An object where a text belongs: its words are the text. False: it is an object of its own."""
@@ -287,24 +305,12 @@ class _Object:
         self._key = self._last
         return True
 
-    def end_if_begun(self) -> None:
-        """Say what there is, if there is anything; an emotion alone waits for its sentence."""
-        if self._fields.has_text():
-            self.end()
-
     def end(self) -> None:
-        """Say what was not said before; what follows is another sentence."""
+        """What follows is another sentence; an emotion alone waits for it."""
         self._drop_pending()
-        fields = self._fields
-        if fields.index is not None:
-            if fields.awaits_translation:
-                self._said.translate(fields.index, fields.text("cn") or fields.text("jp"))
-        elif fields.columns:
-            self._said.say_columns(fields.column("jp"), fields.column("cn"), fields.texts.get("emotion", []))
-        else:
-            jp, cn = fields.text("jp"), fields.text("cn")
-            self._said.say(jp or cn, cn or jp, fields.emotion())
-        self._fields = _Fields()
+        if self.fields.have_text():
+            self.fields.end()
+            self.fields = _Fields(self._said)
         self._key, self._given, self._last = None, False, ""
 
     def receive(self, token: Token) -> None:
@@ -341,14 +347,14 @@ class _Object:
         """The same field again: an object whose brackets were forgotten."""
         self._pending = None
         key = field_name(name) or ""
-        if key in self._fields.filled:
+        if key in self.fields.filled:
             self.end()
         self._given = False
         if key:
             self._key = self._last = key
             self._list_depth = 0
-            self._fields.texts.setdefault(key, [])
-            self._fields.columns = self._fields.columns or is_column(name)
+            self.fields.texts.setdefault(key, [])
+            self.fields.columns = self.fields.columns or is_column(name)
         else:
             self._key = self._last if self._braces else ""
 
@@ -361,7 +367,7 @@ class _Object:
             self._loose.append(text + "\n")
             return
         self._key = self._last
-        joined = self._key in self._fields.filled and not self._fields.columns
+        joined = self._key in self.fields.filled and not self.fields.columns
         self._add_value(_LOOSE_COMMA[self._key] + text if joined else text)
 
     def _add_value(self, text: str) -> None:
@@ -370,10 +376,10 @@ class _Object:
             text = ""
         if not self._key:
             self._loose.append(text + "\n")
-        elif self._key == "jp" and self._fields.index is not None:  # it is spoken already: one sentence more
-            self._said.say(clean(text), "", self._fields.emotion())
+        elif self._key == "jp" and self.fields.index is not None:  # it is spoken already: one sentence more
+            self._said.say(clean(text), "", self.fields.emotion())
         else:
-            self._fields.add(self._key, text, to_last=self._list_depth > 1)
+            self.fields.add(self._key, text, to_last=self._list_depth > 1)
             self._announce()
 
     def _go_on(self, text: str) -> None:
@@ -382,8 +388,8 @@ class _Object:
         if has_word(text):
             if self._pending is not None:
                 self._pending += text
-            elif self._key and not (self._key == "jp" and self._fields.index is not None):
-                self._fields.add(self._key, text, to_last=True)
+            elif self._key and not (self._key == "jp" and self.fields.index is not None):
+                self.fields.add(self._key, text, to_last=True)
                 self._announce()
             else:
                 self._add_value(text)
@@ -392,15 +398,5 @@ class _Object:
             self._begin_field(key)
 
     def _announce(self) -> None:
-        """Start the voice before the object is whole, if all it needs is known."""
-        fields = self._fields
-        if self._key != "jp" or self._list_depth or fields.columns or fields.index is not None:
-            return
-        if "jp" in fields.filled and "emotion" in fields.texts:
-            cn = fields.text("cn") or None
-            fields.index = self._said.say(fields.text("jp"), cn, fields.emotion())
-            fields.awaits_translation = fields.index is not None and cn is None
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    return {"n": "\n", "u": "\\u"}.get(escape[1], escape[1])
+        if self._key == "jp" and not self._list_depth:
+            self.fields.announce()

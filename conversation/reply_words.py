@@ -25,6 +25,7 @@ _SYNTAX = str.maketrans("", "", '{}[]"`“”\\')
 _LEADING_MARKS = re.compile(r"\A[,:]+(?:\s+|\Z)")
 _ANY_KEY = re.compile(r"[\"'“]?[A-Za-z_]{1,40}[\"'”]?\s{0,8}[:：]")
 _NAME = re.compile(r"[A-Za-z_]+")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = " \t\r\n{}[]\"'“”‘’,，:：\\`"
 
 
@@ -100,6 +101,11 @@ def _pairs(text: str, opening: str, closing: str) -> bool:
         if depth < 0:
             return False
     return not depth
+
+
+def unescaped(text: str) -> str:
+    """JSON that was quoted in a string."""
+    return _ESCAPED.sub(lambda escape: {"n": "\n", "u": "\\u"}.get(escape[1], escape[1]), text)
 
 
 def without_fences(text: str) -> str:

@@ -11,7 +11,7 @@ import yaml
 
 from conversation.character import Character
 from server.config import ConfigError
-from services.base import Line, Script, ScriptTopic, Voice
+from services.base import Emotion, Line, Script, ScriptTopic, Voice
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ _MAX_DEPTH = 20  # of nested YAML; ours needs six
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_TEXT = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")
 
-_Answers = tuple[Annotated[tuple[Line, ...], msgspec.Meta(min_length=1)], ...]
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class BrokenCharacter(Exception):
@@ -49,15 +49,25 @@ class _CharacterFile(msgspec.Struct, forbid_unknown_fields=True):
     voices: dict[str, _VoiceFile] = {}
 
 
+class _LineFile(msgspec.Struct, forbid_unknown_fields=True):
+    jp: _Text
+    cn: _Text
+    emotion: Emotion = "auto"
+
+
+_AnswerFile = Annotated[tuple[_LineFile, ...], msgspec.Meta(min_length=1)]
+_AnswersFile = Annotated[tuple[_AnswerFile, ...], msgspec.Meta(min_length=2)]  # two, so that none comes twice in a row
+
+
 class _TopicFile(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     phrases: dict[str, tuple[str, ...]]
-    answers: Annotated[_Answers, msgspec.Meta(min_length=2)]  # two, so that none comes twice in a row
+    answers: _AnswersFile
 
 
 class _ScriptFile(msgspec.Struct, forbid_unknown_fields=True):
     topics: tuple[_TopicFile, ...]
-    fallback: Annotated[_Answers, msgspec.Meta(min_length=2)]
+    fallback: _AnswersFile
 
 
 class CharacterManager:
@@ -77,7 +87,7 @@ class CharacterManager:
         """
         reply_format, shared_script = _read_shared(folder)
         characters: dict[str, Character] = {}
-        for path in sorted(folder.iterdir()):
+        for path in sorted(folder.iterdir(), key=lambda path: (path.name.lower(), path.name)):
             if path.is_dir() and not path.name.startswith((".", "_")):
                 try:
                     character = _read_character(path, shared_script)
@@ -160,8 +170,12 @@ def _read_script(path: Path) -> Script | None:
     script = _read_yaml(path, _ScriptFile)
     if script is None:
         return None
-    topics = tuple(ScriptTopic(topic.name, topic.phrases, topic.answers) for topic in script.topics)
-    return Script(topics, script.fallback)
+    topics = tuple(ScriptTopic(topic.name, topic.phrases, _answers(topic.answers)) for topic in script.topics)
+    return Script(topics, _answers(script.fallback))
+
+
+def _answers(answers: _AnswersFile) -> tuple[tuple[Line, ...], ...]:
+    return tuple(tuple(Line(line.jp, line.cn, line.emotion) for line in answer) for answer in answers)
 
 
 def _read_text(path: Path) -> str | None:
@@ -238,14 +252,14 @@ def _plain(node: yaml.Node) -> Any:
 
 def _steps(problem: str, data: Any, kind: Any) -> list[str | int]:
     """The keys and indices that lead to a problem; msgspec tells them as `$.topics[2].phrases[...][0]`."""
-    _, found, path = problem.rpartition(" - at `$")
+    what, found, path = problem.rpartition(" - at `$")
     steps: list[str | int] = []
     value = data
     for name, index in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path if found else ""):
         step = name or (_culprit(value, problem, data, kind) if index == "..." else int(index))
         steps.append(step)
         value = value[step]
-    unknown = re.match("Object contains unknown field `(.*)`", problem)
+    unknown = re.match("Object contains unknown field `(.*)`", what or problem)
     return [*steps, unknown[1]] if unknown else steps
 
 

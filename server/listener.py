@@ -26,6 +26,8 @@ _PING_INTERVAL_S = 20.0
 _BACKLOG = 2048
 # More fragments than this are no message but an attack: each empty one costs memory and counts for nothing elsewhere.
 _MAX_FRAGMENTS = 1024
+# How long a connection that was ended over what it sent may go on sending it, to nobody.
+_LINGER_S = 1.0
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -47,6 +49,17 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
         else:
             super().handle_cont(event)
+
+    def handle_parser_exception(self) -> None:
+        """Say why, then let what is still under way arrive: a socket closed over unread data loses the close frame."""
+        if self.close_timer is None:
+            assert self.conn.close_sent is not None
+            closed = self.conn.close_sent
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": closed.code, "reason": closed.reason})
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.transport.resume_reading()
+            self.close_timer = self.loop.call_later(_LINGER_S, self.transport.close)
 
     def cut_off(self, farewell: str, code: int, *, at_once: bool) -> None:
         """End a transport whose buffer is full: at once, or with last words behind what waits there."""

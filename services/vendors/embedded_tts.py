@@ -226,7 +226,8 @@ def _synthesize(engine: "HTSEngine", text: str, prosody: Prosody) -> "Wave":
     from pyopenjtalk import extract_fullcontext
 
     # Both model-based corrections of readings are off: over 50 lines they mended one reading and broke two, and
-    # Sudachi's dictionary costs 70 ms at start. Names are turned into kana before they come here.
+    # Sudachi's dictionary costs 75 ms and 80 MB (it is still loaded when a kanji comes that the voice's own does not
+    # know). Names are turned into kana before they come here.
     labels = extract_fullcontext(text, use_sudachi_kanji_yomi=False, predict_nani=False)
     engine.set_speed(prosody.speed)  # both are forgotten after each utterance
     engine.add_half_tone(prosody.pitch)
