@@ -9,7 +9,7 @@ from conversation.prompt import as_reply
 from conversation.reply_text import join_sentences, reply_emotion
 from server import wire
 from services.base import Line, Message
-from stores.history import HistoryKey, HistoryStore, HistoryUnavailable, StoredMessage
+from stores.history import FinishedTurn, HistoryKey, HistoryStore, HistoryUnavailable, StoredMessage
 
 log = structlog.get_logger()
 
@@ -42,18 +42,18 @@ class CallerHistory:
 
     async def keep(self, character: str, turn_id: str, said: str, lines: Sequence[Line], *, cut: bool) -> bool:
         """Commit a turn, also when the caller goes meanwhile; False where the store cannot."""
+        turn = FinishedTurn(
+            turn_id,
+            said,
+            lines,
+            content_cn=join_sentences(line.cn for line in lines),
+            content_jp=join_sentences(line.jp for line in lines),
+            emotion=reply_emotion(lines),
+            cut=cut,
+        )
         with anyio.move_on_after(_COMMIT_S, shield=True):
             try:
-                await self._store.append_turn(
-                    self._key(character),
-                    turn_id,
-                    said,
-                    lines,
-                    content_cn=join_sentences(line.cn for line in lines),
-                    content_jp=join_sentences(line.jp for line in lines),
-                    emotion=reply_emotion(lines),
-                    cut=cut,
-                )
+                await self._store.append_turn(self._key(character), turn)
                 return True
             except HistoryUnavailable as error:
                 self._log(error, "write")

@@ -1,17 +1,12 @@
 """The life of one connected caller: from `connected` to the last frame, whoever ends it."""
 
-import uuid
 from collections.abc import Awaitable
 from typing import Protocol
 
 import anyio
-from msgspec import UNSET
 
-from conversation.character import Character
 from conversation.single_error import single_error
 from server import wire
-from server.auth import Caller
-from server.backend import Backend
 from server.connection import Connection, ConnectionLost, HangUp
 from server.message_reader import MessageReader
 from server.talk import Talk
@@ -28,29 +23,20 @@ class Handler(Protocol):
 class Session:
     """One connection of one caller: a reader, and at most one turn (server/talk.py). It ends exactly once."""
 
-    def __init__(
-        self,
-        backend: Backend,
-        connection: Connection,
-        caller: Caller,
-        character: Character,
-        extensions: frozenset[wire.Extension],
-    ) -> None:
-        self.id = uuid.uuid4().hex
+    def __init__(self, connection: Connection, reader: MessageReader, talk: Talk) -> None:
         self.connection = connection
-        self.talk = Talk(backend, connection, caller, character, extensions)
+        self.talk = talk
         self.last_heard = anyio.current_time()
-        self._extensions = extensions
-        self._reader = MessageReader(connection, backend.config.limits, backend.rates, self.id, extensions)
+        self._reader = reader
         self._scope = anyio.CancelScope()
         self._end: HangUp | None = None
         self._gone = anyio.Event()
 
-    async def run(self, handler: Handler, *, asked_for_extensions: bool) -> None:
+    async def run(self, greeting: wire.Connected, handler: Handler) -> None:
         """Greet, then serve until either side ends it. On return nothing of the session runs any more."""
         try:
             with self._scope:
-                await self._serve(handler, asked_for_extensions)
+                await self._serve(greeting, handler)
         except ConnectionLost:
             pass
         except HangUp as end:
@@ -63,19 +49,11 @@ class Session:
                 self.connection.fence()
                 self._gone.set()
 
-    async def _serve(self, handler: Handler, asked_for_extensions: bool) -> None:
-        character = self.talk.character
+    async def _serve(self, greeting: wire.Connected, handler: Handler) -> None:
         with single_error():
             async with anyio.create_task_group() as tasks:
                 self.talk.begin(tasks)
-                await self.connection.send(
-                    wire.Connected(
-                        character.name,
-                        character.display_name,
-                        extensions=tuple(sorted(self._extensions)) if asked_for_extensions else UNSET,
-                        session_id=self.id if asked_for_extensions else UNSET,
-                    )
-                )
+                await self.connection.send(greeting)
                 while True:
                     message = await self._reader.next()
                     self.last_heard = anyio.current_time()

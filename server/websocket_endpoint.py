@@ -5,6 +5,7 @@ import uuid
 
 import anyio
 import structlog
+from msgspec import UNSET
 from starlette.websockets import WebSocket
 
 from conversation.character import Character
@@ -13,8 +14,9 @@ from server.auth import Caller, is_loopback, origin_allowed
 from server.backend import Backend
 from server.connection import Connection, ConnectionLost, HangUp
 from server.message_handlers import handle
-from server.message_reader import check_frame_size, decode_frame
+from server.message_reader import MessageReader, check_frame_size, decode_frame
 from server.session import Session
+from server.talk import Talk
 from server.wire import Connect, Error
 
 log = structlog.get_logger()
@@ -45,11 +47,24 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
 async def _serve_caller(
     backend: Backend, connection: Connection, hello: Connect, caller: Caller, character: Character
 ) -> None:
-    wanted = backend.config.protocol.default_extensions if hello.extensions is None else hello.extensions
-    session = Session(backend, connection, caller, character, wire.GRANTED_EXTENSIONS.intersection(wanted))
+    asked = hello.extensions
+    wanted = backend.config.protocol.default_extensions if asked is None else asked
+    extensions = wire.GRANTED_EXTENSIONS.intersection(wanted)
+    session_id = uuid.uuid4().hex
+    session = Session(
+        connection,
+        MessageReader(connection, backend.config.limits, backend.rates, session_id, extensions),
+        Talk(backend, connection, caller, character, extensions),
+    )
+    greeting = wire.Connected(
+        character.name,
+        character.display_name,
+        extensions=UNSET if asked is None else tuple(sorted(extensions)),
+        session_id=UNSET if asked is None else session_id,
+    )
     async with backend.connections.claimed(session, caller.token_hash):
         log.info("connected", caller=caller.label, character=character.name)
-        await session.run(handle, asked_for_extensions=hello.extensions is not None)
+        await session.run(greeting, handle)
     log.info("gone", caller=caller.label)
 
 

@@ -35,6 +35,19 @@ class StoredMessage:
     cut: bool  # the turn was ended from outside before its reply was whole
 
 
+@dataclass(frozen=True, slots=True)
+class FinishedTurn:
+    """Both sides of a turn, as they are to be kept: the reply sentence by sentence, and as the caller got it whole."""
+
+    id: str
+    user_text: str
+    lines: Sequence[Line]
+    content_cn: str
+    content_jp: str
+    emotion: str
+    cut: bool = False
+
+
 class HistoryUnavailable(Exception):
     """The history cannot be read or written now; str(error) is one sentence, without a path or a statement."""
 
@@ -42,18 +55,7 @@ class HistoryUnavailable(Exception):
 class HistoryStore(Protocol):
     """What callers and characters said to each other. Every method raises HistoryUnavailable."""
 
-    async def append_turn(
-        self,
-        key: HistoryKey,
-        turn_id: str,
-        user_text: str,
-        lines: Sequence[Line],
-        *,
-        content_cn: str,
-        content_jp: str,
-        emotion: str,
-        cut: bool = False,
-    ) -> None:
+    async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
         """Keep both sides of a turn, or neither; durable on return. Without lines only the user's text is kept."""
         ...
 
@@ -79,24 +81,13 @@ class MemoryHistory:
         self._ids = itertools.count(1)
         self._talks: dict[HistoryKey, deque[StoredMessage]] = {}
 
-    async def append_turn(
-        self,
-        key: HistoryKey,
-        turn_id: str,
-        user_text: str,
-        lines: Sequence[Line],
-        *,
-        content_cn: str,
-        content_jp: str,
-        emotion: str,
-        cut: bool = False,
-    ) -> None:
+    async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
         at = utc_now()
         talk = self._talks.setdefault(key, deque(maxlen=MEMORY_MESSAGES))
-        talk.append(StoredMessage(next(self._ids), turn_id, "user", user_text, None, None, (), at, cut))
-        if lines:
-            reply = (content_cn, content_jp, emotion, tuple(lines))
-            talk.append(StoredMessage(next(self._ids), turn_id, "assistant", *reply, at, cut))
+        talk.append(StoredMessage(next(self._ids), turn.id, "user", turn.user_text, None, None, (), at, turn.cut))
+        if turn.lines:
+            reply = (turn.content_cn, turn.content_jp, turn.emotion, tuple(turn.lines))
+            talk.append(StoredMessage(next(self._ids), turn.id, "assistant", *reply, at, turn.cut))
 
     async def newest(self, key: HistoryKey, limit: int, before: int | None = None) -> tuple[list[StoredMessage], bool]:
         talk = [message for message in self._talks.get(key, ()) if before is None or message.id < before]

@@ -36,7 +36,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.base import Line
-from stores.history import HistoryKey, HistoryStore, HistoryUnavailable, MemoryHistory, StoredMessage, utc_now
+from stores.history import (
+    FinishedTurn,
+    HistoryKey,
+    HistoryStore,
+    HistoryUnavailable,
+    MemoryHistory,
+    StoredMessage,
+    utc_now,
+)
 
 MEMORY_URL = "memory:"
 SCHEMA_VERSION = 1  # PRAGMA user_version; 0 is a file without our table
@@ -188,30 +196,19 @@ class SqlHistory:
         self._writers = writers
         self._readers = readers
 
-    async def append_turn(
-        self,
-        key: HistoryKey,
-        turn_id: str,
-        user_text: str,
-        lines: Sequence[Line],
-        *,
-        content_cn: str,
-        content_jp: str,
-        emotion: str,
-        cut: bool = False,
-    ) -> None:
-        turn = {
+    async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
+        both = {
             "token_hash": key.token_hash,
             "character": key.character,
-            "turn_id": turn_id,
-            "cut": cut,
+            "turn_id": turn.id,
+            "cut": turn.cut,
             "at": utc_now().isoformat(timespec="milliseconds"),
         }
-        user = {"role": "user", "content_cn": user_text, "content_jp": None, "emotion": None, "lines": "[]"}
-        rows = [turn | user]
-        if lines:
-            reply = {"content_cn": content_cn, "content_jp": content_jp, "emotion": emotion}
-            rows.append(turn | reply | {"role": "assistant", "lines": msgspec.json.encode(lines).decode()})
+        user = {"role": "user", "content_cn": turn.user_text, "content_jp": None, "emotion": None, "lines": "[]"}
+        rows = [both | user]
+        if turn.lines:
+            reply = {"content_cn": turn.content_cn, "content_jp": turn.content_jp, "emotion": turn.emotion}
+            rows.append(both | reply | {"role": "assistant", "lines": msgspec.json.encode(turn.lines).decode()})
         await self._writers.execute(insert(messages), rows)
 
     async def newest(self, key: HistoryKey, limit: int, before: int | None = None) -> tuple[list[StoredMessage], bool]:

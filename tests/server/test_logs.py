@@ -1,5 +1,6 @@
 """What reaches standard error: one line of JSON per event, and no secret in it."""
 
+import contextlib
 import io
 import json
 import logging
@@ -31,14 +32,11 @@ def _as_it_was() -> Iterator[None]:
         logger.filters[:] = before
 
 
-class Written:
+class Written(io.StringIO):
     """Standard error of a process that is no terminal."""
 
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
     def lines(self) -> list[str]:
-        text = self._capture.readouterr().err
+        text = self.getvalue()
         assert text == "" or text.endswith("\n")
         return text.split("\n")[:-1]
 
@@ -46,10 +44,19 @@ class Written:
         return [json.loads(line) for line in self.lines()]
 
 
+def configured(*levels: str) -> Written:
+    """Where the logs go, after they were configured for these levels, one after the other."""
+    written = Written()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", written)
+        for level in levels:
+            configure_logs(level)
+    return written
+
+
 @pytest.fixture
-def written(capsys: pytest.CaptureFixture[str]) -> Written:
-    configure_logs("info")
-    return Written(capsys)
+def written() -> Written:
+    return configured("info")
 
 
 # ---------------------------------------------------------------- one line of JSON per event
@@ -78,16 +85,12 @@ def test_nobody_can_write_a_line_of_their_own_into_the_log(written: Written, lin
 @given(st.text(st.characters()), st.text(st.characters()))
 @settings(max_examples=100, deadline=None)
 def test_any_text_is_one_line_of_json(event: str, value: str) -> None:
-    stream = io.StringIO()
-    stderr, sys.stderr = sys.stderr, stream
-    try:
-        configure_logs("info")
-    finally:
-        sys.stderr = stderr
+    written = configured("info")
     structlog.get_logger().info(event, value=value)
-    assert len(stream.getvalue().splitlines()) == 1
-    stream.getvalue().encode("ascii")
-    assert json.loads(stream.getvalue())["event"] is not None
+    text = written.getvalue()
+    assert len(text.splitlines()) == 1
+    assert text.isascii()
+    assert "event" in json.loads(text)
 
 
 def test_what_json_cannot_hold_is_logged_all_the_same(written: Written) -> None:
@@ -138,21 +141,20 @@ def _raise_beside_a_secret() -> None:
         ("ERROR", ["error"]),
     ],
 )
-def test_level_is_the_least_that_is_shown(capsys: pytest.CaptureFixture[str], level: str, shown: list[str]) -> None:
-    configure_logs(level)
+def test_level_is_the_least_that_is_shown(level: str, shown: list[str]) -> None:
+    written = configured(level)
     log = structlog.get_logger()
     log.debug("x"), log.info("x"), log.warning("x"), log.error("x")
-    assert [event["level"] for event in Written(capsys).events()] == shown
+    assert [event["level"] for event in written.events()] == shown
 
 
-def test_logger_made_before_the_logs_were_configured_obeys_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_logger_made_before_the_logs_were_configured_obeys_them() -> None:
     """Every module makes its own at import, and main configures twice."""
     log = structlog.get_logger()
-    configure_logs("info")
-    configure_logs("warning")
+    written = configured("info", "warning")
     log.info("no")
     log.warning("yes")
-    assert [event["event"] for event in Written(capsys).events()] == ["yes"]
+    assert [event["event"] for event in written.events()] == ["yes"]
 
 
 # ---------------------------------------------------------------- secrets
@@ -269,9 +271,16 @@ def test_terminal_shows_plain_lines_without_secrets_or_local_variables(monkeypat
         configure_logs("info")
         structlog.get_logger().info("ready 你好", token=CANARY, port=8765)
         _raise_beside_a_secret()
-        terminal.flush()
-        text = os.read(master, 65_536).decode("utf-8", "replace")
+    text = _read_all(master)
     os.close(master)
     assert "ready 你好" in text and "8765" in text and "***" in text
     assert "ValueError: 30" in text
     assert CANARY not in text
+
+
+def _read_all(terminal: int) -> str:
+    data = b""
+    with contextlib.suppress(OSError):  # how a terminal whose other end was closed says that this was all
+        while piece := os.read(terminal, 65_536):
+            data += piece
+    return data.decode()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.base import Line
-from stores.history import MEMORY_MESSAGES, HistoryKey, HistoryStore, MemoryHistory
+from stores.history import MEMORY_MESSAGES, FinishedTurn, HistoryKey, HistoryStore, MemoryHistory
 from stores.history_sql import open_history
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def say(store: HistoryStore, turn_id: str, key: HistoryKey = ANON, text: str = "你好") -> None:
     await store.append_turn(
-        key, turn_id, text, LINES, content_cn="哈喽～你好吗？", content_jp="ハロー～元気？", emotion="happy"
+        key,
+        FinishedTurn(turn_id, text, LINES, content_cn="哈喽～你好吗？", content_jp="ハロー～元気？", emotion="happy"),
     )
 
 
@@ -53,14 +54,17 @@ async def test_a_turn_is_found_again_with_both_sides(store: HistoryStore) -> Non
 
 
 async def test_a_reply_cut_before_it_was_heard_leaves_the_users_text_alone(store: HistoryStore) -> None:
-    await store.append_turn(ANON, "t1", "你好", [], content_cn="", content_jp="", emotion="auto", cut=True)
+    await store.append_turn(
+        ANON, FinishedTurn("t1", "你好", [], content_cn="", content_jp="", emotion="auto", cut=True)
+    )
     messages, _ = await store.newest(ANON, 10)
     assert [(message.role, message.cut) for message in messages] == [("user", True)]
 
 
 async def test_a_cut_reply_is_marked(store: HistoryStore) -> None:
     await store.append_turn(
-        ANON, "t1", "你好", LINES[:1], content_cn="哈喽～", content_jp="ハロー～", emotion="happy", cut=True
+        ANON,
+        FinishedTurn("t1", "你好", LINES[:1], content_cn="哈喽～", content_jp="ハロー～", emotion="happy", cut=True),
     )
     messages, _ = await store.newest(ANON, 10)
     assert [(message.role, message.cut) for message in messages] == [("user", True), ("assistant", True)]
@@ -104,7 +108,7 @@ async def test_an_id_is_not_used_again_after_clear(store: HistoryStore) -> None:
 )
 async def test_any_text_comes_back_as_it_was(store: HistoryStore, text: str) -> None:
     line = Line(text, text, "sad")
-    await store.append_turn(ANON, "t", text, [line], content_cn=text, content_jp=text, emotion="sad")
+    await store.append_turn(ANON, FinishedTurn("t", text, [line], content_cn=text, content_jp=text, emotion="sad"))
     (user, reply), _ = await store.newest(ANON, 2)
     assert (user.content_cn, reply.content_cn, reply.content_jp, reply.lines) == (text, text, text, (line,))
 
@@ -143,7 +147,8 @@ async def test_the_file_and_the_memory_tell_the_same_story(
                 case ("say", _, text, count):
                     for store in (memory, file):
                         await store.append_turn(
-                            key, "t", text, LINES[:count], content_cn=text, content_jp=text, emotion="calm"
+                            key,
+                            FinishedTurn("t", text, LINES[:count], content_cn=text, content_jp=text, emotion="calm"),
                         )
                 case ("clear", _):
                     for store in (memory, file):

@@ -18,14 +18,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 STARTER = """
 import sys, anyio
 from pathlib import Path
-from stores.history import HistoryKey
+from stores.history import FinishedTurn, HistoryKey
 from stores.history_sql import open_history
 from services.base import Line
 
 async def start(root, name):
     async with open_history("sqlite:///data/chatanon.db", Path(root)) as store:
-        await store.append_turn(HistoryKey("a" * 64, "anon"), name, "你好", [Line("や", "呀")],
-                                content_cn="呀", content_jp="や", emotion="auto")
+        await store.append_turn(HistoryKey("a" * 64, "anon"), FinishedTurn(name, "你好", [Line("や", "呀")],
+                                content_cn="呀", content_jp="や", emotion="auto"))
 
 async def main():
     print("imported", flush=True)
@@ -43,7 +43,7 @@ anyio.run(main)
 APPENDER = """
 import os, sys, anyio
 from pathlib import Path
-from stores.history import HistoryKey
+from stores.history import FinishedTurn, HistoryKey
 from stores.history_sql import open_history
 from services.base import Line
 
@@ -51,8 +51,9 @@ async def talk(store, number):
     turn = 0
     while True:
         turn += 1
-        await store.append_turn(HistoryKey("a" * 64, "anon"), f"{sys.argv[2]}-{number}-{turn}", "你好" * turn,
-                                [Line("や" * turn, "呀")] * 3, content_cn="呀", content_jp="や", emotion="auto")
+        await store.append_turn(HistoryKey("a" * 64, "anon"), FinishedTurn(
+                                f"{sys.argv[2]}-{number}-{turn}", "你好" * turn,
+                                [Line("や" * turn, "呀")] * 3, content_cn="呀", content_jp="や", emotion="auto"))
         os.write(1, f"{sys.argv[2]}-{number}-{turn}\\n".encode())
 
 async def main():

@@ -18,7 +18,7 @@ from sqlalchemy.pool import Pool
 
 from services.base import Line
 from stores import history_sql
-from stores.history import HistoryKey, HistoryStore, HistoryUnavailable
+from stores.history import FinishedTurn, HistoryKey, HistoryStore, HistoryUnavailable
 from stores.history_sql import HistoryUrlError, open_history
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,9 @@ def anyio_backend() -> str:
 
 async def say(store: HistoryStore, turn_id: str, text: str = "你好") -> None:
     line = Line("ハロー～", "哈喽～", "happy")
-    await store.append_turn(ANON, turn_id, text, [line], content_cn=line.cn, content_jp=line.jp, emotion=line.emotion)
+    await store.append_turn(
+        ANON, FinishedTurn(turn_id, text, [line], content_cn=line.cn, content_jp=line.jp, emotion=line.emotion)
+    )
 
 
 # --- where the file lies --------------------------------------------------------------------------------------------
