@@ -66,7 +66,7 @@ class _State(Enum):
 
 
 class LooseJsonScanner:
-    """Feed it text as it comes; `close` ends whatever is open."""
+    """Feed it text as it comes; `close` ends whatever is open. It has a method for each state, hence so many."""
 
     def __init__(self, *, inside: bool = False) -> None:
         """`inside`: read all of it as the inside of an object, as if no brace were missing or too many."""

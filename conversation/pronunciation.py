@@ -7,20 +7,23 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-# Each pattern excludes its own opening sign from its body, so that no input makes it read a stretch twice.
+# Each pattern excludes its own opening sign from its body, and none runs on over line ends from a line's beginning, so
+# that no input makes it read a stretch twice.
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,2000}\)")
-_EMPHASIS = re.compile(r"(\*\*|__|~~)([^*_~\n]+)\1")
-_STAGE_DIRECTIONS = re.compile(r"\([^()]*\)|（[^（）]*）|\[[^\[\]]*\]|［[^［］]*］|【[^【】]*】|\*[^*\n]+\*")
-_MARKDOWN = re.compile(r"```[A-Za-z]*|[`*_#~]+|^\s*(?:[-+>]|\d{1,3}[.)])\s+", re.MULTILINE)
+_EMPHASIS = re.compile(r"\*{2,3}([^*\n]+)\*{2,3}|_{2,3}([^_\n]+)_{2,3}|~~([^~\n]+)~~")
+_STAGE_DIRECTIONS = re.compile(r"[(（][^()（）]*[)）]|[\[［【][^\[\]［］【】]*[\]］】]|\*[^*\n]+\*")
+_MAX_NESTING = 3
+_MARKDOWN = re.compile(r"```[A-Za-z]*|[`*_#~]+|^[^\S\n]*(?:[-+>]|\d{1,3}[.)])\s+", re.MULTILINE)
 _SPACES = re.compile(r"\s+")
-_JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
+_VARIATIONS = frozenset("\ufe0e\ufe0f\u20e3")
 
 
 def speakable(text: str, pronunciation: Mapping[str, str]) -> str:
     """What is said aloud of a sentence; empty where there is nothing to say."""
     text = _LINK.sub(r"\1", text)
-    text = _EMPHASIS.sub(r"\2", text)
-    text = _STAGE_DIRECTIONS.sub(" ", text)
+    text = _EMPHASIS.sub(lambda bold: bold[1] or bold[2] or bold[3], text)
+    for _ in range(_MAX_NESTING):
+        text = _STAGE_DIRECTIONS.sub(" ", text)
     text = _MARKDOWN.sub(" ", text)
     text = "".join(char for char in text if not _is_pictogram(char))
     text = _SPACES.sub(" ", _in_kana(text, pronunciation)).strip()
@@ -35,4 +38,8 @@ def _in_kana(text: str, pronunciation: Mapping[str, str]) -> str:
 
 
 def _is_pictogram(char: str) -> bool:
-    return unicodedata.category(char) in ("So", "Sk", "Cs", "Co", "Cn") or char in _JOINERS
+    """Also what joins and colours them; but not signs that stand for words: ℃, ㎏, №."""
+    category = unicodedata.category(char)
+    if category == "So":
+        return char != "°" and not unicodedata.decomposition(char)
+    return category in ("Sk", "Cf", "Cs", "Co", "Cn") or char in _VARIATIONS

@@ -265,7 +265,7 @@ class _Fields:
 
 
 class _Object:
-    """An object being read."""
+    """An object being read: mostly one small method for each way in which a contract can be broken."""
 
     def __init__(self, said: _Sentences, loose: list[str]) -> None:
         self._said = said
@@ -330,8 +330,6 @@ class _Object:
                 self._read_word(text)
             case More(text):
                 self._go_on(text)
-            case _:
-                pass
 
     def _read_word(self, text: str) -> None:
         if is_contract_key(text):

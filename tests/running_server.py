@@ -29,6 +29,7 @@ class RunningServer:
             if not name.startswith(("CHATANON_", "BYTEDANCE_", "DOUBAO_", "MINIMAX_", "VALID_"))
         }
         self._ready = threading.Event()
+        self._logged = threading.Condition()
         self.log: list[str] = []
         self.port = 0
         self.process = subprocess.Popen(
@@ -53,7 +54,9 @@ class RunningServer:
     def _read_log(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            self.log.append(line.rstrip("\n"))
+            with self._logged:
+                self.log.append(line.rstrip("\n"))
+                self._logged.notify_all()
             found = re.search(r"ws://[^:/]+:(\d+)|running on http://[^:/]+:(\d+)", line)
             if found and not self.port:
                 self.port = int(found[1] or found[2])
@@ -84,6 +87,11 @@ class RunningServer:
         """What it has logged under a name."""
         parsed = [json.loads(line) for line in self.log if line.startswith("{")]
         return [event for event in parsed if event["event"] == name]
+
+    def wait_for(self, name: str, times: int = 1) -> None:
+        """Until it has logged an event of this name so many times."""
+        with self._logged:
+            assert self._logged.wait_for(lambda: len(self.events(name)) >= times, _PATIENCE_S), self.log
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)

@@ -2,8 +2,10 @@
 
 import base64
 import json
+import socket
 from contextlib import ExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -15,12 +17,25 @@ _PATIENCE_S = 60.0
 class Talker:
     """One connection. `said` is everything the server has sent so far."""
 
-    def __init__(self, url: str, **headers: str) -> None:
+    def __init__(self, url: str, *, receive_buffer: int | None = None, **headers: str) -> None:
+        """`receive_buffer`: bytes the kernel keeps for a client that does not read; given back by reading on."""
         self.said: list[Wire] = []
+        sock = None
+        if receive_buffer is not None:
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            address = urlsplit(url)
+            sock.connect((address.hostname, address.port))
         self._connection = ExitStack()
         self.socket: ClientConnection = self._connection.enter_context(
             connect(
-                url, compression=None, max_size=None, proxy=None, additional_headers=headers, open_timeout=_PATIENCE_S
+                url,
+                sock=sock,
+                compression=None,
+                max_size=None,
+                proxy=None,
+                additional_headers=headers,
+                open_timeout=_PATIENCE_S,
             )
         )
 

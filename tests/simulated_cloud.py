@@ -1,0 +1,186 @@
+"""Both vendors' simulators on loopback, and a server in a process of its own that takes them for the cloud.
+
+The simulators' loop is a thread's of its own. A test sets what they shall do between turns, when nothing of theirs
+runs, and looks at what came of it afterwards.
+"""
+
+import json
+import os
+import re
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from tests.running_server import RunningServer
+from tests.simulators.ark import ArkSimulator, Behaviour, serve_ark
+from tests.simulators.minimax import Fault, Manner, MinimaxSimulator, simulate_minimax, speech
+from tests.talker import Talker, Wire
+
+ARK_KEY = "sk-of-the-simulated-mind-0123456789"
+MINIMAX_KEY = "sk-of-the-simulated-voice-0123456789"
+# What a vendor says beside its codes: for nobody but its own support.
+VENDORS_OWN_WORDS = ("Something the vendor says", "vendor text that must not be shown", "Request id", "No luck.")
+TOKENS = [f"token-of-the-simulated-cloud-{number:03d}" for number in range(60)]
+WARM_CONNECTIONS = 8  # at most, and kept for later turns
+_PATIENCE_S = 30.0
+_ESTABLISHED = "01"  # of /proc/net/tcp
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something another process brings about, without end only in appearance."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"this did not come true: {what}"
+        time.sleep(0.005)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulators:
+    """The two vendors. `portal` runs a function in their loop."""
+
+    portal: BlockingPortal
+    ark: ArkSimulator
+    minimax: MinimaxSimulator
+
+    def reset(self) -> None:
+        """As new, and every connection to the voice gone, for each keeps the manner it was opened under."""
+        self.ark.key, self.ark.choose, self.ark.default = ARK_KEY, None, Behaviour()
+        self.ark.requests.clear()
+        self.minimax.key, self.minimax.manner, self.minimax.faults = MINIMAX_KEY, Manner(), []
+        self.portal.call(self._hang_up)
+        until(lambda: not self.minimax.open_calls, "the voice has no connection")
+        self.minimax.calls.clear()
+
+    def _hang_up(self) -> None:
+        self.ark.restore()
+        for socket in list(self.minimax.sockets):
+            socket.transport.abort()
+
+    def answer(self, *behaviours: Behaviour, then: Behaviour | None = None) -> None:
+        """What the mind does with the next requests, one after the other, and with all after them."""
+        waiting = deque(behaviours)
+        self.ark.choose = lambda: waiting.popleft() if waiting else then or Behaviour()
+
+    def fail_voice(self, *faults: Fault) -> None:
+        self.minimax.faults = list(faults)
+
+    def pcm(self, text: str, emotion: str) -> bytes:
+        """What a sentence sounds like, as asked for last."""
+        for call in reversed(self.minimax.calls):
+            if call.emotion == emotion and text in call.texts and call.start is not None:
+                return speech(text, call.start)
+        raise AssertionError(f"nobody asked for {text} as {emotion}")
+
+
+@contextmanager
+def simulators() -> Iterator[Simulators]:
+    """Both, running."""
+    with (
+        start_blocking_portal("asyncio") as portal,
+        portal.wrap_async_context_manager(serve_ark(key=ARK_KEY)) as ark,
+        portal.wrap_async_context_manager(simulate_minimax(key=MINIMAX_KEY)) as minimax,
+    ):
+        yield Simulators(portal, ark, minimax)
+
+
+class CloudServer:
+    """A server pointed at the simulators."""
+
+    def __init__(self, vendors: Simulators, folder: Path, **environment: str) -> None:
+        self.vendors = vendors
+        self.folder = folder
+        self._tokens = iter(TOKENS)
+        self._ports = {
+            "ark": urlsplit(environment.get("CHATANON_ENDPOINTS__LLM", vendors.ark.endpoint)).port,
+            "minimax": urlsplit(vendors.minimax.url).port,
+        }
+        settings = {
+            "CHATANON_ENDPOINTS__LLM": vendors.ark.endpoint,
+            "CHATANON_ENDPOINTS__TTS": vendors.minimax.url,
+            "CHATANON_LIMITS__TURNS_PER_MINUTE": "0",
+            "CHATANON_LIMITS__CONNECTS_PER_MINUTE": "0",
+            "CHATANON_LOG__LEVEL": "debug",
+            "DOUBAO_API_KEY": ARK_KEY,
+            "MINIMAX_API_KEY": MINIMAX_KEY,
+            "VALID_API_TOKENS": ",".join(TOKENS),
+        }
+        self.process = RunningServer(folder, settings | environment)
+        self.process.wait_until_ready()
+
+    def talker(self, *extensions: str) -> Talker:
+        """A connected caller with a token of their own."""
+        talker = Talker(self.process.url)
+        talker.connect(api_token=next(self._tokens), **({"extensions": list(extensions)} if extensions else {}))
+        return talker
+
+    def goodbye(self, talker: Talker) -> None:
+        """Hang up; on return the server has noticed, and all it had to say is in its log."""
+        before = len(self.process.events("gone"))
+        talker.close()
+        until(lambda: len(self.process.events("gone")) > before, "the server has noticed that its caller left")
+
+    def rows(self) -> list[tuple[str, str, bool]]:
+        """Role, Chinese text and the mark of a cut turn, of all that was ever kept."""
+        with closing(sqlite3.connect(f"file:{self.folder}/history.db?mode=ro", uri=True)) as database:
+            found = database.execute("select role, content_cn, cut from messages order by id").fetchall()
+        return [(role, text, bool(cut)) for role, text, cut in found]
+
+    def errors(self, since: int = 0) -> list[Wire]:
+        """What it logged as an error, or worse."""
+        parsed = [json.loads(line) for line in self.process.log[since:] if line.startswith("{")]
+        return [event for event in parsed if event["level"] in ("error", "critical")]
+
+    @property
+    def descriptors(self) -> "Descriptors":
+        return Descriptors.of(self.process.process.pid, self._ports["ark"], self._ports["minimax"])
+
+    def rss_kib(self) -> int:
+        """Memory of the server process."""
+        status = Path(f"/proc/{self.process.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found
+        return int(found[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptors:
+    """The open file descriptors of a process: TCP states of those to the vendors, and the number of all others."""
+
+    ark: tuple[str, ...]
+    minimax: tuple[str, ...]
+    others: int
+
+    @classmethod
+    def of(cls, pid: int, ark_port: int | None, minimax_port: int | None) -> "Descriptors":
+        states = _tcp_states(pid)
+        to: dict[int | None, list[str]] = {ark_port: [], minimax_port: []}
+        others = 0
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            try:
+                target = os.readlink(entry.path)
+            except FileNotFoundError:  # closed meanwhile
+                continue
+            port, state = states.get(target, (0, ""))
+            if port in to:
+                to[port].append(state)
+            else:
+                others += 1
+        return cls(tuple(to[ark_port]), tuple(to[minimax_port]), others)
+
+    @property
+    def vendors_alive(self) -> bool:
+        """Whether each connection to a vendor is whole: one that only one side has closed is a leak."""
+        return set(self.ark + self.minimax) <= {_ESTABLISHED}
+
+
+def _tcp_states(pid: int) -> dict[str, tuple[int, str]]:
+    """Per socket, as its descriptor names it: the other end's port, and the state."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return {f"socket:[{line[9]}]": (int(line[2].rpartition(":")[2], 16), line[3]) for line in lines}
