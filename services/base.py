@@ -78,6 +78,10 @@ class Voice:
 class Speech(Protocol):
     """The voice of one turn."""
 
+    def expect(self, emotion: Emotion) -> None:
+        """A hint that a sentence with this emotion is being written: what it needs can be prepared. Never waits."""
+        ...
+
     def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
         """One sentence as pcm (s16le mono at the engine's `sample_rate_hz`), in pieces as they become ready.
 

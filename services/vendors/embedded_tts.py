@@ -1,9 +1,9 @@
 """A Japanese sentence and an emotion in, speech out (pcm, s16le mono): in process, no key, no network, deterministic.
 
 The synthesiser (pyopenjtalk's HTS engine with the voice "Mei") makes a whole utterance at once. So that the first sound
-need not wait for the last, a sentence is cut into clauses and each clause is one job for a small pool of engines, first
-come, first served: twenty talks at once all get their first clause before any gets its second. A job runs in a worker
-thread (the engine lets go of the GIL); the event loop only waits.
+need not wait for the last, a sentence is cut into clauses and each clause is one job for a small pool of engines, which
+serve the talk with the least audio first: twenty at once all get their first clause before any gets its second. A job
+runs in a worker thread (the engine lets go of the GIL); the event loop only waits.
 """
 
 import os
@@ -17,9 +17,10 @@ from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO, cast
 
-from anyio import CapacityLimiter, from_thread, to_thread
+from anyio import from_thread, to_thread
 
 from services.base import TTS, Emotion, EngineUnavailable, Speech, TTSError, TTSSettings, Voice, map_errors
+from services.vendors.embedded_queue import EngineQueue
 
 if TYPE_CHECKING:  # imported when the engine is opened, in a worker thread: together they take 300 ms
     import numpy as np
@@ -274,33 +275,40 @@ def _encode(wave: "Wave", sample_rate_hz: int) -> bytes:
 class EmbeddedSpeech:
     """The voice of one turn."""
 
-    def __init__(self, engines: Engines, limiter: CapacityLimiter, sample_rate_hz: int, voice: Voice) -> None:
+    def __init__(self, engines: Engines, places: EngineQueue, sample_rate_hz: int, voice: Voice) -> None:
         self._engines = engines
-        self._limiter = limiter
+        self._places = places
         self._sample_rate_hz = sample_rate_hz
         self._voice = voice
+        self._bytes_made = 0
+
+    def expect(self, emotion: Emotion) -> None:
+        """Nothing to prepare."""
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
         prosody = shape(self._voice, emotion)
         for clause in split_clauses(text):
-            pcm = await to_thread.run_sync(
-                self._engines.speak, clause.text, prosody, abandon_on_cancel=True, limiter=self._limiter
-            )
+            async with self._places.place(self._bytes_made):
+                pcm = await to_thread.run_sync(
+                    self._engines.speak, clause.text, prosody, abandon_on_cancel=True, limiter=self._places.threads
+                )
             if pcm:
-                yield pcm + bytes(2 * (self._sample_rate_hz * clause.pause_ms // 1000))
+                pcm += bytes(2 * (self._sample_rate_hz * clause.pause_ms // 1000))
+                self._bytes_made += len(pcm)
+                yield pcm
 
 
 class EmbeddedTTS:
-    """The voice engine of the process; the limiter has one token per synthesiser."""
+    """The voice engine of the process; there is one place per synthesiser."""
 
-    def __init__(self, engines: Engines, limiter: CapacityLimiter, sample_rate_hz: int) -> None:
+    def __init__(self, engines: Engines, places: EngineQueue, sample_rate_hz: int) -> None:
         self.sample_rate_hz = sample_rate_hz
         self._engines = engines
-        self._limiter = limiter
+        self._places = places
 
     @asynccontextmanager
     async def open_speech(self, voice: Voice) -> AsyncGenerator[Speech]:
-        yield EmbeddedSpeech(self._engines, self._limiter, self.sample_rate_hz, voice)
+        yield EmbeddedSpeech(self._engines, self._places, self.sample_rate_hz, voice)
 
 
 @asynccontextmanager
@@ -317,4 +325,4 @@ async def open_tts(settings: TTSSettings) -> AsyncGenerator[TTS]:
         raise EngineUnavailable(
             f"engines.tts: the embedded voice cannot be loaded ({error}); install requirements.txt again"
         ) from error
-    yield EmbeddedTTS(engines, CapacityLimiter(count), settings.sample_rate_hz)
+    yield EmbeddedTTS(engines, EngineQueue(count), settings.sample_rate_hz)

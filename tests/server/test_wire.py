@@ -240,6 +240,12 @@ def test_error_begins_as_the_specification_says_and_adds_fields_behind() -> None
     assert set(sent) == {"type", "message", "code", "retryable"}
 
 
+def test_a_defect_of_ours_is_told_by_its_incident_id_alone() -> None:
+    sent = json.loads(wire.encode(wire.internal_error("abc123")))
+    assert (sent["code"], sent["ref"], sent["retryable"]) == ("internal", "abc123", True)
+    assert "abc123" in sent["message"]
+
+
 def test_every_message_without_an_example_belongs_to_an_extension_or_is_error() -> None:
     shown = {type(message) for _, message in (*CLIENT_EXAMPLES, *SERVER_EXAMPLES)}
     of_extensions = {

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.base import EMOTIONS, TTS, Emotion, TTSError, TTSSettings, Voice
+from services.vendors.embedded_queue import EngineQueue
 from services.vendors.embedded_tts import (
     EMOTION_PROSODY,
     MAX_MORAE,
@@ -256,7 +257,7 @@ async def test_cancelled_speech_returns_its_engine(tts: TTS) -> None:
 async def test_a_cancelled_speech_waits_for_no_engine() -> None:
     """While the only engine is held here, the job can neither begin nor end."""
     engines = await anyio.to_thread.run_sync(Engines, RATE_HZ, 1)
-    tts = EmbeddedTTS(engines, anyio.CapacityLimiter(1), RATE_HZ)
+    tts = EmbeddedTTS(engines, EngineQueue(1), RATE_HZ)
     expected = await pieces(tts, SHORT)
     with engines.borrow():
         async with anyio.create_task_group() as tasks:
