@@ -90,7 +90,10 @@ class Request:
 
 
 class Chat:
-    """The talk with the server: one receive loop; the modes (functions below) only hand in requests."""
+    """The talk with the server: one receive loop; the modes (functions below) only hand in requests.
+
+    Eleven attributes, because the state of the connection that it opens again and again is its own.
+    """
 
     def __init__(self, options: Options, terminal: Terminal, replies: Replies) -> None:
         self._options = options

@@ -59,16 +59,7 @@ def http_routes(backend: Backend) -> APIRouter:
 
     @router.get("/", summary="服务器信息")
     async def about() -> About:
-        engines = {kind: Engine(name=choice.name, reason=choice.reason) for kind, choice in backend.engines.items()}
-        credits = [choice.vendor.credit for choice in backend.engines.values() if choice.vendor.credit]
-        return About(
-            name=NAME,
-            version=VERSION,
-            status="draining" if backend.connections.draining else "running",
-            demo=backend.authenticator.demo,
-            engines=engines,
-            credits=credits,
-        )
+        return _about(backend)
 
     @router.get("/health", summary="健康检查：进程存活")
     async def health() -> Status:
@@ -83,20 +74,35 @@ def http_routes(backend: Backend) -> APIRouter:
 
     @router.get("/characters", summary="可用角色列表")
     async def characters() -> CharacterList:
-        return CharacterList(
-            characters=[
-                CharacterItem(
-                    name=character.name,
-                    display_name=character.display_name,
-                    description=character.description,
-                    greeting=character.greeting,
-                )
-                for character in backend.characters.all()
-            ]
-        )
+        return _characters(backend)
 
     @router.get("/asyncapi.json", summary="/ws 的消息，AsyncAPI 3")
     async def messages() -> dict[str, Any]:
         return asyncapi
 
     return router
+
+
+def _about(backend: Backend) -> About:
+    return About(
+        name=NAME,
+        version=VERSION,
+        status="draining" if backend.connections.draining else "running",
+        demo=backend.authenticator.demo,
+        engines={kind: Engine(name=choice.name, reason=choice.reason) for kind, choice in backend.engines.items()},
+        credits=[choice.vendor.credit for choice in backend.engines.values() if choice.vendor.credit],
+    )
+
+
+def _characters(backend: Backend) -> CharacterList:
+    return CharacterList(
+        characters=[
+            CharacterItem(
+                name=character.name,
+                display_name=character.display_name,
+                description=character.description,
+                greeting=character.greeting,
+            )
+            for character in backend.characters.all()
+        ]
+    )

@@ -1,5 +1,7 @@
 """Frames of one connection in, messages out; what is none is answered here."""
 
+import anyio
+
 from server import wire
 from server.config import LimitsConfig
 from server.connection import Connection, HangUp
@@ -42,22 +44,16 @@ class MessageReader:
 
     def _decode(self, frame: str | bytes) -> wire.AnyClientMessage:
         check_frame_size(frame, self._limits.max_frame_bytes)
-        large = is_longer(frame, self._limits.max_other_frame_bytes)
-        try:
-            message = decode_frame(frame)
-        except wire.WireError as error:
-            if large and error.code != "bad_audio":
-                check_frame_size(frame, self._limits.max_other_frame_bytes)
-            raise
-        if large and not isinstance(message, wire.AudioMessage):
+        if is_longer(frame, self._limits.max_other_frame_bytes) and not wire.is_batch_audio(frame):
             check_frame_size(frame, self._limits.max_other_frame_bytes)
+        message = decode_frame(frame)
         needed = wire.EXTENSION_OF.get(type(message))
         if needed is not None and needed not in self._extensions:
             raise wire.WireError("unknown_type", f"This message belongs to the extension {needed!r}, not granted here")
         return message
 
     def _too_many_errors(self) -> bool:
-        return self._rates.retry_after_ms("protocol_errors", self._session_id) is not None
+        return self._rates.retry_after_ms("protocol_errors", self._session_id, anyio.current_time()) is not None
 
 
 def decode_frame(frame: str | bytes) -> wire.AnyClientMessage:

@@ -1,31 +1,47 @@
-"""Somebody does something once more in; how long they must wait, if at all, out."""
+"""Somebody does something once more in; how long they must wait, if at all, out. Time is an argument: no clock here."""
 
 import math
-import time
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
-
-_WINDOW_MS = 60_000
+_WINDOW_S = 60.0
 
 
 class RateLimits:
-    """Moving windows of one minute, in this process."""
+    """Moving windows of one minute, in this process. A key that is silent for a minute is forgotten."""
 
     def __init__(self, per_minute: Mapping[str, int]) -> None:
         """`per_minute`: what is counted -> how often it is allowed; 0 switches that limit off."""
-        self._items: dict[str, RateLimitItem] = {
-            name: RateLimitItemPerMinute(amount) for name, amount in per_minute.items() if amount
-        }
-        self._windows = MovingWindowRateLimiter(MemoryStorage())
+        self._windows = {name: _MovingWindow(amount) for name, amount in per_minute.items() if amount}
 
-    def retry_after_ms(self, name: str, key: str) -> int | None:
-        """Count one more of `name` by `key`: None if it is allowed, else when the next one will be."""
-        item = self._items.get(name)
-        if item is None or self._windows.hit(item, name, key):
-            return None
-        reset_at = self._windows.get_window_stats(item, name, key).reset_time
-        # The wall clock may have been set meanwhile; a wait beyond the window is never true.
-        return min(max(1, math.ceil((reset_at - time.time()) * 1000)), _WINDOW_MS)
+    def retry_after_ms(self, name: str, key: str, now: float) -> int | None:
+        """Count one more of `name` by `key`: None if it is allowed, else when the next one will be.
+
+        `now`: seconds of one monotonic clock, never going back from call to call.
+        """
+        window = self._windows.get(name)
+        return window.count(key, now) if window else None
+
+
+class _MovingWindow:
+    """When each key was last allowed something, the key that was allowed longest ago first."""
+
+    def __init__(self, amount: int) -> None:
+        self._amount = amount
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def count(self, key: str, now: float) -> int | None:
+        self._forget_the_silent(now)
+        times = self._times.setdefault(key, deque(maxlen=self._amount))
+        if len(times) == self._amount and now - times[0] < _WINDOW_S:
+            return max(1, math.ceil((times[0] + _WINDOW_S - now) * 1000))
+        times.append(now)  # and the oldest falls out
+        self._times.move_to_end(key)
+        return None
+
+    def _forget_the_silent(self, now: float) -> None:
+        while self._times:
+            key, times = next(iter(self._times.items()))
+            if now - times[-1] < _WINDOW_S:
+                return
+            del self._times[key]

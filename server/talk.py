@@ -57,7 +57,7 @@ class Talk:
         elif len(text) > limit:
             too_long = f"message.content has {len(text)} characters; at most {limit} are taken"
             await self._connection.refuse("message_too_long", too_long)
-        elif (wait_ms := self._backend.rates.retry_after_ms("turns", self._caller.token_hash)) is not None:
+        elif (wait_ms := self._wait_ms("turns")) is not None:
             await self._slow_down(wait_ms)
         else:
             await self._submit(partial(self._take_turn, text, anyio.current_time()))
@@ -68,7 +68,7 @@ class Talk:
 
     async def clear_history(self) -> None:
         """Forget the talk with the character of that moment, after what waits."""
-        await self._submit(self._clear)
+        await self._submit(lambda: self._history.clear(self.character.name))
 
     async def show_history(self, limit: int, before: int | None) -> None:
         """Extension `history`."""
@@ -79,20 +79,9 @@ class Talk:
         await self._inbox.finish()
 
     async def _submit(self, job: Job) -> None:
-        if not self._inbox.submit(partial(self._guarded, job), self._tasks):
+        if not self._inbox.submit(partial(_guarded, job, self._connection, self._caller), self._tasks):
             full = "Too many messages wait for their answer; send this one again later"
             await self._connection.refuse("busy", full, retryable=True)
-
-    async def _guarded(self, job: Job) -> None:
-        """The border of a turn: a defect of ours ends the job, not the session."""
-        try:
-            await job()
-        except (ConnectionLost, HangUp):
-            raise
-        except Exception:
-            ref = uuid.uuid4().hex[:12]
-            log.exception("incident", ref=ref, caller=self._caller.label)
-            await self._connection.send(wire.internal_error(ref))
 
     async def _take_turn(self, text: str, received_at: float) -> None:
         self._turns += 1
@@ -116,15 +105,27 @@ class Talk:
         switched = f"Switched to character: {character.name}"
         await self._connection.send(wire.CharacterSwitched(character.name, character.display_name, switched))
 
-    async def _clear(self) -> None:
-        await self._history.clear(self.character.name)
-
     async def _slow_down(self, wait_ms: int) -> None:
         """Too many turns: say so, and hang up on one who does not listen."""
         refusal = wire.Error("Too many messages; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
-        if self._backend.rates.retry_after_ms("refused_turns", self._caller.token_hash) is not None:
+        if self._wait_ms("refused_turns") is not None:
             raise HangUp(refusal, wire.CLOSE_RATE_LIMITED)
         await self._connection.send(refusal)
+
+    def _wait_ms(self, limit: str) -> int | None:
+        return self._backend.rates.retry_after_ms(limit, self._caller.token_hash, anyio.current_time())
+
+
+async def _guarded(job: Job, connection: Connection, caller: Caller) -> None:
+    """The border of a turn: a defect of ours ends the job, not the session."""
+    try:
+        await job()
+    except (ConnectionLost, HangUp):
+        raise
+    except Exception:
+        ref = uuid.uuid4().hex[:12]
+        log.exception("incident", ref=ref, caller=caller.label)
+        await connection.send(wire.internal_error(ref))
 
 
 def visible_text(content: str) -> str:

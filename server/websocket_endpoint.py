@@ -1,6 +1,5 @@
 """A socket in, a served caller out: the handshake with its refusals, then the session."""
 
-import time
 import uuid
 
 import anyio
@@ -87,7 +86,7 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
         raise HangUp(
             Error(backend.characters.unknown(), "unknown_character", retryable=False), wire.CLOSE_UNKNOWN_CHARACTER
         )
-    wait_ms = backend.rates.retry_after_ms("connects", caller.token_hash)
+    wait_ms = backend.rates.retry_after_ms("connects", caller.token_hash, anyio.current_time())
     if wait_ms is not None:
         raise HangUp(
             Error("Too many connections with this token", "rate_limited", retryable=True, retry_after_ms=wait_ms),
@@ -118,16 +117,16 @@ async def _first_message(backend: Backend, connection: Connection) -> Connect:
 
 
 async def _authenticate(backend: Backend, connection: Connection, hello: Connect) -> Caller:
-    began = time.monotonic()
+    began = anyio.current_time()
     caller = backend.authenticator.authenticate(hello.api_token, connection.address)
     if caller is not None:
         return caller
     log.warning("unauthorized", address=connection.address)
-    await anyio.sleep(_REFUSAL_S - (time.monotonic() - began))
+    await anyio.sleep(_REFUSAL_S - (anyio.current_time() - began))
     address = connection.address
     wait_ms = None
     if not is_loopback(address):
-        wait_ms = backend.rates.retry_after_ms("wrong_tokens", address or "")
+        wait_ms = backend.rates.retry_after_ms("wrong_tokens", address or "", anyio.current_time())
     if wait_ms is not None:
         raise HangUp(
             Error("Too many wrong tokens from this address", "rate_limited", retryable=True, retry_after_ms=wait_ms),

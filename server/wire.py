@@ -366,6 +366,14 @@ def decode(text: str) -> AnyClientMessage:
         raise _not_json(error) from None
 
 
+def is_batch_audio(frame: str | bytes) -> bool:
+    """Whether a frame is the one message that may be large, told without reading the rest of it."""
+    try:
+        return isinstance(frame, str) and _head_decoder.decode(frame).type == AudioMessage.__struct_config__.tag
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return False
+
+
 def encode(message: AnyServerMessage) -> str:
     """A message as a text frame."""
     return _encoder.encode(message).decode()

@@ -1,59 +1,66 @@
-"""How often something is allowed in a minute. No clock is asserted on: what is counted here is over long before."""
+"""How often something is allowed in a minute; the clock is an argument."""
 
-import threading
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.rate_limits import RateLimits
 
 
 def test_so_many_are_allowed_and_the_next_is_told_to_wait() -> None:
     rates = RateLimits({"turns": 3})
-    assert [rates.retry_after_ms("turns", "a") for _ in range(3)] == [None] * 3
-    for _ in range(3):
-        wait_ms = rates.retry_after_ms("turns", "a")
-        assert isinstance(wait_ms, int)
-        assert 1 <= wait_ms <= 60_000
+    assert [rates.retry_after_ms("turns", "a", now) for now in (0.0, 10.0, 20.0)] == [None] * 3
+    assert rates.retry_after_ms("turns", "a", 20.0) == 40_000
+    assert rates.retry_after_ms("turns", "a", 59.9995) == 1
+    assert rates.retry_after_ms("turns", "a", 60.0) is None
+    assert rates.retry_after_ms("turns", "a", 60.0) == 10_000
 
 
-def test_zero_switches_a_limit_off() -> None:
-    rates = RateLimits({"turns": 0, "connects": 1})
-    assert [rates.retry_after_ms("turns", "a") for _ in range(500)] == [None] * 500
-    assert [rates.retry_after_ms("connects", "a") is None for _ in range(2)] == [True, False]
-
-
-def test_what_has_no_limit_is_allowed() -> None:
-    assert [RateLimits({}).retry_after_ms("turns", "a") for _ in range(100)] == [None] * 100
-
-
-def test_keys_are_counted_apart() -> None:
+def test_who_is_refused_does_not_wait_longer_for_having_asked() -> None:
     rates = RateLimits({"turns": 1})
-    keys = ["a", "b", "", "a/b", "a:b", "::1", "*", "turns", "键"]
-    assert [rates.retry_after_ms("turns", key) for key in keys] == [None] * len(keys)
-    assert None not in [rates.retry_after_ms("turns", key) for key in keys]
+    assert rates.retry_after_ms("turns", "a", 0.0) is None
+    assert [rates.retry_after_ms("turns", "a", now) for now in (30.0, 59.0)] == [30_000, 1_000]
+    assert rates.retry_after_ms("turns", "a", 60.0) is None
 
 
-def test_names_are_counted_apart_even_with_the_same_amount() -> None:
+def test_zero_switches_a_limit_off_and_what_has_none_is_allowed() -> None:
+    rates = RateLimits({"turns": 0})
+    assert [rates.retry_after_ms(name, "a", 0.0) for name in ("turns", "dances") * 100] == [None] * 200
+
+
+def test_keys_and_names_are_counted_apart() -> None:
     rates = RateLimits({"turns": 1, "connects": 1})
-    assert rates.retry_after_ms("turns", "a") is None
-    assert rates.retry_after_ms("connects", "a") is None
-    assert rates.retry_after_ms("turns", "a") is not None
+    keys = ["a", "b", "", "a/b", "::1", "turns", "键"]
+    for name in ("turns", "connects"):
+        assert [rates.retry_after_ms(name, key, 0.0) for key in keys] == [None] * len(keys)
+        assert None not in [rates.retry_after_ms(name, key, 0.0) for key in keys]
 
 
-def test_two_objects_do_not_share_their_counts() -> None:
-    limits = {"turns": 1}
-    assert [RateLimits(limits).retry_after_ms("turns", "a") for _ in range(3)] == [None] * 3
+@given(
+    amount=st.integers(1, 4),
+    events=st.lists(st.tuples(st.integers(0, 3), st.floats(0, 40, allow_nan=False)), max_size=60),
+)
+def test_no_minute_ever_holds_more_than_allowed_and_no_wait_is_too_short(
+    amount: int, events: list[tuple[int, float]]
+) -> None:
+    rates, now = RateLimits({"turns": amount}), 0.0
+    allowed: dict[int, list[float]] = {}
+    for key, pause in events:
+        now += pause
+        recent = [at for at in allowed.get(key, []) if now - at < 60]
+        wait_ms = rates.retry_after_ms("turns", str(key), now)
+        assert (wait_ms is None) == (len(recent) < amount)
+        if wait_ms is None:
+            allowed.setdefault(key, []).append(now)
+        else:
+            assert 0 < wait_ms <= 60_000
+            assert rates.retry_after_ms("turns", str(key), now + (wait_ms + 1) / 1000) is None
+            now += (wait_ms + 1) / 1000
+            allowed[key].append(now)
 
 
-def test_threads_that_count_at_once_lose_nothing() -> None:
-    rates = RateLimits({"turns": 50})
-    allowed: list[bool] = []
-
-    def count() -> None:
-        for _ in range(50):
-            allowed.append(rates.retry_after_ms("turns", "a") is None)
-
-    threads = [threading.Thread(target=count) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (len(allowed), sum(allowed)) == (200, 50)
+def test_keys_that_are_silent_are_forgotten() -> None:
+    rates = RateLimits({"turns": 2})
+    for number in range(10_000):
+        rates.retry_after_ms("turns", str(number), number / 100)
+    (window,) = rates._windows.values()
+    assert len(window._times) <= 6_001  # those of the last minute
