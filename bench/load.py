@@ -23,13 +23,12 @@ import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
 ROOT = Path(__file__).resolve().parent.parent
-PING_EVERY_S = 0.02
 
 
 @contextmanager
 def serving(callers: int) -> Iterator[tuple[str, float]]:
     """A server with a token per caller: its address, and the seconds from its start until it was ready."""
-    tokens = ",".join(f"bench-token-{number:06d}-abcdefgh" for number in range(callers))
+    tokens = ",".join(map(token_of, range(callers)))
     with TemporaryDirectory() as folder:
         environment = {
             "CHATANON_CREDENTIALS": "",
@@ -59,6 +58,11 @@ def serving(callers: int) -> Iterator[tuple[str, float]]:
             server.terminate()
             server.stderr.close()
             server.wait()
+
+
+def token_of(number: int) -> str:
+    """The token of one caller."""
+    return f"bench-token-{number:06d}-abcdefgh"
 
 
 class Figures:
@@ -92,8 +96,7 @@ def quantiles(values: Sequence[float]) -> dict[str, float]:
 async def caller(url: str, number: int, turns: int, figures: Figures) -> None:
     """Connect, then say something and hear the answer, as often as asked."""
     async with connect(url, compression=None, proxy=None) as socket:
-        token = f"bench-token-{number:06d}-abcdefgh"
-        await socket.send(json.dumps({"type": "connect", "api_token": token}))
+        await socket.send(json.dumps({"type": "connect", "api_token": token_of(number)}))
         await socket.recv()
         for turn in range(turns):
             await one_turn(socket, ("你好", "讲讲你的乐队", "你喜欢吃什么")[turn % 3], figures)
@@ -117,30 +120,25 @@ async def one_turn(socket: ClientConnection, content: str, figures: Figures) -> 
             return
 
 
-async def pinger(url: str, number: int, figures: Figures) -> None:
-    """One more connection that only pings, for as long as the others talk."""
-    async with connect(url, compression=None, proxy=None) as socket:
-        token = f"bench-token-{number:06d}-abcdefgh"
-        await socket.send(json.dumps({"type": "connect", "api_token": token}))
-        await socket.recv()
-        while True:
-            began = time.monotonic()
-            await socket.send('{"type": "ping"}')
-            await socket.recv()
-            figures.pong.append((time.monotonic() - began) * 1000)
-            await anyio.sleep(PING_EVERY_S)
+@contextmanager
+def pinging(url: str, number: int, figures: Figures) -> Iterator[None]:
+    """One more connection that only pings meanwhile, in a process of its own: what it waits for is the server alone."""
+    ping = subprocess.Popen(
+        [sys.executable, "-m", "bench.ping", url, token_of(number)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield
+    finally:
+        ping.terminate()
+        output, _ = ping.communicate()
+        figures.pong += json.loads(output)
 
 
-async def measure(url: str, callers: int, turns: int) -> Figures:
-    """All callers at once, and one who pings."""
-    figures = Figures()
-    async with anyio.create_task_group() as pings:
-        pings.start_soon(pinger, url, callers, figures)
-        async with anyio.create_task_group() as talks:
-            for number in range(callers):
-                talks.start_soon(caller, url, number, turns, figures)
-        pings.cancel_scope.cancel()
-    return figures
+async def measure(url: str, callers: int, turns: int, figures: Figures) -> None:
+    """All callers at once."""
+    async with anyio.create_task_group() as talks:
+        for number in range(callers):
+            talks.start_soon(caller, url, number, turns, figures)
 
 
 def main() -> None:
@@ -151,7 +149,9 @@ def main() -> None:
     arguments = parser.parse_args()
     for callers in arguments.callers:
         with serving(callers + 1) as (url, ready_s):
-            figures = anyio.run(measure, url, callers, arguments.turns)
+            figures = Figures()
+            with pinging(url, callers, figures):
+                anyio.run(measure, url, callers, arguments.turns, figures)
         print(json.dumps({"callers": callers, "start_to_ready_s": round(ready_s, 2), **figures.report()}))
 
 

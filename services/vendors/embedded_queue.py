@@ -29,7 +29,7 @@ class EngineQueue:
 
     @asynccontextmanager
     async def place(self, ahead: int) -> AsyncIterator[None]:
-        """One engine's worth of work, when its time has come. `ahead`: audio this talk has been given already."""
+        """One engine's worth of work, when its time has come. `ahead`: how much of its turn is heard before it."""
         if self._free:
             self._free -= 1
         else:

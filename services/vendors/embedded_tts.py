@@ -280,22 +280,24 @@ class EmbeddedSpeech:
         self._places = places
         self._sample_rate_hz = sample_rate_hz
         self._voice = voice
-        self._bytes_made = 0
+        self._asked_for = 0  # characters, so far in this turn
 
     def expect(self, emotion: Emotion) -> None:
         """Nothing to prepare."""
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
         prosody = shape(self._voice, emotion)
-        for clause in split_clauses(text):
-            async with self._places.place(self._bytes_made):
+        clauses = split_clauses(text)
+        before = self._asked_for
+        self._asked_for += sum(len(clause.text) for clause in clauses)
+        for clause in clauses:
+            async with self._places.place(before):
                 pcm = await to_thread.run_sync(
                     self._engines.speak, clause.text, prosody, abandon_on_cancel=True, limiter=self._places.threads
                 )
+            before += len(clause.text)
             if pcm:
-                pcm += bytes(2 * (self._sample_rate_hz * clause.pause_ms // 1000))
-                self._bytes_made += len(pcm)
-                yield pcm
+                yield pcm + bytes(2 * (self._sample_rate_hz * clause.pause_ms // 1000))
 
 
 class EmbeddedTTS:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -170,7 +171,16 @@ class Ignored:
     """A message that asks nothing of us."""
 
 
-Event = Connected | TaskStarted | TaskFinished | Audio | Refusal | Ignored
+class Mark(Enum):
+    """What only the bidirectional variant says (page, section 7)."""
+
+    SENTENCE_STARTED = auto()
+    SENTENCE_ENDED = auto()
+    FLUSHED = auto()
+    CANCELED = auto()
+
+
+Event = Connected | TaskStarted | TaskFinished | Audio | Refusal | Ignored | Mark
 
 
 class MalformedMessage(ValueError):
@@ -194,8 +204,8 @@ class _ServerMessage(msgspec.Struct):
     extra_info: Any = None
 
 
-def decode(raw: bytes | str) -> Event:
-    """One message of the vendor.
+def decode(raw: bytes | str, marks: Mapping[str, Mark] = MappingProxyType({})) -> Event:
+    """One message of the vendor. `marks`: what its events mean beyond those of the plain variant.
 
     Raises:
         MalformedMessage: not JSON, a field of another type than the page's, or audio that is not hex.
@@ -220,8 +230,8 @@ def decode(raw: bytes | str) -> Event:
             return _audio(message)
         case None if message.data is not None or message.is_final:  # page, section 4: data and no event is audio
             return _audio(message)
-        case _:
-            return Ignored()
+        case event:
+            return marks.get(event or "", Ignored())
 
 
 def _audio(message: _ServerMessage) -> Audio:
@@ -270,15 +280,21 @@ class Text:
     """A text on its way to becoming audio: what has come of it, and how it ended."""
 
     def __init__(self, sample_rate_hz: int) -> None:
-        self.audio = PcmAssembler(sample_rate_hz)
+        self._sample_rate_hz = sample_rate_hz
+        self._audio = PcmAssembler(sample_rate_hz)
+        self._earlier_bytes = 0  # of the vendor's sentences that are over
         self.pieces: list[bytes] = []  # not yet taken
         self.ended = False
         self.fault: Fault | None = None
         self.abandoned = False
 
     @property
+    def received_bytes(self) -> int:
+        return self._earlier_bytes + self._audio.received_bytes
+
+    @property
     def heard(self) -> bool:
-        return self.audio.received_bytes > 0
+        return self.received_bytes > 0
 
     @property
     def settled(self) -> bool:
@@ -286,10 +302,14 @@ class Text:
         return bool(self.pieces) or self.ended or self.fault is not None
 
     def receive(self, audio: Audio) -> None:
-        pcm = self.audio.receive(audio)
-        self.ended = audio.is_final
+        pcm = self._audio.receive(audio)
         if pcm and not self.abandoned:
             self.pieces.append(pcm)
+
+    def begin_sentence(self) -> None:
+        """What comes now neither repeats nor completes what came before."""
+        self._earlier_bytes = self.received_bytes
+        self._audio = PcmAssembler(self._sample_rate_hz)
 
     def abandon(self) -> None:
         """Nobody waits for it; what still comes of it is dropped."""
@@ -308,6 +328,7 @@ class TextQueue:
         self._sample_rate_hz = sample_rate_hz
         self._texts: deque[Text] = deque()
         self.heard = False  # any audio at all
+        self.canceling = False  # what comes belongs to texts that are no longer here
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -328,6 +349,10 @@ class TextQueue:
         text = Text(self._sample_rate_hz)
         self._texts.append(text)
         return text
+
+    def cancel(self) -> bytes | None:
+        """Forget all texts. Returns the message that has the vendor do so, None where only closing does."""
+        return None  # page, section 2: there is no cancel here
 
     def receive(self, event: Event) -> Fault | None:
         """Give the event to its text. Returns the fault, where it ends the connection."""
@@ -351,11 +376,15 @@ class TextQueue:
     def _receive_audio(self, text: Text, audio: Audio) -> Fault | None:
         text.receive(audio)
         self.heard = self.heard or text.heard
-        if text.audio.received_bytes > LONGEST_SPEECH_S * 2 * self._sample_rate_hz:
+        if text.received_bytes > LONGEST_SPEECH_S * 2 * self._sample_rate_hz:
             return self.fail(BROKEN_OFF)
-        if text.ended:
-            self._texts.popleft()
+        if audio.is_final:
+            self._receive_final(text)
         return None
+
+    def _receive_final(self, text: Text) -> None:
+        self._texts.remove(text)
+        text.ended = True
 
     def _receive_refusal(self, refusal: Refusal) -> Fault | None:
         unheard = [text for text in self._texts if not text.heard]
