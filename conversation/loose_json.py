@@ -118,7 +118,7 @@ class LooseJsonScanner:
                 return self._unicode(text[at], at)
             case _State.BARE:
                 return self._bare(text[at], at, out)
-            case _State.MORE | _State.MORE_QUOTE:
+            case _:  # MORE, MORE_QUOTE
                 return self._more(text[at], at, out)
 
     def _outside(self, text: str, at: int, out: list[Token]) -> int:

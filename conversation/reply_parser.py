@@ -20,7 +20,7 @@ from conversation.reply_words import (
     is_column,
     is_contract_key,
     is_contract_word,
-    is_cut_key,
+    is_cut_word,
     looks_like_fields,
     looks_like_json,
     plain_sentences,
@@ -75,6 +75,11 @@ class ReplyParser:
     def too_long(self) -> bool:
         return self._said.too_long
 
+    @property
+    def emotion_ahead(self) -> Emotion | None:
+        """The emotion of a sentence whose words are still being written: its voice can be prepared."""
+        return self._objects[-1].fields.emotion_ahead() if self._objects else None
+
     def feed(self, delta: str) -> list[ReplyEvent]:
         """What this piece makes ready."""
         if self.too_long:
@@ -110,7 +115,7 @@ class ReplyParser:
     def _read_rest(self) -> None:
         tokens = self._scanner.close()
         match tokens:
-            case [Word(text), *_] if self._objects and self._objects[-1].awaits_key() and is_cut_key(text):
+            case [Word(text), *_] if self._objects and self._objects[-1].awaits_key() and is_cut_word(text):
                 del tokens[0]
         self._read(tokens)
         self._next_object()
@@ -246,6 +251,9 @@ class _Fields:
     def emotion(self) -> Emotion:
         return emotion_of(next(iter(self.texts.get("emotion", ())), ""))
 
+    def emotion_ahead(self) -> Emotion | None:
+        return self.emotion() if "emotion" in self.filled and self.index is None and not self.columns else None
+
     def announce(self) -> None:
         """Start the voice before the object is whole, if all it needs is known."""
         if not self.columns and self.index is None and "jp" in self.filled and "emotion" in self.texts:
@@ -358,8 +366,8 @@ class _Object:
 
     def _drop_pending(self) -> None:
         """A word that was no key: it goes on with the last text, unless it is one of the contract's own."""
-        text, self._pending = self._pending, None
-        if text is None or not has_word(text) or is_contract_word(text):
+        text, self._pending = (self._pending or "").strip(), None
+        if not has_word(text) or is_contract_word(text):
             return
         if self._last not in _LOOSE_COMMA:
             self._loose.append(text + "\n")

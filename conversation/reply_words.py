@@ -34,10 +34,10 @@ def is_contract_key(text: str) -> bool:
     return field_name(text) is not None and _CONTRACT_KEY.fullmatch(text.strip(_STRAY)) is not None
 
 
-def is_cut_key(text: str) -> bool:
-    """Whether a word may be the beginning of one of the contract's field names."""
+def is_cut_word(text: str) -> bool:
+    """Whether a word may be the beginning of a field's name or of an emotion."""
     word = text.strip(_STRAY).lower()
-    return word.startswith(_COLUMN) or any(name.startswith(word) for name in (*_FIELD_OF_WORD, _COLUMN))
+    return word.startswith(_COLUMN) or any(name.startswith(word) for name in (*_FIELD_OF_WORD, _COLUMN, *EMOTIONS))
 
 
 def is_contract_word(text: str) -> bool:
@@ -114,8 +114,8 @@ def without_fences(text: str) -> str:
 
 def without_names(text: str) -> str:
     """What is left of an object that has no text in any field: its words, but no key, no emotion and no null."""
-    text = _ANY_KEY.sub(" ", text).translate(_SYNTAX)
-    return _NAME.sub(lambda name: "" if is_cut_key(name[0]) or is_contract_word(name[0]) else name[0], text)
+    text = _ANY_KEY.sub(" ", without_fences(text)).translate(_SYNTAX)
+    return _NAME.sub(lambda name: "" if is_cut_word(name[0]) or is_contract_word(name[0]) else name[0], text)
 
 
 def plain_sentences(text: str, *, like_json: bool) -> list[str]:

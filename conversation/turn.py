@@ -1,13 +1,13 @@
 """One turn: a prompt in; sentences and audio out, in order, while the mind still writes.
 
-Three stages in one task group, each a function: `_think` reads the mind and parses, `_voice` has each sentence
-synthesised, `_deliver` hands sentence by sentence to the caller. A sentence is synthesised while the one before it is
-being delivered, no further ahead. Cancelling the caller's scope ends all of them, and vendor streams are closed on the
-way out; `reply` then tells what had been said.
+Stages in one task group, each a method: `think` reads the mind and parses, `speak` has each sentence synthesised,
+`deliver` hands sentence by sentence to the caller, `tell_translations` those that came late. A sentence is synthesised
+while the one before it is being delivered, no further ahead. Cancelling the caller's scope ends all of them, and vendor
+streams are closed on the way out; `reply` then tells what had been said.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -91,16 +91,18 @@ async def run_turn(request: TurnRequest, llm: LLM, tts: TTS, emit: Emit, *, repl
     Raises:
         LLMError: the mind failed before its first sentence, or said nothing at all.
     """
-    turn = _Turn(request, llm, tts, emit, reply, timeline)
-    # No stage waits for the one after it beyond these: thinking never waits for the voice (a mind is done in seconds,
-    # and at most MAX_SENTENCES fit), the voice is at most one sentence ahead of delivery.
+    # No stage waits for the one after it beyond these: thinking never waits for the voice nor for a slow caller (a mind
+    # is done in seconds, and at most MAX_SENTENCES fit), the voice is at most one sentence ahead of delivery.
     to_voice, sentences = anyio.create_memory_object_stream[SpokenSentence](MAX_SENTENCES)
     to_deliver, voiced = anyio.create_memory_object_stream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]](0)
-    with single_error():
+    to_tell, translated = anyio.create_memory_object_stream[SpokenSentence](MAX_SENTENCES)
+    turn = _Turn(request, llm, tts, emit, reply, timeline, to_tell)
+    with single_error(), turn.owned:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(turn.think, to_voice)
             tasks.start_soon(turn.speak, sentences, to_deliver)
             tasks.start_soon(turn.deliver, voiced)
+            tasks.start_soon(turn.tell_translations, translated)
     if not reply.sentences:
         raise LLMError("The model gave an empty answer; try again")
 
@@ -113,11 +115,15 @@ class _Turn:
     emit: Emit
     reply: Reply
     timeline: Timeline
+    to_tell: MemoryObjectSendStream[SpokenSentence]
     bytes_sent: int = 0
+    speech: Speech | None = None  # once it is open
+    emotion_ahead: Emotion | None = None  # of the sentence that is being written
+    owned: ExitStack = field(default_factory=ExitStack)  # streams that would be nobody's if a hand-over is cut short
 
     async def think(self, out: MemoryObjectSendStream[SpokenSentence]) -> None:
         parser = ReplyParser()
-        async with out:
+        async with out, self.to_tell:
             began = anyio.current_time()
             await self.emit(ThinkingStarted())
             try:
@@ -129,6 +135,9 @@ class _Turn:
                 self.reply.incomplete = error
             if parser.too_long:
                 self.reply.incomplete = "too_long"
+            for sentence in self.reply.sentences:  # one that was cut short gets none any more
+                if sentence.cn is None:
+                    self._translate(sentence, sentence.line.cn)
             await self.emit(ThinkingEnded(anyio.current_time() - began))
 
     async def _read(
@@ -138,6 +147,7 @@ class _Turn:
             self.timeline.mark("first_token", anyio.current_time())
             for event in parser.feed(delta):
                 await self._take(event, out)
+            self._expect(parser.emotion_ahead)
             if parser.too_long:
                 return
         for event in parser.close():
@@ -151,10 +161,23 @@ class _Turn:
                 self.reply.sentences.append(sentence)
                 await out.send(sentence)
             case TranslationReady(index, cn):
-                sentence = self.reply.sentences[index]
-                sentence.cn = cn
-                if sentence.begun:
-                    await self.emit(SentenceTranslated(index, sentence.jp, cn, sentence.emotion, sentence.start_ms))
+                self._translate(self.reply.sentences[index], cn)
+
+    def _expect(self, emotion: Emotion | None) -> None:
+        """Tell the voice early: `emotion` is written before `jp`, and a vendor may need a connection for each."""
+        if emotion is not None and emotion != self.emotion_ahead and self.speech is not None:
+            self.speech.expect(emotion)
+        self.emotion_ahead = emotion
+
+    def _translate(self, sentence: SpokenSentence, cn: str) -> None:
+        sentence.cn = cn
+        if sentence.begun:
+            self.to_tell.send_nowait(sentence)
+
+    async def tell_translations(self, translated: MemoryObjectReceiveStream[SpokenSentence]) -> None:
+        async with translated:
+            async for sentence in translated:
+                await self.emit(_translated(sentence))
 
     async def speak(
         self,
@@ -163,9 +186,12 @@ class _Turn:
     ) -> None:
         async with out, sentences:
             try:
-                async with self.tts.open_speech(self.request.voice) as speech:
-                    await self._speak_each(speech, sentences, out)
+                async with self.tts.open_speech(self.request.voice) as self.speech:
+                    if self.emotion_ahead is not None:
+                        self.speech.expect(self.emotion_ahead)
+                    await self._speak_each(self.speech, sentences, out)
             except TTSError as error:
+                self.speech = None
                 self.reply.audio_error = self.reply.audio_error or error
                 await self._speak_each(None, sentences, out)
 
@@ -179,16 +205,15 @@ class _Turn:
         async with anyio.create_task_group() as tasks:
             async for sentence in sentences:
                 pcm_in, pcm_out = anyio.create_memory_object_stream[bytes](_PCM_AHEAD)
+                self.owned.callback(pcm_in.close)
+                self.owned.callback(pcm_out.close)
                 text = speakable(sentence.jp, self.request.pronunciation)
-                if speech and text and self._voice_lives():
+                if speech and text and _voice_lives(self.reply):
                     await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))
                     tasks.start_soon(self._synthesize, speech, text, sentence.emotion, pcm_in)
                 else:
                     pcm_in.close()
                 await out.send((sentence, pcm_out))
-
-    def _voice_lives(self) -> bool:
-        return self.reply.audio_error is None or self.reply.audio_error.one_sentence
 
     async def _synthesize(
         self, speech: Speech, text: str, emotion: Emotion, out: MemoryObjectSendStream[bytes]
@@ -199,7 +224,7 @@ class _Turn:
                     async for pcm in pieces:
                         await out.send(pcm)
             except TTSError as error:
-                if self._voice_lives():
+                if _voice_lives(self.reply):
                     self.reply.audio_error = error
 
     async def deliver(
@@ -223,12 +248,14 @@ class _Turn:
         await self._begin(sentence)
 
     async def _begin(self, sentence: SpokenSentence) -> None:
-        if not sentence.begun:
-            sentence.begun = True
-            sentence.start_ms = self.bytes_sent * 1000 // (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
-            await self.emit(
-                SentenceBegun(sentence.index, sentence.jp, sentence.cn, sentence.emotion, sentence.start_ms)
-            )
+        if sentence.begun:
+            return
+        cn = sentence.cn
+        sentence.start_ms = self.bytes_sent * 1000 // (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
+        await self.emit(SentenceBegun(sentence.index, sentence.jp, cn, sentence.emotion, sentence.start_ms))
+        sentence.begun = True
+        if cn is None and sentence.cn is not None:  # it came just now
+            await self.emit(_translated(sentence))
 
     async def _send(self, index: int, pcm: bytes) -> bytes:
         """Hand out whole samples in pieces of at most `chunk_ms`; give back the byte that is left."""
@@ -241,6 +268,15 @@ class _Turn:
             self.timeline.mark("first_audio", anyio.current_time())
             self.bytes_sent += len(chunk)
         return pcm[whole:]
+
+
+def _translated(sentence: SpokenSentence) -> SentenceTranslated:
+    line = sentence.line
+    return SentenceTranslated(sentence.index, line.jp, line.cn, line.emotion, sentence.start_ms)
+
+
+def _voice_lives(reply: Reply) -> bool:
+    return reply.audio_error is None or reply.audio_error.one_sentence
 
 
 def _ready(stream: MemoryObjectReceiveStream[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,9 @@ _PATIENCE_S = 60.0
 class Talker:
     """One connection. `said` is everything the server has sent so far."""
 
-    def __init__(self, url: str, *, receive_buffer: int | None = None, **headers: str) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str] | None = None, *, receive_buffer: int | None = None
+    ) -> None:
         """`receive_buffer`: bytes the kernel keeps for a client that does not read; given back by reading on."""
         self.said: list[Wire] = []
         sock = None

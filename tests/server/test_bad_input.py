@@ -163,11 +163,11 @@ def test_wrong_tokens_from_one_address_are_rate_limited_and_right_ones_are_not(s
     server = start_server(VALID_API_TOKENS="a-token-that-is-long-enough", CHATANON_LIMITS__WRONG_TOKENS_PER_MINUTE="2")
     codes = []
     for _ in range(4):
-        stranger = Talker(server.url, **{"X-Forwarded-For": "203.0.113.9"})
+        stranger = Talker(server.url, {"X-Forwarded-For": "203.0.113.9"})
         stranger.send("connect", api_token="wrong")
         codes.append(stranger.closed()[0])
     assert codes == [4500, 4500, 4003, 4003]
-    friend = Talker(server.url, **{"X-Forwarded-For": "203.0.113.9"})
+    friend = Talker(server.url, {"X-Forwarded-For": "203.0.113.9"})
     friend.connect(api_token="a-token-that-is-long-enough")
     friend.close()
 

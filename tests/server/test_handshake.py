@@ -1,11 +1,12 @@
 """The first message: who may come in, and what the others are told."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.running_server import RunningServer
+from tests.running_server import RunningServer, running_server
 from tests.talker import Talker, Wire
 
 Start = Callable[..., RunningServer]
@@ -84,8 +85,6 @@ def test_silent_socket_is_closed_after_the_handshake_timeout(start_server: Start
 
 
 def test_hashed_entry_admits_its_token(start_server: Start) -> None:
-    import hashlib
-
     digest = hashlib.sha256("虹色のトークン".encode()).hexdigest()
     server = start_server(VALID_API_TOKENS=f"sha256:{digest}")
     talker = Talker(server.url)
@@ -104,7 +103,7 @@ def test_demo_mode_says_so_and_takes_the_demo_token_from_this_machine_only(start
     here.close()
     assert refused(server, api_token="your_token_1")[0] == 4500
     # Behind a proxy on this machine the caller's own address counts (uvicorn trusts a loopback proxy's header).
-    elsewhere = Talker(server.url, **{"X-Forwarded-For": "203.0.113.9"})
+    elsewhere = Talker(server.url, {"X-Forwarded-For": "203.0.113.9"})
     elsewhere.send("connect", api_token="dev_token_001")
     assert elsewhere.closed()[0] == 4500
     assert server.get("/")[1]["demo"] is True
@@ -122,7 +121,7 @@ def test_demo_mode_says_so_and_takes_the_demo_token_from_this_machine_only(start
     ],
 )
 def test_demo_mode_refuses_pages_of_other_machines(demo_server: RunningServer, origin: str, code: int | None) -> None:
-    talker = Talker(demo_server.url, Origin=origin)
+    talker = Talker(demo_server.url, {"Origin": origin})
     if code is None:
         talker.connect(api_token="dev_token_001")
         talker.close()
@@ -132,21 +131,19 @@ def test_demo_mode_refuses_pages_of_other_machines(demo_server: RunningServer, o
 
 
 @pytest.fixture(scope="module")
-def demo_server(tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
-    from tests.running_server import running_server
-
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(tmp_path_factory.mktemp("demo"), VALID_API_TOKENS="") as server:
-        yield server  # type: ignore[misc]
+        yield server
 
 
 def test_allowed_origins_are_enforced_outside_demo_mode(start_server: Start) -> None:
     server = start_server(
         VALID_API_TOKENS="a-token-that-is-long-enough", CHATANON_SERVER__ALLOWED_ORIGINS="[https://chat.example]"
     )
-    page = Talker(server.url, Origin="https://chat.example")
+    page = Talker(server.url, {"Origin": "https://chat.example"})
     page.connect(api_token="a-token-that-is-long-enough")
     page.close()
-    code, messages = Talker(server.url, Origin="https://other.example").closed()
+    code, messages = Talker(server.url, {"Origin": "https://other.example"}).closed()
     assert (code, messages[0]["code"]) == (4503, "origin_not_allowed")
     native = Talker(server.url)
     native.connect(api_token="a-token-that-is-long-enough")

@@ -26,6 +26,9 @@ class ScriptedTTS:
     async def open_speech(self, voice: Voice) -> AsyncIterator[Speech]:
         yield self
 
+    def expect(self, emotion: Emotion) -> None:
+        pass
+
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
         try:
             async with aclosing(self._sentences[text]()) as pieces:

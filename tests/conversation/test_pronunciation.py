@@ -1,0 +1,142 @@
+"""What is said aloud of a sentence, and the kana that the synthesiser makes of it."""
+
+from pathlib import Path
+
+import pyopenjtalk
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation.pronunciation import speakable
+
+PROMPTS = Path(__file__).parents[2] / "prompts"
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("こんにちは。", "こんにちは。"),
+        ("（笑）うん", "うん"),
+        ("(手を振る)うん", "うん"),
+        ("（笑)うん", "うん"),
+        ("(笑(大)))うん", ")うん"),
+        ("うん[微笑む]ね", "うん ね"),
+        ("［泣］うん【怒】ね", "うん ね"),
+        ("*うなずく*うん", "うん"),
+        ("「うん」と『ね』", "「うん」と『ね』"),
+        ("うん😀👍🏽ね❤️", "うんね"),
+        ("🏴\U000e0067\U000e0062\U000e007fうん", "うん"),
+        ("👨‍👩‍👧うん♪☆", "うん"),
+        ("1️⃣番", "1番"),
+        ("25℃と30°と№5", "25℃と30°と№5"),
+        ("**すごい**ね", "すごいね"),
+        ("***すごい***ね", "すごいね"),
+        ("**すごい~！**", "すごい ！"),
+        ("__すごい__ね", "すごいね"),
+        ("~~うそ~~ね", "うそね"),
+        ("# 題\n- うん\n+ そう\n> ね\n1. はい\n  2) いいえ", "題 うん そう ね はい いいえ"),
+        ("-5度です", "-5度です"),
+        ("`コード`と```python\nうん```", "コード と うん"),
+        ("[リンク](https://example.org/a)だよ", "リンクだよ"),
+        ("![絵](a.png)だよ", "絵だよ"),
+        ("  うん \n\n ね  ", "うん ね"),
+    ],
+)
+def test_stage_directions_emoji_and_markdown_are_not_spoken_but_words_are(shown: str, said: str) -> None:
+    assert speakable(shown, {}) == said
+
+
+@pytest.mark.parametrize(
+    "shown", ["", " ", "…", "！？", "（笑）", "*うなずく*", "😀", "***", "```", "「」", "（笑）♪", "[](a)"]
+)
+def test_nothing_to_say_is_empty(shown: str) -> None:
+    assert speakable(shown, {"笑": "ワラ"}) == ""
+
+
+def test_the_longest_name_is_taken_first() -> None:
+    names = {"愛音": "アノン", "千早愛音": "チハヤアノン", "愛音楽": "アイオンガク"}
+    assert speakable("千早愛音と愛音と愛音楽", names) == "チハヤアノンとアノンとアイオンガク"
+
+
+def test_signs_in_names_are_taken_as_they_are() -> None:
+    assert (
+        speakable("MyGO!!!!!とA.Bとa+b", {"MyGO!!!!!": "マイゴ", "A.B": "エービー", "a+b": "タス"})
+        == "マイゴとエービーとタス"
+    )
+
+
+def test_what_became_kana_is_not_read_as_a_name_again() -> None:
+    assert speakable("灯", {"灯": "トモリ", "トモリ": "灯"}) == "トモリ"
+
+
+@given(st.text(max_size=60))
+def test_whatever_comes_is_on_one_line_and_says_something_or_nothing(shown: str) -> None:
+    said = speakable(shown, {"愛音": "アノン"})
+    assert said == " ".join(said.split())
+    assert not said or any(char.isalnum() for char in said)
+
+
+SIGNS = "([（［【*_~`#!-+>.…\"'1\n\t 🎉"
+
+
+@pytest.mark.parametrize(
+    "sign", [*SIGNS, "\n ", "**a", "__a", "~~a", "![", "[](", "[a](b", "(a", "*a ", "\n- ", "\n1", "a*"]
+)
+def test_a_hundred_thousand_opening_signs_come_to_an_end(sign: str) -> None:
+    """It would take minutes if a pattern read any stretch again for each of them."""
+    speakable(sign * (100_000 // len(sign)), {"愛音": "アノン"})
+
+
+# The kana that is really spoken
+
+Table = dict[str, str]
+
+
+@pytest.fixture(params=["anon", "tomori"])
+def table(request: pytest.FixtureRequest) -> Table:
+    loaded: Table = yaml.safe_load((PROMPTS / request.param / "pronunciation.yaml").read_text("utf-8"))
+    return loaded
+
+
+def kana(text: str, table: Table) -> str:
+    """Read with the settings of services/vendors/embedded_tts.py."""
+    spoken = pyopenjtalk.g2p(speakable(text, table), kana=True, use_sudachi_kanji_yomi=False, predict_nani=False)
+    assert isinstance(spoken, str)
+    return spoken
+
+
+@pytest.mark.parametrize("name", ["愛音", "爱音", "千早愛音", "千早爱音"])
+@pytest.mark.parametrize("line", ["{}だよ、よろしくね！", "ねえ、{}ちゃん。", "今日は{}の誕生日。", "燈と{}"])
+def test_anon_is_spoken_as_anon(name: str, line: str, table: Table) -> None:
+    assert "アノン" in kana(line.format(name), table)
+
+
+@pytest.mark.parametrize("name", ["燈", "灯", "高松燈", "高松灯"])
+@pytest.mark.parametrize("line", ["{}です。", "ねえ、{}ちゃん。", "{}の歌が好き。", "愛音と{}"])
+def test_tomori_is_spoken_as_tomori(name: str, line: str, table: Table) -> None:
+    assert "トモリ" in kana(line.format(name), table)
+
+
+def test_the_names_need_their_table() -> None:
+    """The day the synthesiser reads them by itself, the table can go."""
+    assert "アノン" not in kana("愛音です", {})
+    assert "トモリ" not in kana("燈です", {})
+
+
+@pytest.mark.parametrize(
+    ("line", "spoken"),
+    [
+        ("電灯をつけるね。", "デントー"),
+        ("灯りをつけるね。", "アカリ"),
+        ("街の灯りがきれい。", "アカリ"),
+        ("懐中電灯を持ってきた。", "カイチューデントー"),
+        ("灯台まで歩こう。", "トーダイ"),
+        ("街灯の下で。", "ガイトー"),
+        ("火を灯す。", "トモス"),
+        ("消灯の時間。", "ショートー"),
+    ],
+)
+def test_ordinary_words_with_the_same_sign_stay_right(line: str, spoken: str, table: Table) -> None:
+    assert spoken in kana(line, table)
+    assert "トモリ" not in kana(line, table)

@@ -1,0 +1,541 @@
+"""A turn from prompt to sound, with a mind and a voice that wait wherever a test wants them to."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count, repeat
+from typing import TypeVar
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversation.events import (
+    SentenceBegun,
+    SentenceTranslated,
+    SpeechChunk,
+    SynthesisStarted,
+    ThinkingEnded,
+    ThinkingStarted,
+    TurnEvent,
+)
+from conversation.timeline import Timeline
+from conversation.turn import Emit, Reply, SpokenSentence, TurnRequest, run_turn
+from services.base import LLM, TTS, Emotion, Line, LLMError, Message, Prompt, Speech, TTSError, Voice
+
+pytestmark = pytest.mark.anyio
+
+PROMPT = Prompt("anon", (Message("user", "你好"),))
+VOICE = Voice("v1", speed=1.1)
+TEN_MS = 320  # bytes at 16 kHz
+STUCK_S = 30  # nothing here takes that long: a test that would hang fails instead
+
+Kind = TypeVar("Kind", bound=TurnEvent)
+Step = str | anyio.Event | Exception
+Piece = bytes | anyio.Event | Exception
+
+
+def line(jp: str, cn: str = "甲", emotion: str = "happy") -> str:
+    return json.dumps({"emotion": emotion, "jp": jp, "cn": cn}, ensure_ascii=False) + "\n"
+
+
+@dataclass
+class Mind:
+    """Says its steps, waits at its events, raises its errors."""
+
+    steps: Iterable[Step]
+    prompts: list[Prompt] = field(default_factory=list)
+    said: int = 0
+    closed: bool = False
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
+        self.prompts.append(prompt)
+        try:
+            for step in self.steps:
+                await anyio.lowlevel.checkpoint()
+                match step:
+                    case anyio.Event():
+                        await step.wait()
+                    case Exception():
+                        raise step
+                    case delta:
+                        self.said += 1
+                        yield delta
+        finally:
+            self.closed = True
+
+
+@dataclass
+class Mouth:
+    """Speaks `pieces(text)`; by default 10 ms of each character's code."""
+
+    pieces: Callable[[str], Iterable[Piece]] = lambda text: [bytes([ord(char) % 256]) * TEN_MS for char in text]
+    opening: tuple[Piece, ...] = ()
+    closing: tuple[Piece, ...] = ()
+    sample_rate_hz: int = 16000
+    voices: list[Voice] = field(default_factory=list)
+    asked: list[tuple[str, Emotion]] = field(default_factory=list)
+    given: int = 0
+    speaking: int = 0
+    exited: bool = False
+    expected: list[Emotion] = field(default_factory=list)
+
+    def expect(self, emotion: Emotion) -> None:
+        self.expected.append(emotion)
+
+    def open_speech(self, voice: Voice) -> AbstractAsyncContextManager[Speech]:
+        return self._open(voice)
+
+    @asynccontextmanager
+    async def _open(self, voice: Voice) -> AsyncIterator[Speech]:
+        self.voices.append(voice)
+        await self._go_through(self.opening)
+        try:
+            yield self
+        finally:
+            self.exited = True
+        await self._go_through(self.closing)
+
+    async def _go_through(self, steps: Iterable[Piece]) -> None:
+        for step in steps:
+            match step:
+                case anyio.Event():
+                    await step.wait()
+                case Exception():
+                    raise step
+
+    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+        self.asked.append((text, emotion))
+        self.speaking += 1
+        try:
+            for piece in self.pieces(text):
+                await anyio.lowlevel.checkpoint()
+                if isinstance(piece, bytes):
+                    self.given += 1
+                    yield piece
+                else:
+                    await self._go_through([piece])
+        finally:
+            self.speaking -= 1
+
+
+@dataclass
+class Ear:
+    """Emit: keeps what it is given; `hold` keeps events of a kind waiting, `fail` raises at them."""
+
+    hold: Mapping[type[TurnEvent], anyio.Event] = field(default_factory=dict)
+    fail: Mapping[type[TurnEvent], Exception] = field(default_factory=dict)
+    begun: list[TurnEvent] = field(default_factory=list)
+    events: list[TurnEvent] = field(default_factory=list)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    async def __call__(self, event: TurnEvent) -> None:
+        self._note(self.begun, event)
+        await anyio.lowlevel.checkpoint()
+        if type(event) in self.fail:
+            raise self.fail[type(event)]
+        if type(event) in self.hold:
+            await self.hold[type(event)].wait()
+        self._note(self.events, event)
+
+    def _note(self, where: list[TurnEvent], event: TurnEvent) -> None:
+        where.append(event)
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def until(self, kind: type[TurnEvent]) -> None:
+        """Wait until an event of this kind has at least begun to be told."""
+        while not any(isinstance(event, kind) for event in self.begun):
+            await self._changed.wait()
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def pcm(self) -> bytes:
+        return b"".join(chunk.pcm for chunk in self.of(SpeechChunk))
+
+
+async def run(
+    mind: LLM, mouth: TTS, ear: Emit, reply: Reply | None = None, timeline: Timeline | None = None, chunk_ms: int = 80
+) -> Reply:
+    reply = reply or Reply()
+    request = TurnRequest(PROMPT, VOICE, {"愛音": "アノン"}, chunk_ms)
+    with anyio.fail_after(STUCK_S):
+        await run_turn(request, mind, mouth, ear, reply=reply, timeline=timeline or Timeline(anyio.current_time()))
+    return reply
+
+
+# The order of things
+
+
+async def test_a_turn_tells_everything_in_order() -> None:
+    mind, mouth, ear = Mind([line("うん。", "嗯。", "happy")]), Mouth(), Ear()
+    reply = await run(mind, mouth, ear)
+    assert reply == Reply([*reply.sentences], audio_sent=True)
+    assert reply.lines() == reply.lines_begun() == [Line("うん。", "嗯。", "happy")]
+    assert ear.events[0] == ThinkingStarted()
+    assert len(ear.of(ThinkingEnded)) == 1
+    assert [event for event in ear.events if not isinstance(event, ThinkingStarted | ThinkingEnded | SpeechChunk)] == [
+        SynthesisStarted("うん。", "happy"),
+        SentenceBegun(0, "うん。", "嗯。", "happy", 0),
+    ]
+    assert isinstance(ear.events[-1], SpeechChunk)
+    assert ear.pcm() == b"".join(mouth_bytes("うん。"))
+    assert (mind.prompts, mouth.voices) == ([PROMPT], [VOICE])
+    assert mind.closed and mouth.exited and not mouth.speaking
+
+
+def mouth_bytes(text: str) -> list[bytes]:
+    return [piece for piece in Mouth().pieces(text) if isinstance(piece, bytes)]
+
+
+async def test_the_voice_starts_while_the_translation_is_still_being_written() -> None:
+    written = anyio.Event()
+    mind = Mind(['{"emotion": "happy", "jp": "うん。"', written, ', "cn": "嗯。"}'])
+    ear, reply = Ear(), Reply()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, Mouth(), ear, reply)
+        await ear.until(SpeechChunk)
+        assert ear.of(SentenceBegun) == [SentenceBegun(0, "うん。", None, "happy", 0)]
+        assert reply.lines_begun() == [Line("うん。", "うん。", "happy")]
+        written.set()
+    assert ear.of(SentenceTranslated) == [SentenceTranslated(0, "うん。", "嗯。", "happy", 0)]
+    assert reply.lines() == [Line("うん。", "嗯。", "happy")]
+
+
+async def test_a_sentence_that_begins_with_its_translation_gets_no_second_one() -> None:
+    spoken = anyio.Event()
+    mind, ear = Mind(list(line("うん。", "嗯。"))), Ear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, Mouth(lambda text: [spoken, b"ab"]), ear)
+        await ear.until(ThinkingEnded)
+        spoken.set()
+    assert ear.of(SentenceBegun) == [SentenceBegun(0, "うん。", "嗯。", "happy", 0)]
+    assert ear.of(SentenceTranslated) == []
+
+
+async def test_a_translation_that_comes_while_the_sentence_is_being_announced_follows_it_once() -> None:
+    written, announced = anyio.Event(), anyio.Event()
+    mind = Mind(['{"emotion": "happy", "jp": "うん。"', written, ', "cn": "嗯。"}'])
+    ear = Ear(hold={SentenceBegun: announced})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, Mouth(), ear)
+        await ear.until(SentenceBegun)
+        written.set()
+        await ear.until(ThinkingEnded)
+        announced.set()
+    told = [event for event in ear.events if not isinstance(event, ThinkingStarted | ThinkingEnded | SynthesisStarted)]
+    assert told[:2] == [
+        SentenceBegun(0, "うん。", None, "happy", 0),
+        SentenceTranslated(0, "うん。", "嗯。", "happy", 0),
+    ]
+    assert len(ear.of(SentenceTranslated)) == 1
+
+
+async def test_the_next_sentence_is_synthesised_while_one_is_delivered_and_no_other() -> None:
+    sent = anyio.Event()
+    mind, mouth = Mind([line("一。"), line("二。"), line("三。"), line("四。")]), Mouth()
+    ear = Ear(hold={SpeechChunk: sent})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, ear)
+        await ear.until(SpeechChunk)
+        await anyio.wait_all_tasks_blocked()
+        assert [text for text, _ in mouth.asked] == ["一。", "二。"]
+        sent.set()
+    assert [text for text, _ in mouth.asked] == ["一。", "二。", "三。", "四。"]
+
+
+async def test_audio_leaves_in_order_though_a_later_sentence_is_ready_first() -> None:
+    first = anyio.Event()
+    mind = Mind([line("一。"), line("二。")])
+    mouth = Mouth(lambda text: [first, b"11"] if text == "一。" else [b"22"])
+    ear = Ear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, ear)
+        await anyio.wait_all_tasks_blocked()
+        assert mouth.given == 1
+        assert ear.of(SentenceBegun) == []
+        first.set()
+    assert ear.of(SpeechChunk) == [SpeechChunk(0, b"11"), SpeechChunk(1, b"22")]
+
+
+async def test_each_sentence_begins_at_the_length_of_all_audio_before_it() -> None:
+    lengths = {"一。": 25 * TEN_MS, "二。": 0, "三。": TEN_MS // 2 + 2, "四。": 2}
+    mind = Mind([line(text) for text in lengths])
+    ear = Ear()
+    await run(mind, Mouth(lambda text: [b"\x01" * lengths[text]]), ear)
+    assert [begun.start_ms for begun in ear.of(SentenceBegun)] == [0, 250, 250, 255]
+
+
+async def test_a_sentence_with_nothing_to_say_comes_in_its_turn_without_audio() -> None:
+    mind, mouth, ear = Mind([line("一。"), line("（笑）", "（笑）"), line("二。")]), Mouth(), Ear()
+    await run(mind, mouth, ear)
+    assert [text for text, _ in mouth.asked] == ["一。", "二。"]
+    assert [event.text for event in ear.of(SynthesisStarted)] == ["一。", "二。"]
+    heard = [event for event in ear.events if isinstance(event, SentenceBegun | SpeechChunk)]
+    assert [event.index for event in heard if isinstance(event, SentenceBegun)] == [0, 1, 2]
+    assert [event.index for event in heard] == sorted(event.index for event in heard)
+    assert not any(isinstance(event, SpeechChunk) and event.index == 1 for event in heard)
+
+
+async def test_the_voice_is_given_kana_and_the_caller_what_is_shown() -> None:
+    mouth, ear = Mouth(), Ear()
+    await run(Mind([line("**愛音**だよ（笑）", emotion="sad")]), mouth, ear)
+    assert mouth.asked == [("アノンだよ", "sad")]
+    assert ear.of(SynthesisStarted) == [SynthesisStarted("**愛音**だよ（笑）", "sad")]
+    assert ear.of(SentenceBegun)[0].jp == "**愛音**だよ（笑）"
+
+
+async def test_the_marks_of_a_turn() -> None:
+    timeline = Timeline(anyio.current_time())
+    await run(Mind([line("一。")]), Mouth(), Ear(), timeline=timeline)
+    assert list(timeline.timings_ms()) == ["first_token", "first_sentence", "first_audio", "audio_end"]
+    silent = Timeline(anyio.current_time())
+    await run(Mind([line("一。")]), Mouth(lambda text: []), Ear(), timeline=silent)
+    assert list(silent.timings_ms()) == ["first_token", "first_sentence"]
+
+
+# Chunks
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 700), max_size=6), min_size=1, max_size=3), st.sampled_from([10, 20, 80]))
+def test_chunks_are_whole_samples_never_empty_and_never_too_long(sizes: list[list[int]], chunk_ms: int) -> None:
+    bytes_of = iter(repeat(range(256)))
+    pieces = {
+        f"{'一二三'[index]}。": [bytes((list(next(bytes_of)) * 3)[:size]) for size in of_one]
+        for index, of_one in enumerate(sizes)
+    }
+    ear = Ear()
+
+    async def turn() -> None:
+        await run(Mind([line(text) for text in pieces]), Mouth(lambda text: pieces[text]), ear, chunk_ms=chunk_ms)
+
+    anyio.run(turn)
+    for index, spoken in enumerate(map(b"".join, pieces.values())):
+        chunks = [chunk.pcm for chunk in ear.of(SpeechChunk) if chunk.index == index]
+        assert all(0 < len(chunk) <= chunk_ms * TEN_MS // 10 and not len(chunk) % 2 for chunk in chunks)
+        assert b"".join(chunks) == spoken[: len(spoken) // 2 * 2]
+
+
+# A voice that fails
+
+ONE = TTSError("This sentence cannot be spoken", one_sentence=True)
+ALL = TTSError("The voice is gone")
+
+
+async def test_without_a_voice_the_text_goes_on() -> None:
+    mouth, ear = Mouth(opening=(ALL,)), Ear()
+    reply = await run(Mind([line("一。"), line("二。")]), mouth, ear)
+    assert reply.audio_error is ALL
+    assert [begun.jp for begun in ear.of(SentenceBegun)] == ["一。", "二。"]
+    assert not reply.audio_sent and not ear.of(SpeechChunk) and not ear.of(SynthesisStarted)
+
+
+async def test_a_voice_that_does_not_open_is_waited_for_only_once_the_text_is_there() -> None:
+    opened = anyio.Event()
+    mouth, ear = Mouth(opening=(opened, ALL)), Ear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, Mind([line("一。")]), mouth, ear)
+        await ear.until(ThinkingEnded)
+        opened.set()
+    assert [begun.jp for begun in ear.of(SentenceBegun)] == ["一。"]
+
+
+@pytest.mark.parametrize("before", [[], [b"abcd"]])
+async def test_after_a_fault_of_one_sentence_the_next_is_spoken(before: list[Piece]) -> None:
+    mouth = Mouth(lambda text: [*before, ONE] if text == "一。" else [b"22"])
+    ear = Ear()
+    reply = await run(Mind([line("一。"), line("二。")]), mouth, ear)
+    assert reply.audio_error is ONE
+    assert [text for text, _ in mouth.asked] == ["一。", "二。"]
+    assert [begun.jp for begun in ear.of(SentenceBegun)] == ["一。", "二。"]
+    assert ear.pcm() == b"".join(piece for piece in before if isinstance(piece, bytes)) + b"22"
+
+
+async def test_after_a_fault_of_the_voice_no_other_sentence_is_spoken() -> None:
+    """The second may have been asked for already; the third never is."""
+    mouth, ear = Mouth(lambda text: [ALL] if text == "一。" else [b"22"]), Ear()
+    reply = await run(Mind([line("一。"), line("二。"), line("三。")]), mouth, ear)
+    assert reply.audio_error is ALL
+    assert "三。" not in [text for text, _ in mouth.asked]
+    assert [begun.jp for begun in ear.of(SentenceBegun)] == ["一。", "二。", "三。"]
+
+
+@pytest.mark.parametrize(("first", "second", "told"), [(ONE, ALL, ALL), (ALL, ONE, ALL), (ALL, TTSError("x"), ALL)])
+async def test_the_fault_that_ended_the_voice_is_told(first: TTSError, second: TTSError, told: TTSError) -> None:
+    second_asked = anyio.Event()
+
+    def pieces(text: str) -> Iterable[Piece]:
+        if text == "一。":
+            return [second_asked, first]
+        second_asked.set()
+        return [b"", second]
+
+    reply = await run(Mind([line("一。"), line("二。")]), Mouth(pieces), Ear())
+    assert reply.audio_error is told
+
+
+async def test_a_voice_that_fails_at_hanging_up_has_spoken_all_the_same() -> None:
+    mouth, ear = Mouth(closing=(ALL,)), Ear()
+    reply = await run(Mind([line("一。"), line("二。")]), mouth, ear)
+    assert reply.audio_error is ALL
+    assert ear.pcm() == b"".join(mouth_bytes("一。二。"))
+
+
+# A mind that fails
+
+LOST = LLMError("The model broke off")
+
+
+@pytest.mark.parametrize("steps", [[LOST], ['{"emotion": "happy", "jp": "う', LOST], ["うん。", LOST]])
+async def test_a_mind_that_fails_before_its_first_sentence_raises_as_itself(steps: list[Step]) -> None:
+    mind, mouth, ear, reply = Mind(steps), Mouth(), Ear(), Reply()
+    with pytest.raises(LLMError) as raised:
+        await run(mind, mouth, ear, reply)
+    assert raised.value is LOST
+    assert reply == Reply()
+    assert mind.closed
+    assert mouth.exited or not mouth.voices
+    assert not ear.of(SentenceBegun)
+
+
+async def test_a_mind_that_fails_later_leaves_what_was_whole() -> None:
+    ear = Ear()
+    reply = await run(Mind([line("一。", "甲"), '{"emotion": "sad", "jp": "二', LOST]), Mouth(), ear)
+    assert reply.incomplete is LOST
+    assert reply.lines() == [Line("一。", "甲", "happy")]
+    assert ear.pcm() == b"".join(mouth_bytes("一。"))
+    assert len(ear.of(ThinkingEnded)) == 1
+
+
+async def test_a_translation_that_never_comes_is_told_as_the_words_themselves() -> None:
+    broken = anyio.Event()
+    mind, ear = Mind([line("一。", "甲"), '{"emotion": "sad", "jp": "二。", "cn": "乙', broken, LOST]), Ear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, Mouth(), ear)
+        await anyio.wait_all_tasks_blocked()
+        broken.set()
+    assert ear.of(SentenceBegun)[1] == SentenceBegun(1, "二。", None, "sad", 20)
+    assert ear.of(SentenceTranslated)[-1] == SentenceTranslated(1, "二。", "二。", "sad", 20)
+
+
+@pytest.mark.parametrize("text", ["", " ", "{}", '{"emotion": "happy"}', "```json\n```"])
+async def test_an_answer_without_a_word_is_an_error(text: str) -> None:
+    mouth, ear = Mouth(), Ear()
+    with pytest.raises(LLMError):
+        await run(Mind([text]), mouth, ear)
+    assert [type(event) for event in ear.events] == [ThinkingStarted, ThinkingEnded]
+    assert mouth.exited and not mouth.asked
+
+
+async def test_a_reply_without_end_is_cut_and_the_mind_is_closed() -> None:
+    mind, ear = Mind(line(f"{number}。") for number in count(1)), Ear()
+    reply = await run(mind, Mouth(), ear)
+    assert reply.incomplete == "too_long"
+    assert len(reply.lines()) == len(ear.of(SentenceBegun)) == 40
+    assert mind.closed
+    assert mind.said == 41
+
+
+async def test_forty_one_sentences_of_plain_text_are_cut() -> None:
+    reply = await run(Mind(["うん。" * 41]), Mouth(), Ear())
+    assert reply.incomplete == "too_long"
+    assert len(reply.lines()) == 40
+
+
+# A caller that is slow
+
+
+async def test_a_slow_caller_holds_back_the_voice_but_not_the_mind() -> None:
+    sent = anyio.Event()
+    mind = Mind([line(f"{number}。") for number in range(40)])
+    mouth = Mouth(lambda text: [b"ab"] * 250)
+    ear = Ear(hold={SpeechChunk: sent})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, ear)
+        await ear.until(SpeechChunk)
+        await anyio.wait_all_tasks_blocked()
+        assert mind.closed
+        assert len(ear.of(ThinkingEnded)) == 1
+        assert len(mouth.asked) == 2
+        assert mouth.given <= 4 * 64
+        sent.set()
+    assert mouth.given == 40 * 250
+    assert len(ear.pcm()) == 40 * 500
+
+
+async def test_a_caller_slow_at_translations_does_not_hold_back_the_mind() -> None:
+    told, rest = anyio.Event(), anyio.Event()
+    parts: list[Step] = [
+        '{"emotion": "sad", "jp": "一。"',
+        rest,
+        ', "cn": "甲"}',
+        *(line(f"{number}。") for number in range(39)),
+    ]
+    mind, ear = Mind(parts), Ear(hold={SentenceTranslated: told})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, Mouth(), ear)
+        await ear.until(SentenceBegun)
+        await anyio.wait_all_tasks_blocked()
+        rest.set()
+        await ear.until(SentenceTranslated)
+        await anyio.wait_all_tasks_blocked()
+        assert mind.closed
+        assert not ear.of(SentenceTranslated)
+        told.set()
+    assert ear.of(SentenceTranslated)[0] == SentenceTranslated(0, "一。", "甲", "sad", 0)
+
+
+# A caller that is gone
+
+
+class Gone(Exception):
+    """The caller hung up."""
+
+
+@pytest.mark.parametrize(
+    "kind", [ThinkingStarted, ThinkingEnded, SynthesisStarted, SentenceBegun, SentenceTranslated, SpeechChunk]
+)
+@pytest.mark.parametrize("gone", [Gone(), anyio.BrokenResourceError()])
+async def test_whatever_emit_raises_ends_the_turn_and_comes_out_as_itself(
+    kind: type[TurnEvent], gone: Exception
+) -> None:
+    written = anyio.Event()
+    steps: list[Step] = ['{"emotion": "happy", "jp": "一。"', written, ', "cn": "甲"}', line("二。"), line("三。")]
+    mind, mouth, ear = Mind(steps), Mouth(lambda text: [b"ab"] * 200), Ear(fail={kind: gone})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(set_after, ear, SentenceBegun, written)
+        with pytest.raises(type(gone)) as raised:
+            await run(mind, mouth, ear)
+        tasks.cancel_scope.cancel()
+    assert raised.value is gone
+    assert mind.closed or not mind.prompts
+    assert mouth.exited or not mouth.voices
+    assert not mouth.speaking
+
+
+async def set_after(ear: Ear, kind: type[TurnEvent], event: anyio.Event) -> None:
+    await ear.until(kind)
+    event.set()
+
+
+async def test_a_defect_of_a_voice_is_not_swallowed() -> None:
+    defect = ZeroDivisionError()
+    mind = Mind([line("一。"), line("二。")])
+    with pytest.raises(ZeroDivisionError) as raised:
+        await run(mind, Mouth(lambda text: [defect]), Ear())
+    assert raised.value is defect
+    assert mind.closed
+
+
+# What a reply tells
+
+
+def test_a_sentence_without_translation_stands_for_itself() -> None:
+    heard = SpokenSentence(0, "一。", "sad", None, begun=True)
+    reply = Reply([heard, SpokenSentence(1, "二。", "auto", "")])
+    assert reply.lines() == [Line("一。", "一。", "sad"), Line("二。", "", "auto")]
+    assert reply.lines_begun() == [Line("一。", "一。", "sad")]
