@@ -10,25 +10,9 @@ never becomes an empty reply. What is accepted besides: the columns `responses_c
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from conversation import reply_words as words
 from conversation.loose_json import LooseJsonScanner, Mark, More, Outside, Token, Word
 from conversation.reply_text import join_sentences
-from conversation.reply_words import (
-    clean,
-    emotion_of,
-    field_name,
-    has_word,
-    is_column,
-    is_contract_key,
-    is_contract_word,
-    is_cut_word,
-    looks_like_fields,
-    looks_like_json,
-    plain_sentences,
-    split_key,
-    unescaped,
-    without_fences,
-    without_names,
-)
 from services.base import Emotion
 
 MAX_SENTENCES = 40
@@ -105,17 +89,17 @@ class ReplyParser:
         raw = "".join(self._raw)
         if not self._said.count and '\\"' in raw:  # JSON quoted in a string
             self._loose.clear()
-            self._read(self._scanner.feed(unescaped(raw)))
+            self._read(self._scanner.feed(words.unescaped(raw)))
             self._read_rest()
         if not self._said.count:
-            self._said.say_plain("".join(self._loose), like_json=looks_like_json(raw))
+            self._said.say_plain("".join(self._loose), like_json=words.looks_like_json(raw))
         if not self._said.count:
-            self._said.say_plain(without_names(raw), like_json=True)
+            self._said.say_plain(words.without_names(raw), like_json=True)
 
     def _read_rest(self) -> None:
         tokens = self._scanner.close()
         match tokens:
-            case [Word(text), *_] if self._objects and self._objects[-1].awaits_key() and is_cut_word(text):
+            case [Word(text), *_] if self._objects and self._objects[-1].awaits_key() and words.is_cut_word(text):
                 del tokens[0]
         self._read(tokens)
         self._next_object()
@@ -158,9 +142,9 @@ class ReplyParser:
         """Before an opening brace or the end: fields whose brace is missing or came too early, or prose."""
         between = "".join(self._between)
         self._between.clear()
-        if looks_like_fields(between) or (self._held and self._held.awaits_value()):
+        if words.looks_like_fields(between) or (self._held and self._held.awaits_value()):
             scanner = LooseJsonScanner(inside=True)
-            self._read(scanner.feed(without_fences(between)))
+            self._read(scanner.feed(words.without_fences(between)))
             self._read(scanner.close())
         else:
             self._loose.append(between)
@@ -202,7 +186,7 @@ class _Sentences:
         early: list[str] = []
         for spoken, shown, label in zip_longest(jp if any(jp) else cn, cn if any(cn) else jp, labels, fillvalue=""):
             if spoken:
-                rows.append((spoken, [*early, shown], emotion_of(label)))
+                rows.append((spoken, [*early, shown], words.emotion_of(label)))
                 early.clear()
             else:
                 (rows[-1][1] if rows else early).append(shown)
@@ -211,7 +195,7 @@ class _Sentences:
 
     def say_plain(self, text: str, *, like_json: bool) -> None:
         """Plain text, or the words that are left of JSON without a field of ours."""
-        for sentence in plain_sentences(text, like_json=like_json):
+        for sentence in words.plain_sentences(text, like_json=like_json):
             self.say(sentence, sentence, "auto")
 
 
@@ -228,7 +212,7 @@ class _Fields:
 
     def add(self, name: str, text: str, *, to_last: bool) -> None:
         """One more text of a field. Empty ones keep their place in a column."""
-        blank = not clean(text)
+        blank = not words.clean(text)
         if to_last and self.texts[name]:
             self.texts[name][-1] += text
         elif not blank or self.columns:
@@ -246,10 +230,10 @@ class _Fields:
         return join_sentences(self.column(name))
 
     def column(self, name: str) -> list[str]:
-        return [clean(text) for text in self.texts.get(name, ())]
+        return [words.clean(text) for text in self.texts.get(name, ())]
 
     def emotion(self) -> Emotion:
-        return emotion_of(next(iter(self.texts.get("emotion", ())), ""))
+        return words.emotion_of(next(iter(self.texts.get("emotion", ())), ""))
 
     def emotion_ahead(self) -> Emotion | None:
         return self.emotion() if "emotion" in self.filled and self.index is None and not self.columns else None
@@ -340,10 +324,10 @@ class _Object:
                 self._go_on(text)
 
     def _read_word(self, text: str) -> None:
-        if is_contract_key(text):
+        if words.is_contract_key(text):
             self._drop_pending()
             self._begin_field(text)
-        elif self._key is None or (self.awaits_key() and field_name(text)):
+        elif self._key is None or (self.awaits_key() and words.field_name(text)):
             self._drop_pending()  # a key, also where the comma before it is missing
             self._key, self._pending = None, text
         else:
@@ -352,7 +336,7 @@ class _Object:
     def _begin_field(self, name: str) -> None:
         """The same field again: an object whose brackets were forgotten."""
         self._pending = None
-        key = field_name(name) or ""
+        key = words.field_name(name) or ""
         if key in self.fields.filled:
             self.end()
         self._given = False
@@ -360,14 +344,14 @@ class _Object:
             self._key = self._last = key
             self._list_depth = 0
             self.fields.texts.setdefault(key, [])
-            self.fields.columns = self.fields.columns or is_column(name)
+            self.fields.columns = self.fields.columns or words.is_column(name)
         else:
             self._key = self._last if self._braces else ""
 
     def _drop_pending(self) -> None:
         """A word that was no key: it goes on with the last text, unless it is one of the contract's own."""
         text, self._pending = (self._pending or "").strip(), None
-        if not has_word(text) or is_contract_word(text):
+        if not words.has_word(text) or words.is_contract_word(text):
             return
         if self._last not in _LOOSE_COMMA:
             self._loose.append(text + "\n")
@@ -383,15 +367,15 @@ class _Object:
         if not self._key:
             self._loose.append(text + "\n")
         elif self._key == "jp" and self.fields.index is not None:  # it is spoken already: one sentence more
-            self._said.say(clean(text), "", self.fields.emotion())
+            self._said.say(words.clean(text), "", self.fields.emotion())
         else:
             self.fields.add(self._key, text, to_last=self._list_depth > 1)
             self._announce()
 
     def _go_on(self, text: str) -> None:
         """A value went on after its closing quotation mark, perhaps up to a key whose quotation mark is missing."""
-        text, key = split_key(text)
-        if has_word(text):
+        text, key = words.split_key(text)
+        if words.has_word(text):
             if self._pending is not None:
                 self._pending += text
             elif self._key and not (self._key == "jp" and self.fields.index is not None):

@@ -22,7 +22,7 @@ _HALF_CHARACTERS = re.compile(r"[\ud800-\udfff]+")  # no encoding can carry them
 _FENCE = re.compile(r"```[A-Za-z]*")
 _SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…]*[」』”’）)\]】\"']*")
 _SYNTAX = str.maketrans("", "", '{}[]"`“”\\')
-_LEADING_MARKS = re.compile(r"\A[,:]+(?:\s+|\Z)")
+_LEADING_MARKS = re.compile(r"\A(?:[,:]+(?:\s+|\Z))+")
 _ANY_KEY = re.compile(r"[\"'“]?[A-Za-z_]{1,40}[\"'”]?\s{0,8}[:：]")
 _NAME = re.compile(r"[A-Za-z_]+")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -84,14 +84,14 @@ def emotion_of(label: str) -> Emotion:
 
 def clean(text: str) -> str:
     """A text as it is shown: on one line, without field names, and brackets and quotes only where they pair."""
-    text = _SPACES.sub(" ", _HALF_CHARACTERS.sub("", text))
-    text = _QUOTED_FIELD.sub(" ", text)
+    text = _QUOTED_FIELD.sub(" ", _HALF_CHARACTERS.sub("", text))
     for opening, closing in ("{}", "[]", "“”"):
         if not _pairs(text, opening, closing):
             text = text.replace(opening, "").replace(closing, "")
     if text.count('"') % 2:
         text = text.replace('"', "")
-    return _LEADING_MARKS.sub("", text.replace("[]", "").replace("{}", "").lstrip()).rstrip(" ,")
+    text = _SPACES.sub(" ", text.replace("[]", "").replace("{}", "")).strip()
+    return _LEADING_MARKS.sub("", text).rstrip(" ,")
 
 
 def _pairs(text: str, opening: str, closing: str) -> bool:

@@ -13,8 +13,8 @@ def single_error() -> Iterator[None]:
         yield
     except BaseExceptionGroup as group:
         errors = list(_flat(group))
-        story = [error for error in errors if not isinstance(error, anyio.BrokenResourceError)]
-        raise (story or errors)[0] from None
+        told = [error for error in errors if not isinstance(error, anyio.BrokenResourceError)] or errors
+        raise told[0] from told[0].__cause__
 
 
 def _flat(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

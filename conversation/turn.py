@@ -137,7 +137,7 @@ class _Turn:
                 self.reply.incomplete = "too_long"
             for sentence in self.reply.sentences:  # one that was cut short gets none any more
                 if sentence.cn is None:
-                    self._translate(sentence, sentence.line.cn)
+                    await self._take(TranslationReady(sentence.index, sentence.line.cn), out)
             await self.emit(ThinkingEnded(anyio.current_time() - began))
 
     async def _read(
@@ -161,18 +161,16 @@ class _Turn:
                 self.reply.sentences.append(sentence)
                 await out.send(sentence)
             case TranslationReady(index, cn):
-                self._translate(self.reply.sentences[index], cn)
+                sentence = self.reply.sentences[index]
+                sentence.cn = cn
+                if sentence.begun:
+                    self.to_tell.send_nowait(sentence)
 
     def _expect(self, emotion: Emotion | None) -> None:
         """Tell the voice early: `emotion` is written before `jp`, and a vendor may need a connection for each."""
         if emotion is not None and emotion != self.emotion_ahead and self.speech is not None:
             self.speech.expect(emotion)
         self.emotion_ahead = emotion
-
-    def _translate(self, sentence: SpokenSentence, cn: str) -> None:
-        sentence.cn = cn
-        if sentence.begun:
-            self.to_tell.send_nowait(sentence)
 
     async def tell_translations(self, translated: MemoryObjectReceiveStream[SpokenSentence]) -> None:
         async with translated:

@@ -8,14 +8,16 @@ from typing import Any
 
 import structlog
 
+from server.log_writer import LogWriter
+
 _SECRET_NAME = re.compile(r"(token|key|secret|password|credential|authorization|cookie)s?$", re.IGNORECASE)
 _SHORT_HASH = re.compile(r"[0-9a-f]{8}")
 _BEARER = re.compile(r"\b(bearer\s+)[^\s'\",]+", re.IGNORECASE)
 _QUERY = re.compile(r"\?\S*")
 
 
-def configure_logs(level: str) -> None:
-    """Once, at start. Nothing of what people say is logged; a token appears as the first 8 digits of its hash."""
+def configure_logs(level: str, writer: LogWriter) -> None:
+    """At start. Nothing of what people say is logged; a token appears as the first 8 digits of its hash."""
     number = logging.getLevelNamesMapping()[level.upper()]
     at_terminal = sys.stderr.isatty()
     # Its usual tracebacks show the local variables, and with them what people say and their tokens.
@@ -31,13 +33,20 @@ def configure_logs(level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(writer),
         cache_logger_on_first_use=False,
     )
     for name in ("uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         if not any(isinstance(known, _UvicornFilter) for known in logger.filters):
             logger.addFilter(_UvicornFilter())
+
+
+class _Lines:
+    """What structlog calls a logger: it is handed each event as a finished line."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self.msg = self.debug = self.info = self.warning = self.error = self.critical = writer.write
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

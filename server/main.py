@@ -14,6 +14,7 @@ from server.backend import Backend, open_backend
 from server.config import Config, ConfigError, Settings, load
 from server.http_routes import NAME, VERSION, http_routes
 from server.listener import listen
+from server.log_writer import LogWriter
 from server.logs import configure_logs
 from server.websocket_endpoint import serve
 
@@ -53,20 +54,29 @@ class Application:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        writer = LogWriter(sys.stderr)
         try:
-            configure_logs("info")
-            settings = self._settings or load()
-            configure_logs(settings.config.log.level)
-            async with open_backend(settings) as self._backend, anyio.create_task_group() as tasks:
-                self._routes = _routes(self._backend)
-                tasks.start_soon(self._backend.connections.end_idle)
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-                tasks.cancel_scope.cancel()
+            async with open_backend(self._settings or _load(writer)) as self._backend:
+                async with anyio.create_task_group() as tasks:
+                    self._routes = _routes(self._backend)
+                    tasks.start_soon(self._backend.connections.end_idle)
+                    await send({"type": "lifespan.startup.complete"})
+                    await receive()
+                    tasks.cancel_scope.cancel()
         except ConfigError as refusal:
             await send({"type": "lifespan.startup.failed", "message": str(refusal)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
+        finally:
+            writer.flush()
+
+
+def _load(writer: LogWriter) -> Settings:
+    """The settings; logs are as they say from here on."""
+    configure_logs("info", writer)
+    settings = load()
+    configure_logs(settings.config.log.level, writer)
+    return settings
 
 
 def _routes(backend: Backend) -> FastAPI:
@@ -89,14 +99,16 @@ def _say_where(config: Config, port: int) -> None:
 
 def main() -> int:
     """Serve until a signal. Exit status 0 after a clean end, 2 where the settings cannot be used."""
+    writer = LogWriter(sys.stderr)
     try:
-        settings = load()
-        configure_logs(settings.config.log.level)
+        settings = _load(writer)
         app = Application(settings)
         listen(app, settings.config, app.drain, partial(_say_where, settings.config))
     except ConfigError as refusal:
         print(refusal, file=sys.stderr)
         return 2
+    finally:
+        writer.flush()
     return 0
 
 

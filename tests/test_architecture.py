@@ -315,7 +315,6 @@ REASON = re.compile(r"\b(because|hence|for each)\b")
 LARGER = {
     "client/test_client.py: Chat",
     "server/wire.py",
-    "services/vendors/minimax_tts.py",
     "conversation/loose_json.py: LooseJsonScanner",
     "conversation/reply_parser.py: _Object",
 }

@@ -222,6 +222,7 @@ def test_twice_the_hostile_text_takes_twice_the_steps(before: str, sign: str) ->
     assert twice <= 2 * once + 200  # at most 64 brackets are closed at the end of either
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ['{"', "[", "` ", '\\"'])
 def test_a_megabyte_of_hostile_text_is_read_to_its_end(sign: str) -> None:
     """It would take hours if any stretch were read twice for each of its signs."""

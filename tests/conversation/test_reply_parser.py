@@ -69,6 +69,21 @@ def test_a_list_of_jp_starts_the_voice_at_its_end() -> None:
     assert parser.feed("]") == [SentenceReady(0, "あいう", "happy", None)]
 
 
+def test_the_emotion_is_known_while_its_words_are_still_being_written() -> None:
+    parser = ReplyParser()
+    assert parser.emotion_ahead is None
+    parser.feed('{"emotion": "happy')
+    assert parser.emotion_ahead is None
+    parser.feed('"')
+    assert parser.emotion_ahead == "happy"
+    parser.feed(', "jp": "あ"')
+    assert parser.emotion_ahead is None
+    parser.feed(', "cn": "甲"}')
+    assert parser.emotion_ahead is None
+    parser.feed('{"responses_emotion_labels": ["sad"')
+    assert parser.emotion_ahead is None
+
+
 def test_an_emotion_after_jp_is_waited_for_until_the_object_ends() -> None:
     parser = ReplyParser()
     assert parser.feed('{"jp": "あいう。", "cn": "甲乙", "emotion": "sad"') == []

@@ -288,6 +288,45 @@ async def test_the_voice_is_given_kana_and_the_caller_what_is_shown() -> None:
     assert ear.of(SentenceBegun)[0].jp == "**愛音**だよ（笑）"
 
 
+async def test_the_voice_is_told_each_emotion_before_its_words_are_written() -> None:
+    written = [anyio.Event(), anyio.Event(), anyio.Event()]
+    mind = Mind(
+        ['{"emotion": "sad', '"', written[0], ', "jp": "一。"', written[1], ', "cn": "甲"}', '{"emotion": "sad"']
+    )
+    mind.steps = [*mind.steps, written[2], ', "jp": "二。", "cn": "乙"}', line("三。", emotion="happy")]
+    mouth = Mouth()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, Ear())
+        for number, expected in enumerate([["sad"], ["sad"], ["sad", "sad"]]):
+            await anyio.wait_all_tasks_blocked()
+            assert mouth.expected == expected
+            written[number].set()
+    assert mouth.asked == [("一。", "sad"), ("二。", "sad"), ("三。", "happy")]
+
+
+async def test_a_voice_that_opens_late_is_told_the_emotion_then() -> None:
+    opened, written = anyio.Event(), anyio.Event()
+    mind, mouth = Mind(['{"emotion": "sad"', written, ', "jp": "一。", "cn": "甲"}']), Mouth(opening=(opened,))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, Ear())
+        await anyio.wait_all_tasks_blocked()
+        assert mouth.expected == []
+        opened.set()
+        await anyio.wait_all_tasks_blocked()
+        assert mouth.expected == ["sad"]
+        written.set()
+
+
+async def test_a_voice_that_did_not_open_is_told_nothing_more() -> None:
+    written = anyio.Event()
+    mind, mouth = Mind([line("一。"), written, '{"emotion": "sad"', ', "jp": "二。"}']), Mouth(opening=(ALL,))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, Ear())
+        await anyio.wait_all_tasks_blocked()
+        written.set()
+    assert mouth.expected == []
+
+
 async def test_the_marks_of_a_turn() -> None:
     timeline = Timeline(anyio.current_time())
     await run(Mind([line("一。")]), Mouth(), Ear(), timeline=timeline)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.auth import Authenticator
+from server.log_writer import LogWriter
 from server.logs import configure_logs, redact
 
 CANARY = "canary-0c0ffee0-in-a-coal-mine"
@@ -35,7 +36,12 @@ def _as_it_was() -> Iterator[None]:
 class Written(io.StringIO):
     """Standard error of a process that is no terminal."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.writer = LogWriter(self)
+
     def lines(self) -> list[str]:
+        assert self.writer.flush()
         text = self.getvalue()
         assert text == "" or text.endswith("\n")
         return text.split("\n")[:-1]
@@ -50,7 +56,7 @@ def configured(*levels: str) -> Written:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", written)
         for level in levels:
-            configure_logs(level)
+            configure_logs(level, written.writer)
     return written
 
 
@@ -87,6 +93,7 @@ def test_nobody_can_write_a_line_of_their_own_into_the_log(written: Written, lin
 def test_any_text_is_one_line_of_json(event: str, value: str) -> None:
     written = configured("info")
     structlog.get_logger().info(event, value=value)
+    assert written.writer.flush()
     text = written.getvalue()
     assert len(text.splitlines()) == 1
     assert text.isascii()
@@ -257,7 +264,7 @@ def test_refusal_to_start_is_our_sentence_alone(written: Written) -> None:
 
 def test_configuring_twice_filters_once(written: Written) -> None:
     before = len(logging.getLogger("uvicorn.access").filters)
-    configure_logs("debug")
+    configure_logs("debug", written.writer)
     assert len(logging.getLogger("uvicorn.access").filters) == before
 
 
@@ -268,9 +275,11 @@ def test_terminal_shows_plain_lines_without_secrets_or_local_variables(monkeypat
     master, slave = os.openpty()
     with os.fdopen(slave, "w", encoding="utf-8") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        configure_logs("info")
+        writer = LogWriter(terminal)
+        configure_logs("info", writer)
         structlog.get_logger().info("ready 你好", token=CANARY, port=8765)
         _raise_beside_a_secret()
+        assert writer.flush()
     text = _read_all(master)
     os.close(master)
     assert "ready 你好" in text and "8765" in text and "***" in text
