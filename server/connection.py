@@ -42,6 +42,11 @@ class Connection:
         """The page's origin, where a browser connects."""
         return self._websocket.headers.get("origin")
 
+    @property
+    def has_token_in_address(self) -> bool:
+        """Whether something like a token stands behind the ? of the address."""
+        return any("token" in name.lower() for name in self._websocket.query_params)
+
     async def accept(self) -> None:
         """Answer the WebSocket handshake."""
         try:

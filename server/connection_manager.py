@@ -1,7 +1,6 @@
 """The live sessions of this process: how many may come, one connection per token, and how they all leave."""
 
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ from msgspec import UNSET
 from server import wire
 from server.auth import is_loopback
 from server.config import LimitsConfig
-from server.connection import HangUp
+from server.connection import Connection, HangUp
 from server.wire import Disconnected, Error
 from stores.presence import Presence
 
@@ -44,10 +43,11 @@ class ConnectionManager:
         self._presence = presence
         self._limits = limits
         self._sessions: set[LiveSession] = set()
-        self._strangers: Counter[str] = Counter()
+        self._strangers: dict[Connection, str | None] = {}  # and their addresses
+        self._told: set[str] = set()
 
     @contextmanager
-    def unauthenticated(self, address: str | None) -> Iterator[None]:
+    def unauthenticated(self, connection: Connection) -> Iterator[None]:
         """A place for a socket until it has said who it is.
 
         Raises:
@@ -55,27 +55,38 @@ class ConnectionManager:
         """
         if self.draining:
             raise _shutting_down()
-        here = address or ""
-        per_address = 0 if is_loopback(address) else self._limits.unauthenticated_per_address
-        strangers = self._strangers.total()
-        if (
-            len(self._sessions) + strangers >= self._limits.connections
-            or strangers >= self._limits.unauthenticated
-            or (per_address and self._strangers[here] >= per_address)
-        ):
+        if self._is_full_for(connection.address):
             busy = Error("The server is full", "server_busy", retryable=True, retry_after_ms=_BUSY_RETRY_MS)
             raise HangUp(busy, wire.CLOSE_SERVER_BUSY)
-        self._strangers[here] += 1
+        self._strangers[connection] = connection.address
         try:
             yield
         finally:
-            self._strangers[here] -= 1
-            if not self._strangers[here]:
-                del self._strangers[here]
+            del self._strangers[connection]
+
+    def _is_full_for(self, address: str | None) -> bool:
+        limits, strangers = self._limits, len(self._strangers)
+        if strangers >= limits.unauthenticated or strangers + len(self._sessions) >= limits.connections:
+            return True
+        if not limits.unauthenticated_per_address or is_loopback(address):
+            return False
+        return list(self._strangers.values()).count(address) >= limits.unauthenticated_per_address
+
+    def is_news(self, what: str) -> bool:
+        """Whether this was not told before: for warnings that one client could repeat for ever."""
+        known = what in self._told
+        self._told.add(what)
+        return not known
 
     @asynccontextmanager
     async def claimed(self, session: LiveSession, token_hash: str) -> AsyncIterator[None]:
-        """The token is this session's: whoever had it before has left, and can no longer send."""
+        """The token is this session's: whoever had it before has left, and can no longer send.
+
+        Raises:
+            HangUp: the server began to drain meanwhile.
+        """
+        if self.draining:
+            raise _shutting_down()
         self._sessions.add(session)
         try:
             claim = await self._presence.claim(token_hash, partial(session.end, _replaced()))
@@ -90,10 +101,11 @@ class ConnectionManager:
     async def drain(self, seconds: float) -> None:
         """Take nobody in, let running turns end for so long, then say good-bye to all."""
         self.draining = True
-        sessions = list(self._sessions)
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as tasks:
-                for session in sessions:
+                for stranger in self._strangers:
+                    tasks.start_soon(stranger.hang_up, _shutting_down())
+                for session in self._sessions:
                     tasks.start_soon(session.finish, _shutting_down())
         async with anyio.create_task_group() as tasks:
             for session in self._sessions:

@@ -22,9 +22,14 @@ class Inbox:
         self._closed = False
         self._empty: anyio.Event | None = None  # somebody waits for the running job to end
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another job would be taken now."""
+        return not self._closed and len(self._jobs) <= self._limit
+
     def submit(self, job: Job, tasks: TaskGroup) -> bool:
         """Take a job, to be run in `tasks`; False when too many wait already, or after the end."""
-        if self._closed or len(self._jobs) > self._limit:
+        if not self.has_room:
             return False
         self._jobs.append(job)
         if len(self._jobs) == 1:

@@ -6,6 +6,7 @@ no compression, and the shutdown of `limits.drain_seconds`.
 """
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -13,8 +14,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-import anyio
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -26,10 +27,25 @@ _PING_INTERVAL_S = 20.0
 _BACKLOG = 2048
 # More fragments than this are no message but an attack: each empty one costs memory and counts for nothing elsewhere.
 _MAX_FRAGMENTS = 1024
+# How long a socket may take to send the head of its request; else anyone could hold sockets open for nothing.
+_REQUEST_S = 5.0
 # How long a connection that was ended over what it sent may go on sending it, to nobody.
 _LINGER_S = 1.0
 
 Drain = Callable[[], Awaitable[None]]
+
+
+class PatientHttp(HttpToolsProtocol):
+    """uvicorn's HTTP, with an end to its patience: a socket that sends no request is closed."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the head of a request."""
+        super().connection_made(transport)
+        self.loop.call_later(_REQUEST_S, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None and self.transport.get_protocol() is self:  # else it speaks WebSocket by now
+            self.transport.close()
 
 
 class LimitedWebSocket(WebSocketsSansIOProtocol):
@@ -81,29 +97,23 @@ class Listener(uvicorn.Server):
         self._drain = drain
         self._on_ready = on_ready
         self._stop = False
-        self._hurry: anyio.CancelScope | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """uvicorn's own raises the signal again at the end; ours ends with 0, as asked."""
         loop = asyncio.get_running_loop()
 
-        def pass_on(number: int, frame: Any) -> None:  # the loop may be asleep, or in the middle of anything
-            loop.call_soon_threadsafe(self._signalled)
+        def pass_on(number: int, frame: Any) -> None:
+            if self._stop:
+                os._exit(128 + number)  # asked twice: now, whatever still runs; what was committed is on the disk
+            self._stop = True
+            loop.call_soon_threadsafe(lambda: None)  # it may be asleep
 
-        before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _signalled(self) -> None:
-        if self._stop:
-            self.force_exit = self.should_exit = True
-            if self._hurry is not None:
-                self._hurry.cancel()
-        self._stop = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, pass_on)
+        yield
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it is ending: nothing may spoil its exit status
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take callers."""
@@ -113,8 +123,7 @@ class Listener(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: is it time to go?"""
         if self._stop and not self.should_exit:
-            with anyio.CancelScope() as self._hurry:
-                await self._drain()
+            await self._drain()
             self.should_exit = True
         return await super().on_tick(counter)
 
@@ -129,6 +138,7 @@ def listen(app: Any, config: Config, drain: Drain, on_ready: Callable[[int], Non
     uvicorn_config = uvicorn.Config(
         app,
         loop="uvloop" if sys.platform == "linux" else "asyncio",
+        http=PatientHttp,
         ws=LimitedWebSocket,
         ws_max_size=config.limits.max_frame_bytes,
         ws_per_message_deflate=False,
@@ -149,10 +159,12 @@ def _bind(config: Config) -> socket.socket:
     host, port = config.server.host, config.server.port
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        server_socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
+        both = family is socket.AF_INET6 and host == "::" and socket.has_dualstack_ipv6()
+        server_socket = socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "this is no host name"
         raise ConfigError(
-            f"server.host, server.port: cannot listen on {host}:{port} ({error.strerror}); "
+            f"server.host, server.port: cannot listen on {host}:{port} ({why}); "
             "stop what uses it or choose another, e.g. CHATANON_SERVER__PORT=8766"
         ) from error
     # Inherited by every connection.

@@ -1,6 +1,11 @@
 """Settings in, a running server out: `python -m server.main`, or `uvicorn server.main:app`."""
 
+import signal
 import sys
+
+if __name__ == "__main__":  # Ctrl-C while all the rest is imported ends without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any
@@ -10,8 +15,9 @@ import structlog
 from fastapi import FastAPI, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 
+from server.auth import DEMO_TOKEN
 from server.backend import Backend, open_backend
-from server.config import Config, ConfigError, Settings, load
+from server.config import ConfigError, Settings, load
 from server.http_routes import NAME, VERSION, http_routes
 from server.listener import listen
 from server.log_writer import LogWriter
@@ -33,7 +39,8 @@ class Application:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        """`settings`: None reads them when the lifespan begins."""
+        """`settings`: None reads them when the lifespan begins; with them `refusal` is for the giver to tell."""
+        self.refusal: ConfigError | None = None
         self._settings = settings
         self._routes: FastAPI | None = None
         self._backend: Backend | None = None
@@ -64,7 +71,8 @@ class Application:
                     await receive()
                     tasks.cancel_scope.cancel()
         except ConfigError as refusal:
-            await send({"type": "lifespan.startup.failed", "message": str(refusal)})
+            self.refusal = refusal
+            await send({"type": "lifespan.startup.failed", "message": "" if self._settings else str(refusal)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
         finally:
@@ -91,10 +99,11 @@ def _routes(backend: Backend) -> FastAPI:
     return app
 
 
-def _say_where(config: Config, port: int) -> None:
-    host = "localhost" if config.server.host in ("0.0.0.0", "::") else config.server.host
-    url = f"ws://{host}:{port}/ws"
-    log.info(f"ready: {url} - talk to it: python client/test_client.py --url {url} --token <token>", port=port)
+def _say_where(settings: Settings, port: int) -> None:
+    host = settings.config.server.host
+    host = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    url, token = f"ws://{host}:{port}/ws", DEMO_TOKEN if settings.demo else "<token>"
+    log.info(f"ready: {url} - talk to it: python client/test_client.py --url {url} --token {token}", port=port)
 
 
 def main() -> int:
@@ -102,9 +111,13 @@ def main() -> int:
     writer = LogWriter(sys.stderr)
     try:
         settings = _load(writer)
-        app = Application(settings)
-        listen(app, settings.config, app.drain, partial(_say_where, settings.config))
+        application = Application(settings)
+        try:
+            listen(application, settings.config, application.drain, partial(_say_where, settings))
+        except SystemExit as exit:  # uvicorn's, where the lifespan did not begin
+            raise application.refusal or exit from None
     except ConfigError as refusal:
+        writer.flush()
         print(refusal, file=sys.stderr)
         return 2
     finally:

@@ -26,6 +26,7 @@ from server import wire
 from server.backend import Backend
 from server.caller_history import CallerHistory
 from server.connection import ConnectionLost, HangUp
+from server.incidents import incident
 from server.wire import AnyServerMessage
 from services.base import Line, LLMError, Prompt
 
@@ -67,10 +68,12 @@ class ServedTurn:
             await self.send(wire.Error(str(error), _reason(error), error.retryable, turn_id=self._id))
             await self._end("failed", timeline)
             return
-        except Exception:  # a defect: end what was begun; the border above this one tells of it
+        except Exception:  # a defect of ours ends the turn, not the session
             if self.reply.audio_sent:
                 await self.send(wire.AudioEnd(self._id))
-            raise
+            await self.send(incident(turn_id=self.turn_id))
+            await self._end("failed", timeline)
+            return
         finally:
             if not ended:
                 await self._keep(said, self.reply.lines_begun(), cut=True)

@@ -1,7 +1,6 @@
 """What a caller asks of their character in; turns, switches and answers out, one after the other."""
 
 import unicodedata
-import uuid
 from functools import partial
 
 import anyio
@@ -15,6 +14,7 @@ from server.backend import Backend
 from server.caller_history import CallerHistory
 from server.connection import Connection, ConnectionLost, HangUp
 from server.inbox import Inbox, Job
+from server.incidents import incident
 from server.served_turn import ServedTurn
 
 log = structlog.get_logger()
@@ -57,6 +57,8 @@ class Talk:
         elif len(text) > limit:
             too_long = f"message.content has {len(text)} characters; at most {limit} are taken"
             await self._connection.refuse("message_too_long", too_long)
+        elif not self._inbox.has_room:
+            await self._refuse_busy()
         elif (wait_ms := self._wait_ms("turns")) is not None:
             await self._slow_down(wait_ms)
         else:
@@ -80,8 +82,11 @@ class Talk:
 
     async def _submit(self, job: Job) -> None:
         if not self._inbox.submit(partial(_guarded, job, self._connection, self._caller), self._tasks):
-            full = "Too many messages wait for their answer; send this one again later"
-            await self._connection.refuse("busy", full, retryable=True)
+            await self._refuse_busy()
+
+    async def _refuse_busy(self) -> None:
+        full = "Too many messages wait for their answer; send this one again later"
+        await self._connection.refuse("busy", full, retryable=True)
 
     async def _take_turn(self, text: str, received_at: float) -> None:
         self._turns += 1
@@ -123,16 +128,16 @@ async def _guarded(job: Job, connection: Connection, caller: Caller) -> None:
     except (ConnectionLost, HangUp):
         raise
     except Exception:
-        ref = uuid.uuid4().hex[:12]
-        log.exception("incident", ref=ref, caller=caller.label)
-        await connection.send(wire.internal_error(ref))
+        await connection.send(incident(caller=caller.label))
 
 
 def visible_text(content: str) -> str:
     """What a person wrote, without control characters and those that hide or turn text around."""
-    kept = (
+    kept = "".join(
         char
         for char in content
         if char in "\n\t" or (unicodedata.category(char) not in ("Cc", "Cs") and char not in _BIDI)
     )
-    return "".join(kept).strip()
+    if all(unicodedata.category(char)[0] in "ZC" for char in kept):  # spaces of every kind, and what has no width
+        return ""
+    return kept.strip()

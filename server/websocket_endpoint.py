@@ -12,6 +12,7 @@ from server import wire
 from server.auth import Caller, is_loopback, origin_allowed
 from server.backend import Backend
 from server.connection import Connection, ConnectionLost, HangUp
+from server.incidents import incident
 from server.message_handlers import handle
 from server.message_reader import MessageReader, check_frame_size, decode_frame
 from server.session import Session
@@ -29,18 +30,15 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
     connection = Connection(websocket, backend.config.limits.send_timeout_seconds)
     try:
         await connection.accept()
-        try:
-            with backend.connections.unauthenticated(connection.address):
-                hello, caller, character = await _shake_hands(backend, connection)
-            await _serve_caller(backend, connection, hello, caller, character)
-        except HangUp as end:
-            await connection.hang_up(end)
-        except Exception:
-            ref = uuid.uuid4().hex[:12]
-            log.exception("incident", ref=ref)
-            await connection.hang_up(HangUp(wire.internal_error(ref), wire.CLOSE_INTERNAL))
+        with backend.connections.unauthenticated(connection):
+            hello, caller, character = await _shake_hands(backend, connection)
+        await _serve_caller(backend, connection, hello, caller, character)
     except ConnectionLost:
         pass
+    except HangUp as end:
+        await connection.hang_up(end)
+    except Exception:
+        await connection.hang_up(HangUp(incident(), wire.CLOSE_INTERNAL))
 
 
 async def _serve_caller(
@@ -78,6 +76,8 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
             Error("Pages of this origin may not connect here", "origin_not_allowed", retryable=False),
             wire.CLOSE_ORIGIN,
         )
+    if connection.has_token_in_address and backend.connections.is_news("token in address"):
+        log.warning("a client puts its token into the address, where it is ignored and others can read it")
     hello = await _first_message(backend, connection)
     caller = await _authenticate(backend, connection, hello)
     name = hello.character_name

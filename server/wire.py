@@ -379,11 +379,6 @@ def encode(message: AnyServerMessage) -> str:
     return _encoder.encode(message).decode()
 
 
-def internal_error(ref: str) -> Error:
-    """A defect of ours, with the incident's id and nothing else of it."""
-    return Error(f"Something went wrong on our side (incident {ref})", "internal", retryable=True, ref=ref)
-
-
 def _look_closer(text: str, problem: str) -> Connect:
     """What is wrong with a text. msgspec stops at the first problem, `<what> - at `$.<field>``; worse may follow it."""
     try:

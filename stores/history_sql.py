@@ -3,7 +3,7 @@
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +14,11 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    Delete,
+    Executable,
     Index,
-    Insert,
     Integer,
     MetaData,
     Row,
-    Select,
     String,
     Table,
     Text,
@@ -28,6 +26,7 @@ from sqlalchemy import (
     event,
     insert,
     select,
+    text,
 )
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -163,7 +162,7 @@ class _Connections:
             event.listen(self.engine.sync_engine, "begin", begin_transaction)
 
     async def execute(
-        self, statement: Select[Any] | Insert | Delete, rows: Sequence[Mapping[str, Any]] | None = None
+        self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> Sequence[Row[Any]]:
         """Run one statement in a transaction of its own and commit it."""
         with _map_to_unavailable():
@@ -221,6 +220,8 @@ class SqlHistory:
 
     async def clear(self, key: HistoryKey) -> None:
         await self._writers.execute(delete(messages).where(*_of_talk(key)))
+        # What was said stands in the write-ahead log, too, until that is brought home.
+        await self._readers.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
 
 def _of_talk(key: HistoryKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -280,6 +281,8 @@ def _open_once(path: Path) -> Path:
     """Make the folder, and try the file: a first connection that fails would leave its thread behind."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # private talks: not for other users to read
+        with suppress(OSError):  # the database tells better what is wrong
+            path.touch(mode=0o600, exist_ok=True)
         sqlite3.connect(path).close()
     except OSError as error:
         raise HistoryUrlError(

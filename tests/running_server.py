@@ -57,7 +57,7 @@ class RunningServer:
             with self._logged:
                 self.log.append(line.rstrip("\n"))
                 self._logged.notify_all()
-            found = re.search(r"ws://[^:/]+:(\d+)|running on http://[^:/]+:(\d+)", line)
+            found = re.search(r"ws://.*?:(\d+)/ws|running on http://[^:/]+:(\d+)", line)
             if found and not self.port:
                 self.port = int(found[1] or found[2])
                 self._ready.set()

@@ -36,6 +36,7 @@ PCM = base64.b64encode(bytes(640)).decode()
         ('{"type": "interrupt"}', "unknown_type", "interrupt"),
         ('{"type": "message", "content": " \\n\\t　"}', "empty_message", "content"),
         ('{"type": "message", "content": "\\u0000\\u202e"}', "empty_message", "content"),
+        ('{"type": "message", "content": "\\u200b \\u2060\\u3000"}', "empty_message", "content"),
         ('{"type": "message", "content": "' + "长" * 4001 + '"}', "message_too_long", "4001"),
         ('{"type": "audio_message", "audio_base64": "***"}', "bad_audio", "base64"),
         ('{"type": "connect", "api_token": "x"}', "wrong_state", "connected"),
@@ -144,6 +145,19 @@ def test_too_many_turns_are_rate_limited(start_server: Start) -> None:
     talker.send("message", content="你好")
     code, messages = talker.closed()
     assert (code, messages[-1]["code"]) == (4003, "rate_limited")
+
+
+def test_busy_messages_do_not_count_as_turns(start_server: Start) -> None:
+    server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__TURNS_PER_MINUTE="10")
+    talker = Talker(server.url)
+    talker.connect(api_token="dev_token_001")
+    for _ in range(20):
+        talker.send("message", content="你好")
+    responses = [talker.until("response")[-1] for _ in range(9)]
+    assert len(responses) == 9
+    assert talker.turn("你好")[-1]["type"] == "response"
+    assert talker.turn("你好")[-1]["code"] == "rate_limited"
+    talker.close()
 
 
 def test_too_many_connects_of_one_token_are_rate_limited(start_server: Start) -> None:

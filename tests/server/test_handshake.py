@@ -190,3 +190,29 @@ def test_default_extensions_serve_clients_that_ask_for_none(start_server: Start)
     asked.turn("你好")
     asked.ping()
     asked.close()
+
+
+def test_callers_who_leave_before_they_say_who_they_are_are_no_incident(start_server: Start) -> None:
+    server = start_server(VALID_API_TOKENS="")
+    for _ in range(5):
+        Talker(server.url).close()
+    talker = Talker(server.url)
+    talker.connect(api_token="dev_token_001")
+    talker.close()
+    server.wait_for("gone")
+    assert not [line for line in server.log if '"level": "error"' in line]
+
+
+def test_token_in_the_address_is_warned_of_once(start_server: Start) -> None:
+    server = start_server(VALID_API_TOKENS="")
+    for _ in range(3):
+        talker = Talker(f"{server.url}?api_token=dev_token_001")
+        talker.connect(api_token="dev_token_001")
+        talker.close()
+    server.wait_for("gone", 3)
+    assert len([line for line in server.log if "into the address" in line]) == 1
+
+
+def test_newcomers_own_address_is_named_as_a_url(start_server: Start) -> None:
+    server = start_server(VALID_API_TOKENS="", CHATANON_SERVER__HOST="::1")
+    assert any(f"ws://[::1]:{server.port}/ws --token dev_token_001" in line for line in server.log)

@@ -87,6 +87,19 @@ def test_clear_history_erases_that_of_the_current_character_alone(talk: Connect)
     assert len(history(talker)[0]) == 2
 
 
+def test_what_is_cleared_is_not_on_the_disk_any_more(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(VALID_API_TOKENS=TOKEN)
+    talker = connected(server)
+    talker.turn("只有我们知道的秘密")
+    files = [path for path in tmp_path.iterdir() if path.name.startswith("history.db")]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)  # and it was for nobody else to read
+    assert any("秘密".encode() in path.read_bytes() for path in files)
+    talker.send("clear_history")
+    talker.until("history_cleared")
+    assert not any("秘密".encode() in path.read_bytes() for path in files)
+    talker.close()
+
+
 def test_history_survives_a_restart_also_with_a_hashed_token(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS=TOKEN)
     talker = connected(server)

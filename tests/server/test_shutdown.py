@@ -52,9 +52,10 @@ def test_not_ready_and_nobody_let_in_while_draining(start_server: Start) -> None
     for _ in range(8):
         busy.send("message", content="讲个笑话吧")
     busy.until("thinking")
+    silent = Talker(server.url)
     server.signal()
-    while server.get("/ready")[0] == 200:
-        pass
+    code, messages = silent.closed()
+    assert (code, messages[0]["reason"]) == (4001, "server_shutdown")
     assert server.get("/ready")[:2] == (503, {"status": "draining"})
     assert server.get("/")[1]["status"] == "draining"
     late = Talker(server.url)
@@ -87,8 +88,11 @@ def test_second_signal_ends_at_once(start_server: Start) -> None:
     busy.send("message", content="讲个笑话吧")
     busy.until("thinking")
     server.signal()
+    while server.get("/ready")[0] == 200:  # it has heard the first
+        pass
     server.signal()
-    server.wait()
+    assert server.wait() == 128 + signal.SIGTERM
+    assert not any("Traceback" in line for line in server.log)
     with pytest.raises((WebSocketException, AssertionError)):
         while busy.receive()["type"] != "response":
             pass

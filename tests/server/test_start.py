@@ -1,14 +1,17 @@
 """Starting and refusing to start, under our own command and under uvicorn's."""
 
+import os
+import re
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.running_server import RunningServer
+from tests.running_server import ROOT, RunningServer
 from tests.talker import Talker, kinds
 
 OWN = (sys.executable, "-m", "server.main")
@@ -50,6 +53,48 @@ def test_refusal_is_one_sentence_without_a_traceback(
     assert len(sentences) == 1, said
     assert not any("Traceback" in line or line.startswith("  File") for line in said)
     assert [line for line in said if line != sentences[0] and '"level": "info"' not in line] == []
+
+
+def test_host_that_is_no_name_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    server = RunningServer(tmp_path, {"CHATANON_SERVER__HOST": "a..b"})
+    assert server.wait() == 2
+    server.kill()
+    (sentence,) = server.log
+    assert "server.host" in sentence and "a..b" in sentence
+
+
+def test_refusals_of_every_kind_exit_with_2(tmp_path: Path) -> None:
+    for variable in ("CHATANON_SERVER__PRT", "CHATANON_HISTORY__URL", "CHATANON_ENGINES__LLM"):
+        server = RunningServer(tmp_path, {variable: "mysql://x/y"})
+        assert server.wait() == 2
+        server.kill()
+
+
+def test_server_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "server.main"]
+    environment = {"CHATANON_SERVER__PORT": "0", "CHATANON_CREDENTIALS": "", "VALID_API_TOKENS": ""}
+    environment |= {"CHATANON_SERVER__HOST": "127.0.0.1", "CHATANON_HISTORY__URL": "memory:"}
+    server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    try:
+        url = next(found[0] for line in server.stderr if (found := re.search(r"ws://\S+/ws", line)))
+        server.stderr.close()  # as `| head` does
+        for _ in range(3):
+            talker = Talker(url)
+            talker.connect(api_token="dev_token_001")
+            assert talker.turn("你好")[-1]["type"] == "response"
+            talker.close()
+    finally:
+        server.terminate()
+        assert server.wait() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", [b"", b"GET /ws HTTP/1.1\r\nHost: x\r\n"])
+def test_socket_that_sends_no_request_is_closed(server: RunningServer, head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as silent:
+        silent.sendall(head)
+        assert silent.recv(1) == b""  # closed from the other side, after limits of its own
 
 
 @pytest.fixture

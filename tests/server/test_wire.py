@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from server import wire
+from server.incidents import incident
 from server.wire import ClientMessage, ServerMessage, WireError
 
 CLIENT: tuple[type[ClientMessage], ...] = get_args(wire.AnyClientMessage)
@@ -241,9 +242,13 @@ def test_error_begins_as_the_specification_says_and_adds_fields_behind() -> None
 
 
 def test_a_defect_of_ours_is_told_by_its_incident_id_alone() -> None:
-    sent = json.loads(wire.encode(wire.internal_error("abc123")))
-    assert (sent["code"], sent["ref"], sent["retryable"]) == ("internal", "abc123", True)
-    assert "abc123" in sent["message"]
+    try:
+        raise ZeroDivisionError("a canary")
+    except ZeroDivisionError:
+        error = incident(caller="12345678")
+    sent = json.loads(wire.encode(error))
+    assert (sent["code"], sent["retryable"]) == ("internal", True)
+    assert sent["ref"] in sent["message"] and "canary" not in sent["message"]
 
 
 def test_every_message_without_an_example_belongs_to_an_extension_or_is_error() -> None:
