@@ -57,9 +57,7 @@ class Talk:
         elif len(text) > limit:
             too_long = f"message.content has {len(text)} characters; at most {limit} are taken"
             await self._connection.refuse("message_too_long", too_long)
-        elif not self._inbox.has_room:
-            await self._refuse_busy()
-        elif (wait_ms := self._wait_ms("turns")) is not None:
+        elif self._inbox.has_room and (wait_ms := self._wait_ms("turns")) is not None:
             await self._slow_down(wait_ms)
         else:
             await self._submit(partial(self._take_turn, text, anyio.current_time()))
@@ -82,11 +80,8 @@ class Talk:
 
     async def _submit(self, job: Job) -> None:
         if not self._inbox.submit(partial(_guarded, job, self._connection, self._caller), self._tasks):
-            await self._refuse_busy()
-
-    async def _refuse_busy(self) -> None:
-        full = "Too many messages wait for their answer; send this one again later"
-        await self._connection.refuse("busy", full, retryable=True)
+            full = "Too many messages wait for their answer; send this one again later"
+            await self._connection.refuse("busy", full, retryable=True)
 
     async def _take_turn(self, text: str, received_at: float) -> None:
         self._turns += 1
