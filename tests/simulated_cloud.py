@@ -27,7 +27,7 @@ ARK_KEY = "sk-of-the-simulated-mind-0123456789"
 MINIMAX_KEY = "sk-of-the-simulated-voice-0123456789"
 # What a vendor says beside its codes: for nobody but its own support.
 VENDORS_OWN_WORDS = ("Something the vendor says", "vendor text that must not be shown", "Request id", "No luck.")
-TOKENS = [f"token-of-the-simulated-cloud-{number:03d}" for number in range(60)]
+TOKENS = [f"token-of-the-simulated-cloud-{number:03d}" for number in range(200)]
 WARM_CONNECTIONS = 8  # at most, and kept for later turns
 _PATIENCE_S = 30.0
 _ESTABLISHED = "01"  # of /proc/net/tcp
@@ -175,7 +175,7 @@ class Descriptors:
         return cls(tuple(to[ark_port]), tuple(to[minimax_port]), others)
 
     @property
-    def vendors_alive(self) -> bool:
+    def all_whole(self) -> bool:
         """Whether each connection to a vendor is whole: one that only one side has closed is a leak."""
         return set(self.ark + self.minimax) <= {_ESTABLISHED}
 

@@ -184,9 +184,10 @@ class Connection:
     async def leave(self, text: Text) -> None:
         """Nobody waits for this text any longer. The vendor is told so if it is the last, and its answer is left to
         whoever speaks next: an interruption waits for nobody."""
-        if text in self._texts:
-            text.abandon()
-        if not self._texts or self._texts.abandoned < len(self._texts):
+        if text not in self._texts:
+            return
+        text.abandon()
+        if self._texts.abandoned < len(self._texts):
             return
         message = self._texts.cancel()
         if message is not None:

@@ -149,7 +149,8 @@ class _Speech:
         task = self._engine.task_start(self._voice, emotion)
         slot = self._slots[task]
         async with slot.lock:
-            if slot.connection is not None and slot.connection.takes(alone=False):
+            connection = slot.connection
+            if connection is not None and await connection.settle() and connection.takes(alone=False):
                 return
             slot.refused = None
             try:

@@ -539,7 +539,6 @@ async def test_the_turns_own_error_leaves_as_it_is() -> None:
         {"secrets": {}},
         {"endpoint": ""},
         {"endpoint": "https://api.example"},
-        {"endpoint": "wss://api.example/ws/v1/t2a_v2_bidi"},
         {"sample_rate_hz": 48000},
     ],
     ids=changes_of,
