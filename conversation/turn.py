@@ -117,6 +117,7 @@ class _Turn:
     timeline: Timeline
     to_tell: MemoryObjectSendStream[SpokenSentence]
     bytes_sent: int = 0
+    spoken_until: int = MAX_SENTENCES  # the sentence in which the voice was lost
     speech: Speech | None = None  # once it is open
     emotion_ahead: Emotion | None = None  # of the sentence that is being written
     owned: ExitStack = field(default_factory=ExitStack)  # streams that would be nobody's if a hand-over is cut short
@@ -208,22 +209,24 @@ class _Turn:
                 text = speakable(sentence.jp, self.request.pronunciation)
                 if speech and text and _voice_lives(self.reply):
                     await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))
-                    tasks.start_soon(self._synthesize, speech, text, sentence.emotion, pcm_in)
+                    tasks.start_soon(self._synthesize, speech, text, sentence, pcm_in)
                 else:
                     pcm_in.close()
                 await out.send((sentence, pcm_out))
 
     async def _synthesize(
-        self, speech: Speech, text: str, emotion: Emotion, out: MemoryObjectSendStream[bytes]
+        self, speech: Speech, text: str, sentence: SpokenSentence, out: MemoryObjectSendStream[bytes]
     ) -> None:
         async with out:
             try:
-                async with aclosing(speech.synthesize(text, emotion)) as pieces:
+                async with aclosing(speech.synthesize(text, sentence.emotion)) as pieces:
                     async for pcm in pieces:
                         await out.send(pcm)
             except TTSError as error:
                 if _voice_lives(self.reply):
                     self.reply.audio_error = error
+                if not error.one_sentence:
+                    self.spoken_until = min(self.spoken_until, sentence.index)
 
     async def deliver(
         self, voiced: MemoryObjectReceiveStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]]
@@ -238,6 +241,8 @@ class _Turn:
     async def _deliver_one(self, sentence: SpokenSentence, pcm: MemoryObjectReceiveStream[bytes]) -> None:
         held = b""  # an odd byte waits for its other half
         async for piece in pcm:
+            if sentence.index > self.spoken_until:
+                continue  # an earlier one broke off: what was made beside it would be heard behind a hole
             held += piece
             held += b"".join(_ready(pcm))
             if len(held) >= _BYTES_PER_SAMPLE:

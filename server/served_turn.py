@@ -77,7 +77,7 @@ class ServedTurn:
         finally:
             if not ended:
                 await self._keep(said, self.reply.lines_begun(), cut=True)
-        if not await self._keep(said, self.reply.lines(), cut=False):
+        if not await self._keep(said, self.reply.lines(), cut=self.reply.incomplete is not None):
             await self.history.tell_unavailable()
         await self.send(self._response())
         await self._end("completed", timeline)

@@ -398,7 +398,6 @@ def test_llm_drop_before_the_translation_keeps_the_words_in_its_place(met: Met) 
     assert_incomplete(met, met.turn(), "llm_failed", cn=FIRST["jp"])
 
 
-@pytest.mark.xfail(strict=True, reason="server/served_turn.py keeps an incomplete reply as if it were whole")
 @pytest.mark.parametrize("fault", ["stall", "drop"])
 def test_llm_fault_after_the_first_sentence_marks_what_is_kept_as_cut(met_in_haste: Met, fault: str) -> None:
     met_in_haste.vendors.answer(Behaviour(fault=fault, after=AFTER_FIRST_LINE))  # type: ignore[arg-type]
@@ -529,7 +528,6 @@ def test_tts_drop_in_the_middle_of_a_sentence_skips_the_rest_of_it(met: Met, hea
     assert met.minimax.texts.count(broken["jp"]) == 1  # a second attempt would say its beginning twice
 
 
-@pytest.mark.xfail(strict=True, reason="the sentence that was being spoken beside the broken one is still delivered")
 @pytest.mark.parametrize("emotions", [EMOTIONS, ["happy"] * 3], ids=["three emotions", "one emotion"])
 def test_tts_drop_in_the_middle_of_a_sentence_skips_those_after_it(met: Met, emotions: list[str]) -> None:
     lines = [{**sentence, "emotion": emotion} for sentence, emotion in zip(SENTENCES, emotions, strict=True)]
