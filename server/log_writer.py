@@ -1,5 +1,6 @@
 """Lines in, the same on a stream out: from a thread of its own, so that a stream that blocks stops nobody's talk."""
 
+import os
 import queue
 import threading
 from typing import TextIO
@@ -33,6 +34,16 @@ class LogWriter:
         except queue.Full:
             return False
         return written.wait(seconds)
+
+    def close(self) -> None:
+        """At the end of the process: what can be written is, and what cannot does not spoil the exit status."""
+        self.flush()
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            # Python would fail to flush it once more, and exit with 120.
+            # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def _write_all(self) -> None:
         while True:

@@ -121,7 +121,7 @@ def main() -> int:
         print(refusal, file=sys.stderr)
         return 2
     finally:
-        writer.flush()
+        writer.close()
     return 0
 
 

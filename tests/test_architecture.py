@@ -257,6 +257,7 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 import server.main, client.test_client
 inside = [each for each in opened if each.startswith(sys.argv[1]) or not each.startswith("/")]
+inside = [each for each in inside if "site-packages" not in each]  # what a library reads of itself is its affair
 print([each for each in inside if not each.endswith((".py", ".pyc")) and ".pyc." not in each], threading.active_count())
 """
 
