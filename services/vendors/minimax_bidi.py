@@ -5,14 +5,18 @@ Page, section 7: the server cuts what it is given into sentences of its own, ann
 this is taken for granted:
 
 - Events come in the order of what they are about, as everything else on this API does. So the k-th `task_flushed` is
-  about the k-th `task_flush`, and after `task_canceled` nothing of what was cancelled comes.
+  about the k-th `task_flush`, and after `task_canceled` neither audio nor an acknowledgement of what was before comes.
 - A text of ours is over when its `task_flushed` has come, a sentence of it was heard of, and all its sentences have
   ended. A server that has nothing left to flush may say so at once, before or while it speaks: then the second half
   decides, which is exact for a text that the server takes for one sentence.
-- Audio belongs to an announced sentence. What comes before the first one of a text is a remainder of something else,
-  unless this server was never seen to announce any.
+- Audio belongs to an announced sentence, since that is what the announcement is good for. What comes before the first
+  one of a text is a remainder of something else, unless this server was never seen to announce any.
 - `is_final`, and a last message that repeats the whole, are about a sentence of the server's: it knows no other unit.
 - A text that is skipped (2203, 2204, 2205) leaves its `task_flush` to be acknowledged: that was a request of its own.
+- Nothing is sent between `task_cancel` and its answer: whether that would be cancelled too, the page does not say. A
+  session that owes the answer is not used before it has come, and given up where it does not come: that costs no more
+  than in the plain variant. Whoever speaks next waits for it, not whoever interrupts.
+- `task_finish` is sent when nothing is queued, because here it is said to close at once (page, 8.2).
 - A text is sent in one `task_continue`: the next sentence of a reply is whole when it is known, so the gathering on the
   other side is of no use to us. It ends with a sentence stop, so that nothing of it waits, neither for a comma's
   "long enough" nor for the flush.

@@ -95,10 +95,12 @@ class Line:
         if self._closed:
             return
         self._closed = True
-        with anyio.move_on_after(CLOSE_S, shield=True), suppress(Failed):
-            if farewell:
-                await self.write(farewell)
-            await self._socket.close()
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(CLOSE_S), suppress(Failed):
+                if farewell:
+                    await self.write(farewell)
+            with anyio.move_on_after(CLOSE_S):  # whatever has become of that, the socket is given back
+                await self._socket.close()
 
 
 class Connection:
