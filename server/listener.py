@@ -5,7 +5,6 @@ connections whose other end is gone or does not read, a bounded send buffer), th
 no compression, and the shutdown of `limits.drain_seconds`.
 """
 
-import asyncio
 import os
 import signal
 import socket
@@ -101,16 +100,14 @@ class Listener(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """uvicorn's own raises the signal again at the end; ours ends with 0, as asked."""
-        loop = asyncio.get_running_loop()
 
-        def pass_on(number: int, frame: Any) -> None:
+        def note(number: int, frame: Any) -> None:
             if self._stop:
                 os._exit(128 + number)  # asked twice: now, whatever still runs; what was committed is on the disk
             self._stop = True
-            loop.call_soon_threadsafe(lambda: None)  # it may be asleep
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, pass_on)
+            signal.signal(number, note)
         yield
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # it is ending: nothing may spoil its exit status
