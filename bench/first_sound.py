@@ -40,7 +40,7 @@ EVERY_S = 4.0  # every caller says something so often; a turn takes about three
 BYTES_PER_S = 2 * 16000
 LAG_EVERY_S = 0.02
 
-# Together 5 s of speech at the simulator's 60 ms per character; the first is short, as prompts/reply_format.md asks.
+# With tags 5.6 s of speech at the simulator's 60 ms per character; the first short, as prompts/reply_format.md asks.
 SENTENCES = (
     ("うん、ちゃんと聞こえてるよ。", "嗯，听得很清楚哦。"),
     ("さっきまでスタジオで新しい曲の練習をしてたから、ちょっと疲れちゃった。", "刚才一直在录音室练新曲，有点累了。"),
