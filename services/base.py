@@ -1,4 +1,4 @@
-"""What a turn may ask of a mind or a voice: Protocols, the values they exchange, and the errors they raise."""
+"""What a turn may ask of a mind, a voice or an ear: Protocols, the values they exchange, and the errors they raise."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -56,6 +56,10 @@ class Script:
 class LLM(Protocol):
     """A mind. One object per process serves all callers."""
 
+    def prepare(self) -> None:
+        """A hint that somebody is speaking and a prompt will follow: connections can be made. Never waits or fails."""
+        ...
+
     def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         """The reply, in fragments of any size. Closing the generator ends the vendor's stream.
 
@@ -98,19 +102,98 @@ class TTS(Protocol):
 
     sample_rate_hz: int
 
+    def prepare(self, voice: Voice) -> None:
+        """A hint that this voice will soon be wanted: connections can be made. Never waits or fails."""
+        ...
+
     def open_speech(self, voice: Voice) -> AbstractAsyncContextManager[Speech]:
         """Enter before the first sentence is known, so that connections can be made while the mind thinks."""
         ...
 
 
+HEARING_RATE_HZ = 16000  # of all pcm (s16le mono) that a recogniser or a speech detector is given
+
+
+@dataclass(frozen=True, slots=True)
+class HearingHints:
+    """What helps a recogniser: whom the person talks to, names that may be said, what was said (newest first)."""
+
+    character: str
+    hotwords: tuple[str, ...] = ()
+    dialogue: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All that was heard of one utterance so far; "" where that is nothing.
+
+    `is_final`: the last one. `is_definite`: the recogniser itself takes the utterance for ended before it was told so;
+    the text will not change unless the person goes on.
+    """
+
+    text: str
+    is_final: bool = False
+    is_definite: bool = False
+
+
+class Hearing(Protocol):
+    """One utterance on its way to text. A failure comes out of `transcripts` alone."""
+
+    async def send(self, pcm: bytes) -> None:
+        """The next piece of the utterance, of any length in whole samples. Waits while no more can be taken."""
+        ...
+
+    async def finish(self) -> None:
+        """The utterance is whole: the final transcript is due."""
+        ...
+
+    def transcripts(self) -> AsyncGenerator[Transcript]:
+        """One for every change, and the final one last, some time after `finish`.
+
+        Raises:
+            ASRError: the vendor refused, broke or did not answer in time.
+        """
+        ...
+
+
+class ASR(Protocol):
+    """A recogniser. One object per process serves all callers."""
+
+    phrases_only: bool  # it knows the phrases of the scripted personas and nothing else
+
+    def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AbstractAsyncContextManager[Hearing]:
+        """Recognise one utterance; leaving closes whatever is open at the vendor's. `whole`: it exists already in full,
+        so that no partial transcripts are wanted and it need not be taken for real-time speech."""
+        ...
+
+
+class SpeechDetector(Protocol):
+    """One microphone's speech detector; it remembers what it heard before."""
+
+    def probability(self, frame: bytes) -> float:
+        """That there is speech in the next `frame_samples` of the VAD, 0 to 1. Takes microseconds, never waits."""
+        ...
+
+
+class VAD(Protocol):
+    """Voice activity detection. One object per process makes the detectors of all callers."""
+
+    frame_samples: int  # at HEARING_RATE_HZ
+
+    def open_detector(self) -> SpeechDetector:
+        """A detector for one microphone, freed when it is dropped."""
+        ...
+
+
 class ServiceError(Exception):
-    """A mind or a voice failed.
+    """A mind, a voice or an ear failed.
 
     str(error) is one sentence fit for the person at the other end: no key, no path, no word of the vendor's.
 
         ServiceError
         |-- LLMError    no reply, or not the whole of it
         |-- TTSError    no voice; `one_sentence` when the next sentence may still be spoken
+        |-- ASRError    no transcript
     """
 
     not_before_s: float = 0.0  # asking again sooner is of no use
@@ -123,6 +206,10 @@ class ServiceError(Exception):
 
 class LLMError(ServiceError):
     """The mind failed."""
+
+
+class ASRError(ServiceError):
+    """The recogniser failed."""
 
 
 class TTSError(ServiceError):
@@ -161,7 +248,22 @@ class Vendor:
 
     module: str
     secrets: tuple[str, ...] = ()  # names as in the environment, e.g. DOUBAO_API_KEY
+    or_secrets: tuple[str, ...] = ()  # another set that serves as well
     credit: str | None = None  # what its licence asks us to say
+    only_named: bool = False  # never chosen by `auto`: it needs more than a key
+
+    def found(self, secrets: Mapping[str, str]) -> tuple[str, ...] | None:
+        """The names of a complete set among these secrets; None where there is none."""
+        for names in (self.secrets, self.or_secrets) if self.or_secrets else (self.secrets,):
+            if all(secrets.get(name) for name in names):
+                return names
+        return None
+
+    @property
+    def wanted(self) -> str:
+        """Its sets of secrets, as a sentence names them."""
+        sets = [" and ".join(names) for names in (self.secrets, self.or_secrets) if names]
+        return ", or ".join(sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,23 +281,22 @@ def choose_engine(kind: str, wanted: str, vendors: Mapping[str, Vendor], secrets
     Raises:
         EngineUnavailable: `wanted` is unknown, or a vendor named explicitly lacks its secrets.
     """
-    if wanted == "auto" and not vendors:
-        return EngineChoice("none", Vendor(""), "not part of this version")
     if wanted == "auto":
         lacking: list[str] = []
         for name, vendor in vendors.items():
-            missing = [secret for secret in vendor.secrets if not secrets.get(secret)]
-            if not missing:
-                found = f"{' and '.join(vendor.secrets)} set" if vendor.secrets else f"{', '.join(lacking)} not set"
-                return EngineChoice(name, vendor, found if vendor.secrets or lacking else "the only one")
-            lacking += missing
+            if vendor.only_named:
+                continue
+            found = vendor.found(secrets)
+            if found is not None:
+                because = f"{' and '.join(found)} set" if found else f"{', '.join(lacking)} not set"
+                return EngineChoice(name, vendor, because if found or lacking else "the only one")
+            lacking += [secret for secret in (*vendor.secrets, *vendor.or_secrets) if not secrets.get(secret)]
         raise EngineUnavailable(f"engines.{kind}: no engine can be opened; set {' or '.join(lacking)}")
     if wanted not in vendors:
         raise EngineUnavailable(f"engines.{kind}: there is no engine {wanted!r}; use {' or '.join(('auto', *vendors))}")
-    missing = [secret for secret in vendors[wanted].secrets if not secrets.get(secret)]
-    if missing:
+    if vendors[wanted].found(secrets) is None:
         raise EngineUnavailable(
-            f"engines.{kind}: {wanted} needs {' and '.join(missing)}, which is not set; "
+            f"engines.{kind}: {wanted} needs {vendors[wanted].wanted}, which is not set; "
             "set it in the environment or in credentials.py, or choose auto"
         )
     return EngineChoice(wanted, vendors[wanted], "named in the configuration")
@@ -229,3 +330,18 @@ class TTSSettings:
     connect_s: float = 5.0
     first_audio_s: float = 5.0
     gap_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ASRSettings:
+    """What any recogniser may need to open; a vendor takes what concerns it."""
+
+    endpoint: str = ""
+    batch_endpoint: str = ""  # for utterances that exist already in full
+    resource_id: str = ""
+    end_window_ms: int = 800  # silence after which the vendor itself may take an utterance for ended
+    model_dir: str = ""  # of the operator's own model
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scripts: Mapping[str, Script] = field(default_factory=dict, repr=False)  # by character, for the embedded one
+    connect_s: float = 5.0
+    final_s: float = 8.0

@@ -21,231 +21,12 @@ from yarl import URL
 
 from services.base import LLM, EngineUnavailable, LLMError, LLMSettings, Prompt, map_errors
 
-# Of one event, of an answer that is not streamed, of an error's body; real ones have a few KiB.
-MAX_BODY_BYTES: Final = 1 << 20
 # Replies being written at once in this process; further ones wait their turn, within their deadline.
 MAX_CONNECTIONS: Final = 256
 KEEP_ALIVE_S: Final = 120.0  # longer than the pauses of a talk, so that a turn pays for neither TCP nor TLS
 TAIL_S: Final = 0.5  # the reply is whole; what may still come is the usage, and the connection's return to the pool
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """What a refusal means: the sentence for the person, and who must do what."""
-
-    message: str
-    retryable: bool = False
-    operator: bool = False  # nobody but the operator can mend it: logged as an error, once
-    not_before_s: float = 0.0  # trying again sooner is of no use
-
-
-_KEY = _Fault("The language model refused the key of this server; its operator should check it.", operator=True)
-_DENIED = _Fault("The language model denied access; this server's operator should check the account.", operator=True)
-_MODEL = _Fault("The language model was not found; this server's operator should check its name.", operator=True)
-_CLOSED = _Fault("The language model is switched off at its vendor; its operator should check it.", True, True, 60.0)
-_QUOTA = _Fault("The language model's quota is used up; this server's operator should check it.", operator=True)
-_SENSITIVE = _Fault("The language model declined because of sensitive content; please put it in other words.")
-_REQUEST = _Fault("The language model refused the request; the operator should check the llm settings.", operator=True)
-_ADDRESS = _Fault("The language model is not at its address; the operator should check the endpoint.", operator=True)
-_BUSY = _Fault("The language model is too busy at the moment; please try again.", retryable=True)
-_BROKEN = _Fault("The language model failed on its own side; please try again.", retryable=True)
-_UNREADABLE = _Fault("The language model sent an answer that cannot be read; please try again.", retryable=True)
-_CUT = _Fault("The connection to the language model broke before its answer was whole.", retryable=True)
-_UNREACHABLE = _Fault("The language model cannot be reached at the moment; please try again.", retryable=True)
-_CERTIFICATE = _Fault("The language model's certificate is not valid; its operator should check it.", operator=True)
-
-# Codes are hierarchical ("RateLimitExceeded.EndpointRPMExceeded"): a name stands for itself and all beneath it.
-_BY_CODE: Mapping[str, _Fault] = {
-    code: fault
-    for fault, codes in (
-        (_REQUEST, "MissingParameter InvalidParameter"),
-        (_SENSITIVE, "SensitiveContentDetected InputTextSensitiveContentDetected OutputTextSensitiveContentDetected"),
-        (_SENSITIVE, "InputTextRiskDetection OutputTextRiskDetection"),
-        (_CLOSED, "InvalidEndpoint.ClosedEndpoint"),
-        (_MODEL, "InvalidEndpointOrModel ModelNotOpen UnsupportedModel"),
-        (_KEY, "AuthenticationError"),
-        (_DENIED, "AccessDenied OperationDenied"),
-        # A used-up account is a 429 too, and waiting does not help there: the code decides, never the status.
-        (_QUOTA, "AccountOverdueError QuotaExceeded AccountQuotaExceeded SetLimitExceeded"),
-        (_BUSY, "RateLimitExceeded ModelAccountRpmRateLimitExceeded ModelAccountTpmRateLimitExceeded"),
-        (_BUSY, "APIAccountRpmRateLimitExceeded AccountRateLimitExceeded RequestBurstTooFast"),
-        (_BUSY, "ServerOverloaded InflightBatchsizeExceeded"),
-        (_BROKEN, "InternalServiceError"),
-    )
-    for code in codes.split()
-}
-# For bodies without a code of Ark's: other servers, and the HTML of gateways.
-_BY_STATUS: Mapping[int, _Fault] = {
-    401: _KEY,
-    402: _QUOTA,
-    403: _DENIED,
-    404: _MODEL,
-    405: _ADDRESS,
-    408: _BROKEN,
-    429: _BUSY,
-}
-
-
-class _Text(msgspec.Struct, frozen=True, gc=False):
-    content: str | None = None  # beside it may stand `reasoning_content`, which nobody shall see
-
-
-class _Choice(msgspec.Struct, frozen=True, gc=False):
-    delta: _Text | None = None  # streamed
-    message: _Text | None = None  # not streamed
-    finish_reason: str | None = None
-
-
-class _Error(msgspec.Struct, frozen=True, gc=False):
-    """Ark's `code` is a name; llama.cpp and vLLM put the HTTP status there, Ollama null."""
-
-    code: str | int | None = None
-    message: str | None = None
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    """A chunk of an answer, a whole one, or the body of an error."""
-
-    choices: tuple[_Choice, ...] | None = None
-    usage: object = None  # numbers for the log; a reply is not lost over a strange one
-    id: str | None = None
-    error: _Error | None = None
-
-
-class Refused(LLMError):
-    """The vendor said no. `not_before_s`: seconds before which trying again is of no use (`Retry-After`)."""
-
-    def __init__(self, fault: _Fault, status: int | None, error: _Error, not_before_s: float = 0.0) -> None:
-        super().__init__(fault.message, retryable=fault.retryable)
-        self.fault = fault
-        self.status = status
-        named = isinstance(error.code, str) and re.fullmatch(r"[\w.-]{1,100}", error.code, re.ASCII)
-        self.code = named[0] if named else None  # fit for a log, as is:
-        traced = re.search(r"request id:? ?([\w-]{1,64})", error.message or "", re.ASCII | re.IGNORECASE)
-        self.request_id = traced[1] if traced else None
-        self.not_before_s = max(fault.not_before_s, not_before_s)
-        # Other servers know fewer efforts than Ark ("invalid reasoning value: 'minimal'", "does not support
-        # thinking"); the only wording ever looked at, as the protocol page's section 8 allows.
-        said = (error.message or "").lower()
-        self.about_thinking = fault is _REQUEST and self.code is None and ("reasoning" in said or "think" in said)
-
-
-def _refusal(status: int | None, error: _Error, not_before_s: float = 0.0) -> Refused:
-    prefix = error.code if isinstance(error.code, str) else ""
-    if isinstance(error.code, int):
-        status = error.code
-    while prefix and prefix not in _BY_CODE:
-        prefix = prefix.rpartition(".")[0]
-    if prefix:
-        fault = _BY_CODE[prefix]
-    elif status is None or status >= 500:
-        fault = _BROKEN
-    elif 300 <= status < 400:
-        fault = _ADDRESS
-    else:
-        fault = _BY_STATUS.get(status, _REQUEST)
-    return Refused(fault, status, error, not_before_s)
-
-
-def _failure(fault: _Fault) -> LLMError:
-    return LLMError(fault.message, retryable=fault.retryable)
-
-
-def _decode(data: bytes) -> _Answer:
-    try:
-        return msgspec.json.decode(data, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _failure(_UNREADABLE) from error
-
-
-class EventStream:
-    """sans-IO: the bytes of a `text/event-stream` in, the data of each whole event out, however the bytes were cut.
-
-    Lines end in LF or CRLF. Comments and every field but `data` are skipped; an event the stream ends in is dropped.
-    """
-
-    _BLANK_LINE: Final = re.compile(rb"\n\r?\n")  # what stands before it may end in \r
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._searched = 0  # no blank line begins before here
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """To be run to its end before the next call.
-
-        Raises:
-            LLMError: an event is longer than MAX_BODY_BYTES.
-        """
-        self._buffer += chunk
-        while found := self._BLANK_LINE.search(self._buffer, self._searched):
-            if found.start() > MAX_BODY_BYTES:
-                break
-            event = bytes(self._buffer[: found.start()]).removesuffix(b"\r")
-            del self._buffer[: found.end()]
-            self._searched = 0
-            if data := self._data(event):
-                yield data
-        if len(self._buffer) > MAX_BODY_BYTES:
-            raise _failure(_UNREADABLE)
-        self._searched = max(0, len(self._buffer) - 2)  # "\n\r" may be the beginning of a blank line
-
-    @staticmethod
-    def _data(event: bytes) -> bytes:
-        if event.startswith(b"data: ") and b"\n" not in event:  # as Ark sends every one
-            return event[6:]
-        lines = (line.removesuffix(b"\r") for line in event.split(b"\n"))
-        return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:"))
-
-
-class Reply:
-    """sans-IO: what the vendor sends in, the text for the person out; `error` says how it failed after that text."""
-
-    def __init__(self) -> None:
-        self._events = EventStream()
-        self.whole = False  # a finish_reason or `[DONE]` was seen: no text follows
-        self.error: LLMError | None = None
-        self.usage: object = None
-        self.request_id: str | None = None
-
-    def feed(self, chunk: bytes) -> str:
-        """Some bytes of a streamed answer; the text of all events they complete."""
-        texts: list[str] = []
-        try:
-            for data in self._events.feed(chunk):
-                if data == b"[DONE]":
-                    self.whole = True
-                else:
-                    texts.append(self.receive(data))
-        except LLMError as error:
-            if not self.whole:
-                self.error = error
-        return "".join(texts)
-
-    def receive(self, data: bytes) -> str:
-        """The JSON of one event, or of an answer that is not streamed.
-
-        Raises:
-            LLMError: it is an error, or cannot be read.
-        """
-        answer = _decode(data)
-        if answer.error:
-            raise _refusal(None, answer.error)
-        self.request_id, self.usage = answer.id or self.request_id, answer.usage or self.usage
-        if not answer.choices or self.whole:  # the usage comes alone, with `choices: []`
-            return ""
-        choice = answer.choices[0]
-        self.whole = choice.finish_reason is not None
-        if choice.finish_reason == "content_filter":
-            self.error = _failure(_SENSITIVE)  # and the text before it is cut off somewhere
-        text = choice.delta or choice.message
-        return (text and text.content) or ""
-
-    def check(self) -> None:
-        """Raises LLMError if it failed, or ended before its end ("the end without `[DONE]` is a broken stream")."""
-        if self.error or not self.whole:
-            raise self.error or _failure(_CUT)
 
 
 class DoubaoLLM:
@@ -262,10 +43,10 @@ class DoubaoLLM:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         border = (
-            (aiohttp.ClientConnectorCertificateError, lambda _: Refused(_CERTIFICATE, None, _Error())),
-            (TimeoutError, lambda _: LLMError(_UNREACHABLE.message, timed_out=True)),
-            (aiohttp.ClientConnectorError, lambda _: _failure(_UNREACHABLE)),
-            ((aiohttp.ClientError, OSError), lambda _: _failure(_CUT)),
+            (aiohttp.ClientConnectorCertificateError, lambda _: Refused(CERTIFICATE, None, Error())),
+            (TimeoutError, lambda _: LLMError(UNREACHABLE.message, timed_out=True)),
+            (aiohttp.ClientConnectorError, lambda _: failure(UNREACHABLE)),
+            ((aiohttp.ClientError, OSError), lambda _: failure(CUT)),
         )
         reply = Reply()
         try:
@@ -331,18 +112,18 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     while chunk := await response.content.readany():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise _failure(_UNREADABLE)
+            raise failure(UNREADABLE)
     return bytes(body)
 
 
 async def _read_refusal(response: aiohttp.ClientResponse) -> Refused:
     if response.status < 400:  # a redirect, never followed, or a page where an answer should be
-        return Refused(_ADDRESS, response.status, _Error())
+        return Refused(ADDRESS, response.status, Error())
     error = None
     with suppress(LLMError):  # the HTML of a gateway, or no body at all
-        error = _decode(await _read_body(response)).error
+        error = decode(await _read_body(response)).error
     after = response.headers.get("Retry-After", "")
-    return _refusal(response.status, error or _Error(), float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0)
+    return refusal(response.status, error or Error(), float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0)
 
 
 async def _read_tail(response: aiohttp.ClientResponse, reply: Reply) -> None:
