@@ -1,7 +1,4 @@
-"""Pcm chunks (s16le mono) of a reply in; sound from the speaker and one WAV file per reply out.
-
-The microphone of the voice modes belongs here too, beside Player.
-"""
+"""Pcm chunks (s16le mono) of a reply in; sound from the speaker and one WAV file per reply out."""
 
 import asyncio
 import itertools
@@ -15,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+from client.devices import NoSoundLibrary, NoSuchDevice, find_device, load_sounddevice
 
 SAMPLE_RATE_HZ = 16_000  # the specification's; the speaker is opened at it before the first chunk tells
 SAMPLE_BYTES = 2
@@ -38,10 +37,12 @@ class Speaker(Protocol):
 
 
 class _PortAudioSpeaker:
-    def __init__(self, sounddevice: Any, sample_rate_hz: int) -> None:
+    def __init__(self, sounddevice: Any, sample_rate_hz: int, device: int | None) -> None:
         self._sounddevice = sounddevice
         with self._mapped_errors():
-            self._stream = sounddevice.RawOutputStream(samplerate=sample_rate_hz, channels=1, dtype="int16")
+            self._stream = sounddevice.RawOutputStream(
+                samplerate=sample_rate_hz, channels=1, dtype="int16", device=device
+            )
 
     @contextmanager
     def _mapped_errors(self) -> Iterator[None]:
@@ -69,21 +70,20 @@ class _PortAudioSpeaker:
             self._stream.close()
 
 
-def open_speaker(sample_rate_hz: int) -> Speaker:
-    """The default output device.
+def open_speaker(sample_rate_hz: int, wanted: str | None = None) -> Speaker:
+    """The output device that is called so; None: the default one.
 
     Raises:
         SpeakerError: the library or the device is missing.
     """
     try:
-        import sounddevice  # not at the top: importing it loads and starts PortAudio, which may be missing
-    except OSError as error:
-        raise SpeakerError(
-            "没有 PortAudio 库，只显示文字；要听到声音，Debian 上请运行 apt-get install libportaudio2"
-        ) from error
-    except ImportError as error:
-        raise SpeakerError("没有 Python 库 sounddevice，只显示文字；要听到声音，请 pip install sounddevice") from error
-    return _PortAudioSpeaker(sounddevice, sample_rate_hz)
+        sounddevice = load_sounddevice()
+        device = find_device(sounddevice, wanted, "output")
+    except NoSoundLibrary as error:
+        raise SpeakerError(f"{error.lack}，只显示文字；要听到声音，{error.mend}") from error
+    except NoSuchDevice as error:
+        raise SpeakerError(f"{error}；先只显示文字") from error
+    return _PortAudioSpeaker(sounddevice, sample_rate_hz, device)
 
 
 class _Output:
@@ -155,6 +155,8 @@ class Player:
         self._orders: queue.Queue[_Chunk | Future[None] | None] = queue.Queue(QUEUED_CHUNKS)
         self._closing = threading.Event()
         self._overflowed = False
+        self._in_reply = False  # more of it is to come
+        self._heard: Future[None] | None = None  # the latest reply
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
 
     async def start(self) -> None:
@@ -164,6 +166,7 @@ class Player:
 
     def play(self, pcm: bytes, sample_rate_hz: int) -> None:
         """Never waits: what does not fit is left out, and that is said once."""
+        self._in_reply = True
         try:
             self._orders.put_nowait(_Chunk(pcm, sample_rate_hz))
         except queue.Full:
@@ -178,7 +181,13 @@ class Player:
             self._orders.put_nowait(heard)
         except queue.Full:
             heard.set_result(None)
+        self._in_reply, self._heard = False, heard
         return heard
+
+    @property
+    def is_sounding(self) -> bool:
+        """A reply has begun and was not heard to its end."""
+        return self._in_reply or (self._heard is not None and not self._heard.done())
 
     async def wait_played(self) -> None:
         await asyncio.wrap_future(self.end_reply())

@@ -1,5 +1,6 @@
 """The server's address in; an open WebSocket out, or one sentence why not, and when another try is worth it."""
 
+import base64
 import ipaddress
 import json
 import os
@@ -154,6 +155,10 @@ def decode(received: str | bytes) -> Frame:
     except (ValueError, RecursionError):
         frame = {}
     return frame if isinstance(frame, dict) else {}
+
+
+def audio_frame(kind: str, audio: bytes) -> Frame:
+    return {"type": kind, "audio_base64": base64.b64encode(audio).decode()}
 
 
 def text_of(frame: Frame, key: str) -> str:

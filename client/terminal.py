@@ -3,9 +3,11 @@
 import base64
 import binascii
 import os
+import shutil
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
 from typing import Protocol, TextIO
@@ -26,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
 READ_BYTES = 65_536
 FASTEST_SAMPLE_RATE_HZ = 192_000
 STDIN = 0
+ERASE_LINE = "\r\x1b[2K"
 
 
 class Style(Enum):
@@ -45,6 +48,10 @@ class Terminal(Protocol):
 
     def warn(self, text: str) -> None: ...
 
+    def show_status(self, text: str) -> None:
+        """One line that is always rewritten in place, "" for none; nothing where lines cannot be rewritten."""
+        ...
+
     async def read_line(self) -> str | None:
         """None: the person left, or the input ended."""
         ...
@@ -59,6 +66,16 @@ def help_text() -> str:
     return "\n".join(["直接输入文字就是和角色说话。命令：", *lines])
 
 
+def cut_to_width(text: str) -> str:
+    """The end of it that fits one line of the terminal; wide characters take two places."""
+    room = shutil.get_terminal_size().columns - 2
+    for start in range(len(text) - 1, -1, -1):
+        room -= 2 if unicodedata.east_asian_width(text[start]) in "WF" else 1
+        if room < 0:
+            return f"…{text[start + 1 :]}"
+    return text
+
+
 class PipeTerminal:
     """Lines from standard input, replies to standard output, everything else to standard error."""
 
@@ -68,6 +85,14 @@ class PipeTerminal:
         self._encoding = (sys.stdin and sys.stdin.encoding) or "utf-8"
         self._unread = b""
         self._ended = sys.stdin is None
+        self._rewrites = bool(sys.stdout and sys.stdout.isatty()) and os.environ.get("TERM") != "dumb"
+        self._status = ""
+
+    def show_status(self, text: str) -> None:
+        if self._rewrites and text != self._status:
+            self._status = text
+            with suppress(OSError):
+                print(f"{ERASE_LINE}{cut_to_width(text)}", end="", flush=True)
 
     def show(self, text: str, style: Style = Style.PLAIN) -> None:
         self._print(text, sys.stdout)
@@ -77,6 +102,9 @@ class PipeTerminal:
 
     def _print(self, text: str, out: TextIO) -> None:
         try:
+            if self._status:
+                print(ERASE_LINE, end="", flush=True)
+                self._status = ""
             print(text, file=out, flush=True)
         except OSError:  # whoever read this has left (`| head`): read no further, and end without a word
             self._ended, self._unread = True, b""
@@ -116,13 +144,24 @@ class PromptTerminal:
         from prompt_toolkit.shortcuts import CompleteStyle
 
         self._colours = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        self._status = ""
         self._session: PromptSession[str] = PromptSession(
-            "你> ",
+            self._prompt,
             completer=WordCompleter(list(COMMANDS), sentence=True),
             complete_style=CompleteStyle.READLINE_LIKE,  # a menu would keep eight lines free below the prompt
             complete_while_typing=False,
             interrupt_exception=EOFError,  # Ctrl-C and Ctrl-D both mean: leave
         )
+
+    def _prompt(self) -> str:
+        """The status stands above it, and does not stay behind when a line is done."""
+        status = "" if self._session.app.is_done or not self._status else f"{cut_to_width(self._status)}\n"
+        return f"{status}你> "
+
+    def show_status(self, text: str) -> None:
+        if text != self._status:
+            self._status = text
+            self._session.app.invalidate()
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -176,6 +215,7 @@ class Replies:
 
     def discard(self) -> None:
         """Forget a reply that will not be finished; what the speaker has is still heard."""
+        self.end_audio()
         self._recorder.discard()
         self._translated = {}
 
@@ -183,8 +223,6 @@ class Replies:
         """A sentence comes a second time where its translation was not ready the first time."""
         index, jp, cn = repr(frame.get("index")), text_of(frame, "content_jp"), text_of(frame, "content_cn")
         if index not in self._translated:
-            if not self._translated:
-                self._show_name()
             self._show_spoken(jp, text_of(frame, "emotion"))
         if cn and not self._translated.get(index):
             self._terminal.show(f"  中 {cn}")
@@ -210,10 +248,14 @@ class Replies:
         if self._player is not None:
             self._player.end_reply()
 
+    @property
+    def is_sounding(self) -> bool:
+        """The speaker has not come to rest."""
+        return self._player is not None and self._player.is_sounding
+
     def finish(self, response: Frame) -> None:
         cn = text_of(response, "content_cn")
         if not self._translated:
-            self._show_name()
             self._show_spoken(text_of(response, "content_jp"), text_of(response, "emotion"))
         if cn and not all(self._translated.values() or [False]):
             self._terminal.show(f"  中 {cn}")
@@ -226,10 +268,9 @@ class Replies:
             self._save()
         self.discard()
 
-    def _show_name(self) -> None:
-        self._terminal.show(self.character or "角色", Style.NAME)
-
     def _show_spoken(self, jp: str, emotion: str) -> None:
+        if not self._translated:
+            self._terminal.show(self.character or "角色", Style.NAME)
         self._terminal.show(f"  日 {jp}  [{emotion or 'auto'}]", Style.SPOKEN)
 
     def _save(self) -> None:

@@ -1,9 +1,13 @@
 """A character: everything `prompts/<name>/` says, as one frozen value."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from services.base import Script, Voice
+
+_SUGGESTIONS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,15 @@ class Character:
     def voice(self, engine: str) -> Voice:
         """How the character sounds on an engine: as `character.yaml` says, else as the engine does by itself."""
         return self.voices.get(engine, Voice())
+
+    @property
+    def hotwords(self) -> tuple[str, ...]:
+        """Their names, which people will say: 千早爱音 and Chihaya Anon of "千早爱音 (Chihaya Anon)"."""
+        return tuple(name for part in re.split(r"[()（）/／、,，]", self.display_name) if (name := part.strip()))
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What one may say to them, and be understood without any vendor: of each of the first topics one phrase."""
+        topics = self.script.topics if self.script else ()
+        phrases = (topic.phrases["zh"][0] for topic in topics if topic.phrases.get("zh"))
+        return tuple(islice(phrases, _SUGGESTIONS))

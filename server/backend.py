@@ -1,6 +1,6 @@
 """Settings in, everything that all connections share out: engines, characters, stores, limits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,23 +11,31 @@ from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError, Settings
 from server.connection_manager import ConnectionManager
 from server.rate_limits import RateLimits
-from services.asr_service import ASR_VENDORS, VAD_VENDORS
+from services.asr_service import ASR_VENDORS, PHRASES_ONLY, open_asr
 from services.base import (
+    ASR,
     LLM,
     TTS,
+    VAD,
+    ASRSettings,
     EngineChoice,
     EngineUnavailable,
     LLMSettings,
+    Script,
     TTSSettings,
     choose_engine,
 )
 from services.llm_service import LLM_VENDORS, open_llm
 from services.tts_service import TTS_VENDORS, open_tts
+from services.vad_service import VAD_VENDORS, open_vad
 from stores.history import HistoryStore
 from stores.history_sql import HistoryUrlError, open_history
 from stores.presence import InProcessPresence
 
 log = structlog.get_logger()
+
+_SHORTEST_END_WINDOW_MS = 800  # which the recogniser's vendor advises
+_END_WINDOW_MARGIN_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Backend:
     characters: CharacterManager
     llm: LLM
     tts: TTS
+    asr: ASR
+    vad: VAD
     engines: dict[str, EngineChoice]
     history: HistoryStore
     connections: ConnectionManager
@@ -60,12 +70,15 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         characters = CharacterManager.load(PROJECT_ROOT / config.characters.folder, config.characters.default)
         async with AsyncExitStack() as stack:
             tts = await stack.enter_async_context(open_tts(engines["tts"], _tts_settings(settings)))
-            llm = await stack.enter_async_context(open_llm(engines["llm"], _llm_settings(settings, characters)))
+            scripts = {character.name: character.script for character in characters.all() if character.script}
+            llm = await stack.enter_async_context(open_llm(engines["llm"], _llm_settings(settings, scripts)))
+            asr = await stack.enter_async_context(open_asr(engines["asr"], _asr_settings(settings, scripts)))
+            vad = await stack.enter_async_context(open_vad(engines["vad"]))
             history = await stack.enter_async_context(open_history(config.history.url, PROJECT_ROOT))
             connections = ConnectionManager(InProcessPresence(), config.limits)
             backend = Backend(
-                config, Authenticator(settings.secrets.tokens), characters, llm, tts, engines, history, connections,
-                _rates(config),
+                config, Authenticator(settings.secrets.tokens), characters, llm, tts, asr, vad, engines, history,
+                connections, _rates(config),
             )  # fmt: skip
             _announce(backend)
             yield backend
@@ -86,12 +99,14 @@ def _choose_engines(settings: Settings) -> dict[str, EngineChoice]:
 def _announce(backend: Backend) -> None:
     for kind, choice in backend.engines.items():
         log.info(f"{kind}: {choice.name} ({choice.reason})")
+    if backend.asr.phrases_only:
+        log.info(f"asr: {PHRASES_ONLY}")
     if backend.authenticator.demo:
         log.info(f"demo mode: no token is configured, so {DEMO_TOKEN} is accepted, from this machine only")
     log.info(f"characters: {', '.join(character.name for character in backend.characters.all())}")
 
 
-def _llm_settings(settings: Settings, characters: CharacterManager) -> LLMSettings:
+def _llm_settings(settings: Settings, scripts: Mapping[str, Script]) -> LLMSettings:
     config = settings.config
     return LLMSettings(
         endpoint=config.endpoints.llm,
@@ -99,7 +114,7 @@ def _llm_settings(settings: Settings, characters: CharacterManager) -> LLMSettin
         stream=config.llm.stream,
         reasoning_effort=config.llm.reasoning_effort,
         secrets=settings.secrets.values,
-        scripts={character.name: character.script for character in characters.all() if character.script},
+        scripts=scripts,
         connect_s=config.timeouts.vendor_connect,
         first_token_s=config.timeouts.llm_first_token,
         gap_s=config.timeouts.llm_gap,
@@ -118,6 +133,22 @@ def _tts_settings(settings: Settings) -> TTSSettings:
         connect_s=config.timeouts.vendor_connect,
         first_audio_s=config.timeouts.tts_first_audio,
         gap_s=config.timeouts.tts_gap,
+    )
+
+
+def _asr_settings(settings: Settings, scripts: Mapping[str, Script]) -> ASRSettings:
+    config = settings.config
+    return ASRSettings(
+        endpoint=config.endpoints.asr,
+        batch_endpoint=config.endpoints.batch,
+        resource_id=config.models.asr_resource_id,
+        # The local endpoint comes first; the vendor's own opinion counts where noise keeps ours from hearing an end.
+        end_window_ms=max(_SHORTEST_END_WINDOW_MS, config.agent.end_of_speech_ms + _END_WINDOW_MARGIN_MS),
+        model_dir=str(PROJECT_ROOT / config.sherpa.model_dir),
+        secrets=settings.secrets.values,
+        scripts=scripts,
+        connect_s=config.timeouts.vendor_connect,
+        final_s=config.timeouts.asr_final,
     )
 
 

@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 # More than fit any token budget that is sensible for speech; the budget itself is llm.context_tokens.
 _MESSAGES_RECALLED = 200
+_MESSAGES_FOR_HEARING = 6
 # A commit outlives the caller's going, but not a disk that does not answer.
 _COMMIT_S = 10.0
 
@@ -39,6 +40,15 @@ class CallerHistory:
             await self.tell_unavailable()
             return []
         return [_as_prompt(message) for message in messages]
+
+    async def said_before(self, character: str) -> tuple[str, ...]:
+        """What the two said last, newest first, as a recogniser is told it; nothing where it cannot be read."""
+        try:
+            messages, _ = await self._store.newest(self._key(character), _MESSAGES_FOR_HEARING)
+        except HistoryUnavailable as error:
+            self._log(error, "read")
+            return ()
+        return tuple(message.content_cn for message in reversed(messages))
 
     async def keep(self, character: str, turn_id: str, said: str, lines: Sequence[Line], *, cut: bool) -> bool:
         """Commit a turn, also when the caller goes meanwhile; False where the store cannot."""

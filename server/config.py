@@ -46,8 +46,20 @@ class ServerConfig(Section, frozen=True):
 
 class EndpointsConfig(Section, frozen=True):
     asr: Text = "wss://openspeech.bytedance.com/api/v3/sauc/bigmodel_async"
+    asr_batch: Text = "auto"  # for whole clips; auto: derived from `asr`
     tts: Text = "wss://api.minimaxi.com/ws/v1/t2a_v2"
     llm: Text = "https://ark.cn-beijing.volces.com/api/v3"
+
+    @property
+    def batch(self) -> str:
+        """Where whole clips are recognised: the vendor's path for them stands beside that for streams."""
+        if self.asr_batch != "auto":
+            return self.asr_batch
+        parts = urlsplit(self.asr)
+        head, _, last = parts.path.rpartition("/")
+        if last not in ("bigmodel", "bigmodel_async"):
+            return self.asr
+        return parts._replace(path=f"{head}/bigmodel_nostream").geturl()
 
 
 class SSLConfig(Section, frozen=True):
@@ -71,6 +83,7 @@ class TimeoutsConfig(Section, frozen=True):
 class ModelsConfig(Section, frozen=True):
     llm_model: Text = "doubao-seed-1-6-lite-251015"
     tts_model: Text = "speech-2.8-hd"
+    asr_resource_id: Text = "volc.bigasr.sauc.duration"
 
 
 class AudioConfig(Section, frozen=True):
@@ -96,6 +109,19 @@ class EnginesConfig(Section, frozen=True):
     tts: Text = "auto"
     asr: Text = "auto"
     vad: Text = "auto"
+
+
+class AgentConfig(Section, frozen=True):
+    """Hands-free talk: where an utterance begins and ends, on the clock of the received audio."""
+
+    end_of_speech_ms: Annotated[int, Meta(ge=100, le=5000)] = 600  # silence that ends an utterance
+    pre_roll_ms: Annotated[int, Meta(ge=0, le=2000)] = 300  # audio before the speech that belongs to it
+    shortest_utterance_ms: Annotated[int, Meta(ge=32, le=2000)] = 128  # less speech than this is a cough
+    longest_utterance_seconds: Annotated[float, Meta(ge=1, le=600)] = 60.0
+
+
+class SherpaConfig(Section, frozen=True):
+    model_dir: Text = "models/sherpa"  # a relative path starts at the project root
 
 
 class HistoryConfig(Section, frozen=True):
@@ -158,6 +184,8 @@ class Config(Section, frozen=True):
     audio: AudioConfig = AudioConfig()
     llm: LLMConfig = LLMConfig()
     engines: EnginesConfig = EnginesConfig()
+    agent: AgentConfig = AgentConfig()
+    sherpa: SherpaConfig = SherpaConfig()
     history: HistoryConfig = HistoryConfig()
     characters: CharactersConfig = CharactersConfig()
     protocol: ProtocolConfig = ProtocolConfig()
@@ -215,13 +243,18 @@ def _load_secrets(environ: Mapping[str, str], root: Path) -> tuple[Secrets, tupl
     return read_secrets(environ) if data is None else read_secrets(environ, path, data)
 
 
-def _endpoints(config: Config) -> Iterator[tuple[Literal["asr", "tts", "llm"], str]]:
+_Endpoint = Literal["asr", "asr_batch", "tts", "llm"]
+
+
+def _endpoints(config: Config) -> Iterator[tuple[_Endpoint, str]]:
     yield "asr", config.endpoints.asr
+    if config.endpoints.asr_batch != "auto":
+        yield "asr_batch", config.endpoints.asr_batch
     yield "tts", config.endpoints.tts
     yield "llm", config.endpoints.llm
 
 
-def _check_endpoint(name: Literal["asr", "tts", "llm"], address: str, place: str) -> None:
+def _check_endpoint(name: _Endpoint, address: str, place: str) -> None:
     schemes = ("http", "https") if name == "llm" else ("ws", "wss")
     parts = _split(address)
     if parts is None or parts.scheme not in schemes:

@@ -4,7 +4,7 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server import wire
-from server.wire import AnyServerMessage, Disconnected, Error, ErrorCode
+from server.wire import AnyServerFrame, Disconnected, Error, ErrorCode
 
 # How long a client that is being replaced or refused has to take its last frame.
 _FAREWELL_S = 0.05
@@ -66,19 +66,19 @@ class Connection:
         text: str | None = message.get("text")
         return text if text is not None else bytes(message["bytes"])
 
-    async def send(self, message: AnyServerMessage) -> None:
+    async def send(self, message: AnyServerFrame) -> None:
         """Send, waiting for a slow reader as long as is allowed: that wait is what holds the vendors back.
 
         Raises:
             ConnectionLost: the other end is gone, or this one was fenced.
             HangUp: it does not read.
         """
-        text = wire.encode(message)
+        frame = wire.encode_audio(message) if isinstance(message, wire.AudioFrame) else wire.encode(message)
         with anyio.move_on_after(self._send_timeout_s) as waiting:
             async with self._lock:
                 if self._fenced:
                     raise ConnectionLost
-                await self._send_text(text)
+                await self._send_frame(frame)
         if waiting.cancelled_caught:
             raise HangUp(
                 Error("This client does not read what is sent to it", "too_slow", retryable=True), wire.CLOSE_TOO_SLOW
@@ -98,7 +98,7 @@ class Connection:
         farewell = wire.encode(end.farewell)
         with anyio.move_on_after(_FAREWELL_S, shield=True) as waiting:
             try:
-                await self._send_text(farewell)
+                await self._send_frame(farewell)
                 await self._websocket.close(end.code)
             except (ConnectionLost, OSError, RuntimeError):  # gone already
                 return
@@ -114,8 +114,9 @@ class Connection:
         if cut_off is not None:
             cut_off(farewell, code, at_once=code != wire.CLOSE_TOO_SLOW)
 
-    async def _send_text(self, text: str) -> None:
+    async def _send_frame(self, frame: str | bytes) -> None:
+        kind = "text" if isinstance(frame, str) else "bytes"
         try:
-            await self._websocket.send({"type": "websocket.send", "text": text})
+            await self._websocket.send({"type": "websocket.send", kind: frame})
         except (OSError, WebSocketDisconnect, RuntimeError) as error:  # RuntimeError: sent after the close
             raise ConnectionLost from error

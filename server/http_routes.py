@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from server.asyncapi import asyncapi_document
 from server.backend import Backend
+from services.asr_service import PHRASES_ONLY
 
 NAME = "ChatAnon Backend"
 VERSION = "0.1.0"
@@ -17,6 +18,7 @@ class Engine(BaseModel):
 
     name: str
     reason: str
+    note: str | None = None
 
 
 class About(BaseModel):
@@ -44,6 +46,7 @@ class CharacterItem(BaseModel):
     display_name: str
     description: str
     greeting: str
+    suggestions: tuple[str, ...]
 
 
 class CharacterList(BaseModel):
@@ -89,7 +92,14 @@ def _about(backend: Backend) -> About:
         version=VERSION,
         status="draining" if backend.connections.draining else "running",
         demo=backend.authenticator.demo,
-        engines={kind: Engine(name=choice.name, reason=choice.reason) for kind, choice in backend.engines.items()},
+        engines={
+            kind: Engine(
+                name=choice.name,
+                reason=choice.reason,
+                note=PHRASES_ONLY if kind == "asr" and backend.asr.phrases_only else None,
+            )
+            for kind, choice in backend.engines.items()
+        },
         credits=[choice.vendor.credit for choice in backend.engines.values() if choice.vendor.credit],
     )
 
@@ -102,6 +112,7 @@ def _characters(backend: Backend) -> CharacterList:
                 display_name=character.display_name,
                 description=character.description,
                 greeting=character.greeting,
+                suggestions=character.suggestions,
             )
             for character in backend.characters.all()
         ]

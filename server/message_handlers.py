@@ -3,30 +3,48 @@
 from typing import assert_never
 
 from server import wire
+from server.agent_session import AgentSession
 from server.session import Session
-from server.wire import AnyClientMessage
+from server.stream_session import StreamSession
+from server.wire import AnyClientFrame
 
-_NO_VOICE_YET = "Voice input is not part of this version yet; send a text `message`"
 
-
-async def handle(session: Session, message: AnyClientMessage) -> None:
+async def handle(session: Session, message: AnyClientFrame) -> None:
     """Every message of the protocol, one arm each."""
     match message:
         case wire.Ping():
             await session.connection.send(wire.Pong())
         case wire.TextMessage(content):
-            await session.talk.say(content)
+            if await session.modes.allow("message"):
+                await session.talk.say(content)
+        case wire.AudioMessage(audio):
+            if await session.modes.allow("audio_message"):
+                await session.clips.take(audio)
+        case wire.AudioStreamStart():
+            await session.modes.start_stream()
+        case wire.AudioStreamChunk(audio):
+            await session.modes.hear(audio, StreamSession)
+        case wire.AudioStreamEnd():
+            await session.modes.end_stream()
+        case wire.AgentModeStart():
+            await session.modes.start_agent(wire.AgentListening())
+        case wire.VoiceCallStart():
+            await session.modes.start_agent(wire.VoiceCallListening())
+        case wire.AgentAudioChunk(audio) | wire.VoiceCallAudioChunk(audio):
+            await session.modes.hear(audio, AgentSession)
+        case wire.AgentModeStop() | wire.VoiceCallStop():
+            await session.modes.stop_agent()
+        case wire.AudioFrame(pcm):
+            await session.modes.hear(pcm)
         case wire.SwitchCharacter(character_name):
-            await session.talk.switch_character(character_name)
+            if await session.modes.allow("switch_character"):
+                await session.talk.switch_character(character_name)
         case wire.ClearHistory():
-            await session.talk.clear_history()
+            if await session.modes.allow("clear_history"):
+                await session.talk.clear_history()
         case wire.GetHistory(limit, before):
             await session.talk.show_history(limit, before)
         case wire.Connect():
             await session.connection.refuse("wrong_state", "This connection is connected already")
-        case wire.AudioMessage() | wire.AudioStreamStart() | wire.AudioStreamChunk() | wire.AudioStreamEnd():
-            await session.connection.refuse("wrong_state", _NO_VOICE_YET)
-        case wire.AgentModeStart() | wire.AgentModeStop() | wire.AgentAudioChunk():
-            await session.connection.refuse("wrong_state", _NO_VOICE_YET)
         case _:
             assert_never(message)

@@ -25,7 +25,7 @@ class MessageReader:
         self._session_id = session_id
         self._extensions = extensions
 
-    async def next(self) -> wire.AnyClientMessage | None:
+    async def next(self) -> wire.AnyClientFrame | None:
         """The next frame's message; None where it was none, and an error was the answer.
 
         Raises:
@@ -42,10 +42,12 @@ class MessageReader:
             await self._connection.send(refusal)
             return None
 
-    def _decode(self, frame: str | bytes) -> wire.AnyClientMessage:
+    def _decode(self, frame: str | bytes) -> wire.AnyClientFrame:
         check_frame_size(frame, self._limits.max_frame_bytes)
         if is_longer(frame, self._limits.max_other_frame_bytes) and not wire.is_batch_audio(frame):
             check_frame_size(frame, self._limits.max_other_frame_bytes)
+        if isinstance(frame, bytes) and "binary_audio" in self._extensions:
+            return wire.decode_audio(frame)
         message = decode_frame(frame)
         needed = wire.EXTENSION_OF.get(type(message))
         if needed is not None and needed not in self._extensions:
@@ -63,7 +65,7 @@ def decode_frame(frame: str | bytes) -> wire.AnyClientMessage:
         WireError: it is none.
     """
     if isinstance(frame, bytes):
-        raise wire.WireError("bad_message", "Messages are text frames; a binary frame is none")
+        raise wire.WireError("bad_message", "Messages are text frames; binary ones need the extension binary_audio")
     return wire.decode(frame)
 
 

@@ -45,3 +45,29 @@ class _MovingWindow:
             if now - times[-1] < _WINDOW_S:
                 return
             del self._times[key]
+
+
+class TokenBucket:
+    """So many a second on average, and a burst of so many at once."""
+
+    def __init__(self, per_second: int, burst: int, now: float) -> None:
+        """`per_second` 0 switches the limit off; `now` as in RateLimits."""
+        self._per_second = per_second
+        self._burst = burst
+        self._left = float(burst)
+        self._at = now
+
+    def retry_after_ms(self, now: float, waited_s: float = 0.0) -> int | None:
+        """Count one more: None if it is allowed, else when the next one will be.
+
+        `waited_s`: how long it was us who did not read; what came meanwhile may come at once.
+        """
+        if not self._per_second:
+            return None
+        longest = self._burst + waited_s * self._per_second
+        self._left = min(longest, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1:
+            return max(1, math.ceil((1 - self._left) / self._per_second * 1000))
+        self._left -= 1
+        return None

@@ -7,15 +7,17 @@ import anyio
 
 from conversation.single_error import single_error
 from server import wire
+from server.clips import Clips
 from server.connection import Connection, ConnectionLost, HangUp
 from server.message_reader import MessageReader
 from server.talk import Talk
+from server.voice_modes import VoiceModes
 
 
 class Handler(Protocol):
     """What is done with a message: server/message_handlers.py."""
 
-    def __call__(self, session: "Session", message: wire.AnyClientMessage) -> Awaitable[None]:
+    def __call__(self, session: "Session", message: wire.AnyClientFrame) -> Awaitable[None]:
         """Must return soon: the reader waits for it, and a `ping` behind it too."""
         ...
 
@@ -23,9 +25,13 @@ class Handler(Protocol):
 class Session:
     """One connection of one caller: a reader, and at most one turn (server/talk.py). It ends exactly once."""
 
-    def __init__(self, connection: Connection, reader: MessageReader, talk: Talk) -> None:
+    def __init__(
+        self, connection: Connection, reader: MessageReader, talk: Talk, modes: VoiceModes, clips: Clips
+    ) -> None:
         self.connection = connection
         self.talk = talk
+        self.modes = modes
+        self.clips = clips
         self.last_heard = anyio.current_time()
         self._reader = reader
         self._scope = anyio.CancelScope()
@@ -69,5 +75,6 @@ class Session:
 
     async def finish(self, end: HangUp) -> None:
         """Let the running turn come to its end, then stop."""
+        self.modes.hang_up()
         await self.talk.finish()
         await self.end(end)

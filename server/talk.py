@@ -1,13 +1,15 @@
 """What a caller asks of their character in; turns, switches and answers out, one after the other."""
 
-import unicodedata
 from functools import partial
+from typing import Protocol
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
 from conversation.character import Character
+from conversation.timeline import Timeline
+from conversation.user_text import visible_text
 from server import wire
 from server.auth import Caller
 from server.backend import Backend
@@ -15,12 +17,17 @@ from server.caller_history import CallerHistory
 from server.connection import Connection, ConnectionLost, HangUp
 from server.inbox import Inbox, Job
 from server.incidents import incident
-from server.served_turn import ServedTurn
+from server.served_turn import Hear, ServedTurn
 
 log = structlog.get_logger()
 
-# Formatting characters that can make a text read backwards or hide in it: no part of what a person says.
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+class TurnWatcher(Protocol):
+    """Whoever must know when the character speaks: server/voice_input.py."""
+
+    async def turn_started(self) -> None: ...
+
+    async def turn_finished(self) -> None: ...
 
 
 class Talk:
@@ -35,11 +42,12 @@ class Talk:
         extensions: frozenset[wire.Extension],
     ) -> None:
         self.character = character
+        self.history = CallerHistory(backend.history, caller.token_hash, connection.send)
+        self.watcher: TurnWatcher | None = None
         self._backend = backend
         self._connection = connection
         self._caller = caller
         self._extensions = extensions
-        self._history = CallerHistory(backend.history, caller.token_hash, connection.send)
         self._inbox = Inbox(backend.config.limits.queued_messages)
         self._turns = 0
         self._tasks: TaskGroup
@@ -57,44 +65,67 @@ class Talk:
         elif len(text) > limit:
             too_long = f"message.content has {len(text)} characters; at most {limit} are taken"
             await self._connection.refuse("message_too_long", too_long)
-        elif self._inbox.has_room and (wait_ms := self._wait_ms("turns")) is not None:
-            await self._slow_down(wait_ms)
-        else:
-            await self._submit(partial(self._take_turn, text, anyio.current_time()))
+        elif await self.allows_turn():
+            await self.submit(partial(self.take_turn, text, "text", Timeline(anyio.current_time())))
 
     async def switch_character(self, name: str) -> None:
         """Another character, after what waits."""
-        await self._submit(partial(self._switch, name))
+        await self.submit(partial(self._switch, name))
 
     async def clear_history(self) -> None:
         """Forget the talk with the character of that moment, after what waits."""
-        await self._submit(lambda: self._history.clear(self.character.name))
+        await self.submit(lambda: self.history.clear(self.character.name))
 
     async def show_history(self, limit: int, before: int | None) -> None:
         """Extension `history`."""
-        await self._history.show(self.character.name, limit, before)
+        await self.history.show(self.character.name, limit, before)
 
     async def finish(self) -> None:
         """Let what runs come to its end; what waits is dropped."""
         await self._inbox.finish()
 
-    async def _submit(self, job: Job) -> None:
-        if not self._inbox.submit(partial(_guarded, job, self._connection, self._caller), self._tasks):
-            full = "Too many messages wait for their answer; send this one again later"
-            await self._connection.refuse("busy", full, retryable=True)
+    async def allows_turn(self) -> bool:
+        """Whether this caller may take one more turn in this minute; they are told if not.
 
-    async def _take_turn(self, text: str, received_at: float) -> None:
+        Raises:
+            HangUp: they do not listen.
+        """
+        if not self._inbox.has_room:  # which is what will be said
+            return True
+        wait_ms = self._wait_ms("turns")
+        if wait_ms is None:
+            return True
+        refusal = wire.Error("Too many messages; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
+        if self._wait_ms("refused_turns") is not None:
+            raise HangUp(refusal, wire.CLOSE_RATE_LIMITED)
+        await self._connection.send(refusal)
+        return False
+
+    async def submit(self, job: Job) -> bool:
+        """Have it done after what waits; False, and the caller is told, where too much waits already."""
+        if self._inbox.submit(partial(_guarded, job, self._connection, self._caller, self.watcher), self._tasks):
+            return True
+        full = "Too many messages wait for their answer; send this one again later"
+        await self._connection.refuse("busy", full, retryable=True)
+        return False
+
+    async def take_turn(self, said: str | Hear, kind: wire.TurnInput, timeline: Timeline) -> None:
+        """One turn, from within a job. `timeline` begins where its timings do."""
         self._turns += 1
         turn = ServedTurn(
             self._backend,
             self._connection.send,
             self._extensions,
-            self._history,
+            self.history,
             self.character,
             self._turns,
-            received_at,
+            timeline,
         )
-        await turn.run(text, "text")
+        if self.watcher is not None:
+            await self.watcher.turn_started()
+        await turn.run(said, kind)
+        if self.watcher is not None:
+            await self.watcher.turn_finished()
 
     async def _switch(self, name: str) -> None:
         character = self._backend.characters.find(name)
@@ -105,34 +136,17 @@ class Talk:
         switched = f"Switched to character: {character.name}"
         await self._connection.send(wire.CharacterSwitched(character.name, character.display_name, switched))
 
-    async def _slow_down(self, wait_ms: int) -> None:
-        """Too many turns: say so, and hang up on one who does not listen."""
-        refusal = wire.Error("Too many messages; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
-        if self._wait_ms("refused_turns") is not None:
-            raise HangUp(refusal, wire.CLOSE_RATE_LIMITED)
-        await self._connection.send(refusal)
-
     def _wait_ms(self, limit: str) -> int | None:
         return self._backend.rates.retry_after_ms(limit, self._caller.token_hash, anyio.current_time())
 
 
-async def _guarded(job: Job, connection: Connection, caller: Caller) -> None:
-    """The border of a turn: a defect of ours ends the job, not the session."""
+async def _guarded(job: Job, connection: Connection, caller: Caller, watcher: TurnWatcher | None) -> None:
+    """The border of a job: a defect of ours ends it, not the session."""
     try:
         await job()
     except (ConnectionLost, HangUp):
         raise
     except Exception:
         await connection.send(incident(caller=caller.label))
-
-
-def visible_text(content: str) -> str:
-    """What a person wrote, without control characters and those that hide or turn text around."""
-    kept = "".join(
-        char
-        for char in content
-        if char in "\n\t" or (unicodedata.category(char) not in ("Cc", "Cs") and char not in _BIDI)
-    )
-    if all(unicodedata.category(char)[0] in "ZC" for char in kept):  # spaces of every kind, and what has no width
-        return ""
-    return kept.strip()
+        if watcher is not None:
+            await watcher.turn_finished()  # if it was one

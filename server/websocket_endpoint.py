@@ -11,12 +11,15 @@ from conversation.character import Character
 from server import wire
 from server.auth import Caller, is_loopback, origin_allowed
 from server.backend import Backend
+from server.clips import Clips
 from server.connection import Connection, ConnectionLost, HangUp
+from server.hearing import Ears
 from server.incidents import incident
 from server.message_handlers import handle
 from server.message_reader import MessageReader, check_frame_size, decode_frame
 from server.session import Session
 from server.talk import Talk
+from server.voice_modes import VoiceModes
 from server.wire import Connect, Error
 
 log = structlog.get_logger()
@@ -48,10 +51,14 @@ async def _serve_caller(
     wanted = backend.config.protocol.default_extensions if asked is None else asked
     extensions = wire.GRANTED_EXTENSIONS.intersection(wanted)
     session_id = uuid.uuid4().hex
+    talk = Talk(backend, connection, caller, character, extensions)
+    ears = Ears(backend, connection.send, extensions, talk.history)
     session = Session(
         connection,
         MessageReader(connection, backend.config.limits, backend.rates, session_id, extensions),
-        Talk(backend, connection, caller, character, extensions),
+        talk,
+        VoiceModes(backend, connection, talk, ears),
+        Clips(backend.config, connection, talk, ears),
     )
     greeting = wire.Connected(
         character.name,

@@ -1,10 +1,11 @@
-"""Every JSON message on /ws, as two tagged unions: text in, a client message out; a server message in, text out.
+"""Every message on /ws, as two tagged unions: a frame in, a client message out; a server message in, a frame out.
 
 The one place where a string of the wire is written. `docs/wire.md` and `GET /asyncapi.json` describe the same.
 Longer than the house likes, because the protocol is: all of it can be read here from top to bottom.
 """
 
 import re
+import struct
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
@@ -15,7 +16,9 @@ from services.base import Emotion
 
 Extension = Literal["turns", "sentences", "barge_in", "speech_events", "binary_audio", "stages", "history", "resume"]
 # What this version grants; the others are left out of the answer until they are built.
-GRANTED_EXTENSIONS: frozenset[Extension] = frozenset({"turns", "sentences", "stages", "history"})
+GRANTED_EXTENSIONS: frozenset[Extension] = frozenset(
+    {"turns", "sentences", "stages", "history", "speech_events", "binary_audio"}
+)
 
 ErrorCode = Literal[
     "bad_json", "bad_message", "unknown_type", "not_connected", "unauthorized", "unknown_character",
@@ -101,6 +104,20 @@ class AgentAudioChunk(ClientMessage, frozen=True, tag="agent_audio_chunk"):
     audio: bytes = msgspec.field(name="audio_base64")
 
 
+class VoiceCallStart(ClientMessage, frozen=True, tag="voice_call_start"):
+    """Another name of `agent_mode_start`, which is answered with `voice_call_listening`."""
+
+
+class VoiceCallStop(ClientMessage, frozen=True, tag="voice_call_stop"):
+    """Another name of `agent_mode_stop`."""
+
+
+class VoiceCallAudioChunk(ClientMessage, frozen=True, tag="voice_call_audio_chunk"):
+    """Another name of `agent_audio_chunk`."""
+
+    audio: bytes = msgspec.field(name="audio_base64")
+
+
 class SwitchCharacter(ClientMessage, frozen=True, tag="switch_character"):
     """Talk to another character from now on."""
 
@@ -124,8 +141,24 @@ class GetHistory(ClientMessage, frozen=True, tag="get_history"):
 
 AnyClientMessage = (
     Connect | TextMessage | AudioMessage | AudioStreamStart | AudioStreamChunk | AudioStreamEnd
-    | AgentModeStart | AgentModeStop | AgentAudioChunk | SwitchCharacter | ClearHistory | Ping | GetHistory
+    | AgentModeStart | AgentModeStop | AgentAudioChunk | VoiceCallStart | VoiceCallStop | VoiceCallAudioChunk
+    | SwitchCharacter | ClearHistory | Ping | GetHistory
 )  # fmt: skip
+
+
+class AudioFrame(Struct, frozen=True):
+    """Extension `binary_audio`, both ways: a binary frame of 8 bytes and the samples (pcm, s16le, mono).
+
+    Byte 0 is the version, byte 1 the codec, then the sentence's index and the turn's number, big-endian. From the
+    client, where both are zeros, it stands for the chunk of the mode it is in.
+    """
+
+    pcm: bytes
+    index: int = 0
+    turn_number: int = 0
+
+
+AnyClientFrame = AnyClientMessage | AudioFrame
 
 
 # ---------------------------------------------------------------- from the server
@@ -208,6 +241,15 @@ class AgentListening(ServerMessage, frozen=True, tag="agent_listening"):
     message: str = "Ready to listen"
 
 
+class VoiceCallListening(ServerMessage, frozen=True, tag="voice_call_listening"):
+    """`agent_listening` for those who began with `voice_call_start`."""
+
+    message: str = "Ready to listen"
+
+
+Listening = AgentListening | VoiceCallListening
+
+
 class CharacterSwitched(ServerMessage, frozen=True, tag="character_switched"):
     """Another character listens now."""
 
@@ -280,6 +322,31 @@ class SentenceMessage(ServerMessage, frozen=True, tag="sentence"):
     start_ms: int
 
 
+class SpeechStarted(ServerMessage, frozen=True, tag="speech_started"):
+    """Extension `speech_events`: speech began `at_ms` into the audio received in this mode; told a little later."""
+
+    at_ms: int
+
+
+class SpeechStopped(ServerMessage, frozen=True, tag="speech_stopped"):
+    """Extension `speech_events`: speech ended `at_ms` into the audio received in this mode; told a little later."""
+
+    at_ms: int
+
+
+class AsrStart(ServerMessage, frozen=True, tag="asr_start"):
+    """Extension `stages`: the recogniser listens."""
+
+    turn_id: str | UnsetType = UNSET
+
+
+class AsrEnd(ServerMessage, frozen=True, tag="asr_end"):
+    """Extension `stages`: what it heard."""
+
+    text: str
+    turn_id: str | UnsetType = UNSET
+
+
 class LlmStart(ServerMessage, frozen=True, tag="llm_start"):
     """Extension `stages`: the mind was asked."""
 
@@ -321,15 +388,17 @@ class HistoryMessage(ServerMessage, frozen=True, tag="history"):
 
 AnyServerMessage = (
     Connected | Thinking | Transcription | AudioChunk | AudioEnd | Response | AudioStreamStarted | AgentListening
-    | CharacterSwitched | HistoryCleared | Pong | Disconnected | Error
-    | TurnStarted | TurnEnd | SentenceMessage | LlmStart | LlmEnd | TtsStart | HistoryMessage
+    | VoiceCallListening | CharacterSwitched | HistoryCleared | Pong | Disconnected | Error
+    | TurnStarted | TurnEnd | SentenceMessage | SpeechStarted | SpeechStopped
+    | AsrStart | AsrEnd | LlmStart | LlmEnd | TtsStart | HistoryMessage
 )  # fmt: skip
+AnyServerFrame = AnyServerMessage | AudioFrame
 
 # Messages of an extension: unknown to whoever was not granted it.
 EXTENSION_OF: Mapping[type[ClientMessage], Extension] = {GetHistory: "history"}
 
 
-# ---------------------------------------------------------------- text <-> messages
+# ---------------------------------------------------------------- frames <-> messages
 
 
 class WireError(Exception):
@@ -349,6 +418,8 @@ _syntax_decoder = msgspec.json.Decoder(msgspec.Raw)
 _head_decoder = msgspec.json.Decoder(_Head)
 _encoder = msgspec.json.Encoder()
 _TYPES = frozenset(kind.__struct_config__.tag for kind in get_args(AnyClientMessage))
+_AUDIO_HEAD = struct.Struct(">BBHI")
+_AUDIO_VERSION, _PCM_S16LE = 1, 0
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -374,9 +445,29 @@ def is_batch_audio(frame: str | bytes) -> bool:
         return False
 
 
+def decode_audio(frame: bytes) -> AudioFrame:
+    """A binary frame as audio.
+
+    Raises:
+        WireError: `bad_audio`; it is none of this version.
+    """
+    if len(frame) < _AUDIO_HEAD.size:
+        raise WireError("bad_audio", f"A binary frame is {_AUDIO_HEAD.size} bytes and samples; this one is shorter")
+    version, codec, _, _ = _AUDIO_HEAD.unpack_from(frame)
+    if (version, codec) != (_AUDIO_VERSION, _PCM_S16LE):
+        wanted = f"version {_AUDIO_VERSION}, codec {_PCM_S16LE} (pcm s16le)"
+        raise WireError("bad_audio", f"A binary frame begins with {wanted}; this one with {version} and {codec}")
+    return AudioFrame(frame[_AUDIO_HEAD.size :])
+
+
 def encode(message: AnyServerMessage) -> str:
     """A message as a text frame."""
     return _encoder.encode(message).decode()
+
+
+def encode_audio(audio: AudioFrame) -> bytes:
+    """Audio as a binary frame."""
+    return _AUDIO_HEAD.pack(_AUDIO_VERSION, _PCM_S16LE, audio.index, audio.turn_number) + audio.pcm
 
 
 def _look_closer(text: str, problem: str) -> Connect:

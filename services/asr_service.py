@@ -1,12 +1,80 @@
-"""A vendor's name in, an opened recogniser out.
+"""A vendor's name in, an opened recogniser out; the deadline for the final transcript is the same for all of them."""
 
-This version hears nothing yet, so the table is empty and `engines.asr` can only be `auto`: voice messages are answered
-with `wrong_state`. A recogniser is one file under services/vendors and one row here.
-"""
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from importlib import import_module
 
-from collections.abc import Mapping
+import anyio
 
-from services.base import Vendor
+from services.base import ASR, ASRError, ASRSettings, EngineChoice, Hearing, HearingHints, Transcript, Vendor
 
-ASR_VENDORS: Mapping[str, Vendor] = {}
-VAD_VENDORS: Mapping[str, Vendor] = {}
+# In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
+ASR_VENDORS: Mapping[str, Vendor] = {
+    "bytedance": Vendor(
+        "services.vendors.bytedance_asr",
+        secrets=("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY"),
+        or_secrets=("BYTEDANCE_API_KEY",),
+    ),
+    "sherpa": Vendor("services.vendors.sherpa_asr", only_named=True),
+    "embedded": Vendor("services.vendors.embedded_asr"),
+}
+
+# Of a recogniser with `phrases_only`, for the start-up line and `GET /`.
+PHRASES_ONLY = "knows only the phrases of the demo, some of which GET /characters suggests"
+
+
+@asynccontextmanager
+async def open_asr(choice: EngineChoice, settings: ASRSettings) -> AsyncIterator[ASR]:
+    """Open the chosen recogniser for this process; its module is imported only now.
+
+    Raises (on entering):
+        EngineUnavailable: it cannot be opened, with what to do.
+    """
+    async with import_module(choice.vendor.module).open_asr(settings) as asr:
+        yield TimedASR(asr, settings.final_s)
+
+
+class TimedASR:
+    """A recogniser whose utterances end in time, with an ASRError where they do not end by themselves."""
+
+    def __init__(self, asr: ASR, final_s: float) -> None:
+        self.phrases_only = asr.phrases_only
+        self._asr = asr
+        self._final_s = final_s
+
+    @asynccontextmanager
+    async def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AsyncIterator[Hearing]:
+        async with self._asr.open_hearing(hints, whole=whole) as hearing:
+            yield _TimedHearing(hearing, self._final_s)
+
+
+class _TimedHearing:
+    """A person may speak as long as they are let; from the end of it the final transcript is due."""
+
+    def __init__(self, hearing: Hearing, final_s: float) -> None:
+        self._hearing = hearing
+        self._final_s = final_s
+        self._waiting = anyio.CancelScope()
+
+    async def send(self, pcm: bytes) -> None:
+        await self._hearing.send(pcm)
+
+    async def finish(self) -> None:
+        self._waiting.deadline = anyio.current_time() + self._final_s
+        await self._hearing.finish()
+
+    async def transcripts(self) -> AsyncGenerator[Transcript]:
+        async with aclosing(self._hearing.transcripts()) as transcripts:
+            transcript = Transcript("")
+            while not transcript.is_final:
+                transcript = await self._next(transcripts)
+                yield transcript
+
+    async def _next(self, transcripts: AsyncGenerator[Transcript]) -> Transcript:
+        """Nothing is ever handed out from inside the scope."""
+        with anyio.CancelScope(deadline=self._waiting.deadline) as self._waiting:
+            transcript = await anext(transcripts, None)
+            if transcript is None:
+                raise ASRError("Speech recognition ended without a result; please say it again")
+            return transcript
+        raise ASRError("Speech recognition did not answer in time; please say it again", timed_out=True)

@@ -52,6 +52,9 @@ class BoundedLLM:
         self._gap_s = settings.gap_s
         self._total_s = settings.total_s
 
+    def prepare(self) -> None:
+        self._llm.prepare()
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         began = anyio.current_time()
         with anyio.CancelScope(deadline=began + self._first_s) as scope:

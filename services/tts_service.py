@@ -41,6 +41,9 @@ class TimedTTS:
         self._first_audio_s = first_audio_s
         self._gap_s = gap_s
 
+    def prepare(self, voice: Voice) -> None:
+        self._tts.prepare(voice)
+
     @asynccontextmanager
     async def open_speech(self, voice: Voice) -> AsyncIterator[Speech]:
         async with self._tts.open_speech(voice) as speech:

@@ -135,7 +135,15 @@ def failure(fault: Fault) -> LLMError:
     return LLMError(fault.message, retryable=fault.retryable)
 
 
-def decode(data: bytes) -> _Answer:
+def error_in(body: bytes) -> Error:
+    """What the body of a refusal says; nothing, where it is the HTML of a gateway."""
+    try:
+        return _decode(body).error or Error()
+    except LLMError:
+        return Error()
+
+
+def _decode(data: bytes) -> _Answer:
     try:
         return msgspec.json.decode(data, type=_Answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -211,7 +219,7 @@ class Reply:
         Raises:
             LLMError: it is an error, or cannot be read.
         """
-        answer = decode(data)
+        answer = _decode(data)
         if answer.error:
             raise refusal(None, answer.error)
         self.request_id, self.usage = answer.id or self.request_id, answer.usage or self.usage

@@ -8,18 +8,32 @@ such value, `none` is tried, then the field is left out, as it always is for an 
 
 import re
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 import anyio
 import msgspec
 import structlog
+from anyio.abc import TaskGroup
 from yarl import URL
 
 from services.base import LLM, EngineUnavailable, LLMError, LLMSettings, Prompt, map_errors
+from services.vendors.doubao_answer import (
+    ADDRESS,
+    CERTIFICATE,
+    CUT,
+    MAX_BODY_BYTES,
+    UNREACHABLE,
+    UNREADABLE,
+    Error,
+    Refused,
+    Reply,
+    error_in,
+    failure,
+    refusal,
+)
 
 # Replies being written at once in this process; further ones wait their turn, within their deadline.
 MAX_CONNECTIONS: Final = 256
@@ -32,7 +46,7 @@ _log = structlog.get_logger(__name__)
 class DoubaoLLM:
     """services.base.LLM over one pooled HTTP session. It sets no deadline but that of connecting: llm_service does."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: URL, settings: LLMSettings) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: URL, settings: LLMSettings, tasks: TaskGroup) -> None:
         self._session = session
         self._url = url
         self._settings = settings
@@ -40,6 +54,30 @@ class DoubaoLLM:
         effort = settings.reasoning_effort
         self._efforts = tuple(dict.fromkeys((effort, "none", "") if effort == "minimal" else (effort, "")))
         self._reported: set[str] = set()
+        self._tasks = tasks
+        self._preparing = False
+
+    def prepare(self) -> None:
+        """One connection for all who speak at this moment: who finds it taken makes another, as ever."""
+        if not self._preparing and not self._tasks.cancel_scope.cancel_called:
+            self._preparing = True
+            self._tasks.start_soon(self._connect)
+
+    async def _connect(self) -> None:
+        """Have an idle connection in the pool: take the one that is there, or make one, and give it back unused.
+
+        No request is sent for it, as a HEAD would be: no gateway has to answer, or counts, what is no prompt.
+        """
+        connector = self._session.connector
+        assert connector is not None  # as long as the session is open
+        try:
+            with suppress(aiohttp.ClientError, OSError), anyio.move_on_after(self._settings.connect_s):
+                connection = await connector.connect(
+                    aiohttp.ClientRequest("POST", self._url), traces=[], timeout=self._session.timeout
+                )
+                connection.release()
+        finally:
+            self._preparing = False
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         border = (
@@ -119,11 +157,11 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
 async def _read_refusal(response: aiohttp.ClientResponse) -> Refused:
     if response.status < 400:  # a redirect, never followed, or a page where an answer should be
         return Refused(ADDRESS, response.status, Error())
-    error = None
-    with suppress(LLMError):  # the HTML of a gateway, or no body at all
-        error = decode(await _read_body(response)).error
+    error = Error()
+    with suppress(LLMError):  # it is too long to be one
+        error = error_in(await _read_body(response))
     after = response.headers.get("Retry-After", "")
-    return refusal(response.status, error or Error(), float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0)
+    return refusal(response.status, error, float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0)
 
 
 async def _read_tail(response: aiohttp.ClientResponse, reply: Reply) -> None:
@@ -152,7 +190,7 @@ def _chat_url(endpoint: str) -> URL:
 
 @asynccontextmanager
 async def open_llm(settings: LLMSettings) -> AsyncIterator[LLM]:
-    """One session for the process; nothing is sent before the first prompt.
+    """One session for the process; no request is sent before the first prompt.
 
     Raises:
         EngineUnavailable: the endpoint, the model or the key cannot be used as they are.
@@ -163,7 +201,12 @@ async def open_llm(settings: LLMSettings) -> AsyncIterator[LLM]:
     key = settings.secrets.get("DOUBAO_API_KEY", "").strip()
     if not re.fullmatch(r"[!-~]+", key):
         raise EngineUnavailable("DOUBAO_API_KEY is empty or holds characters that no key has; copy it again")
-    async with aiohttp.ClientSession(
+    async with _open_session(settings, key) as session, _open_tasks() as tasks:
+        yield DoubaoLLM(session, url, settings, tasks)
+
+
+def _open_session(settings: LLMSettings, key: str) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
         headers={
@@ -175,5 +218,18 @@ async def open_llm(settings: LLMSettings) -> AsyncIterator[LLM]:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-    ) as session:
-        yield DoubaoLLM(session, url, settings)
+    )
+
+
+@asynccontextmanager
+async def _open_tasks() -> AsyncIterator[TaskGroup]:
+    """Tasks that never raise, and end with the block."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            try:
+                yield tasks
+            finally:
+                tasks.cancel_scope.cancel()
+    except ExceptionGroup as group:  # the block's own error leaves as itself
+        error = group.exceptions[0]
+        raise error from error.__cause__

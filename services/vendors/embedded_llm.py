@@ -29,6 +29,9 @@ class ScriptedLLM:
     def __init__(self, scripts: Mapping[str, Script]) -> None:
         self._personas = {character: _Persona(script) for character, script in scripts.items()}
 
+    def prepare(self) -> None:
+        """Nothing to prepare."""
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         persona = self._personas.get(prompt.character)
         answer = persona.answer(prompt.messages) if persona else None

@@ -308,6 +308,9 @@ class EmbeddedTTS:
         self._engines = engines
         self._places = places
 
+    def prepare(self, voice: Voice) -> None:
+        """Nothing to prepare."""
+
     @asynccontextmanager
     async def open_speech(self, voice: Voice) -> AsyncGenerator[Speech]:
         yield EmbeddedSpeech(self._engines, self._places, self.sample_rate_hz, voice)

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from services.base import LLM, EngineUnavailable, LLMError, LLMSettings, Message, Prompt
-from services.vendors.doubao_llm import MAX_BODY_BYTES, MAX_CONNECTIONS, EventStream, Reply, open_llm
+from services.vendors.doubao_answer import MAX_BODY_BYTES, EventStream, Reply
+from services.vendors.doubao_llm import MAX_CONNECTIONS, open_llm
 from tests.simulators.ark import MODEL, REFUSALS, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
 
 KEY = "sk-of-the-tests-0123456789"
@@ -323,6 +324,95 @@ async def test_an_invalid_certificate_is_refused_and_logged(tmp_path: Path) -> N
         await runner.cleanup()
     assert "certificate" in str(error) and not error.retryable
     assert [log["log_level"] for log in logs] == ["error"]
+
+
+# --- prepared ahead of a prompt
+
+
+async def until_connected(ark: ArkSimulator, count: int = 1) -> None:
+    with anyio.fail_after(5):
+        while ark.open_connections != count:
+            await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
+
+
+async def test_a_prompt_that_was_prepared_for_opens_no_connection(ark: ArkSimulator) -> None:
+    async with open_llm(settings_for(ark)) as llm:
+        llm.prepare()
+        await until_connected(ark)
+        assert ark.requests == []  # nothing was said over it
+        assert await read(llm) == (REPLY, None)
+        assert ark.open_connections == len(ark.connections) == 1
+
+
+async def test_what_is_there_is_not_prepared_again(ark: ArkSimulator) -> None:
+    async with open_llm(settings_for(ark)) as llm:
+        for _ in range(50):
+            llm.prepare()
+        await until_connected(ark)
+        await read(llm)
+        for _ in range(3):
+            llm.prepare()
+            await anyio.wait_all_tasks_blocked()
+        assert ark.open_connections == 1
+    await until_connected(ark, 0)
+
+
+async def test_a_connection_is_prepared_beside_those_that_are_busy(ark: ArkSimulator) -> None:
+    async with open_llm(settings_for(ark)) as llm:
+        ark.plan(Behaviour(fault="stall"))
+        async with aclosing(llm.stream(PROMPT)) as deltas:
+            await anext(deltas)
+            llm.prepare()
+            await until_connected(ark, 2)
+            assert await read(llm) == (REPLY, None)
+            assert ark.open_connections == len(ark.connections) == 2
+
+
+async def test_a_connection_that_the_vendor_closed_is_made_anew(ark: ArkSimulator) -> None:
+    async with open_llm(settings_for(ark)) as llm:
+        llm.prepare()
+        await until_connected(ark)
+        assert ark.server is not None
+        for handler in ark.server.connections:
+            handler.force_close()
+        await until_connected(ark, 0)
+        with anyio.fail_after(5):
+            while not ark.open_connections:  # our side hears of it a little later
+                llm.prepare()
+                await anyio.wait_all_tasks_blocked()
+        assert await read(llm) == (REPLY, None)
+
+
+async def test_a_hint_fails_in_silence(ark: ArkSimulator) -> None:
+    with socket.socket() as taken, capture_logs() as logs:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening
+        unreachable = replace(settings_for(ark), endpoint=f"http://127.0.0.1:{taken.getsockname()[1]}/api/v3")
+        async with open_llm(unreachable) as llm:
+            for _ in range(2):
+                llm.prepare()
+                await anyio.wait_all_tasks_blocked()
+            assert (await read(llm))[1] is not None
+        llm.prepare()  # and nothing comes of it
+    assert logs == []
+
+
+async def test_a_hint_that_is_still_at_work_ends_with_the_engine(ark: ArkSimulator) -> None:
+    with socket.socket() as mute, anyio.fail_after(5):
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        endpoint = f"https://127.0.0.1:{mute.getsockname()[1]}/api/v3"  # no handshake is ever answered
+        async with open_llm(replace(settings_for(ark), endpoint=endpoint, connect_s=3600)) as llm:
+            llm.prepare()
+            await anyio.wait_all_tasks_blocked()
+
+
+async def test_an_error_among_those_who_use_the_engine_leaves_as_itself(ark: ArkSimulator) -> None:
+    with pytest.raises(EngineUnavailable) as raised:
+        async with open_llm(settings_for(ark)) as llm:
+            llm.prepare()
+            raise EngineUnavailable("another engine") from ValueError()
+    assert isinstance(raised.value.__cause__, ValueError)
 
 
 @pytest.mark.parametrize(

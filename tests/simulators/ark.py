@@ -124,9 +124,15 @@ class ArkSimulator:
         self.connections: set[tuple[str, int]] = set()
         self.open = 0  # requests being answered; a client that left is noticed
         self.misled = 0  # requests that followed a redirect
+        self.server: web.Server | None = None  # as long as it runs
         self._cut: list[Any] = []
         self._planned: deque[Behaviour] = deque()
         self._changed = anyio.Event()
+
+    @property
+    def open_connections(self) -> int:
+        """Over TCP, be there requests on them or not; `connections` are those on which one came to the model."""
+        return len(self.server.connections) if self.server else 0
 
     def plan(self, *behaviours: Behaviour) -> None:
         """For the next requests, one each, in order."""
@@ -429,6 +435,7 @@ async def serve_ark(
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
+        simulator.server = runner.server
         simulator.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v3"
         yield simulator
     finally:

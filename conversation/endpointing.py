@@ -1,0 +1,145 @@
+"""Sans-IO: probabilities of speech in; the start, the audio and the end of each utterance out. Its clock is samples.
+
+    listening --enough voiced frames close together--> speaking --a silence window, or the longest utterance--> listening
+
+An utterance is announced once it is none of the sounds that end soon (a cough, a click), and then with all audio since
+shortly before its first sound. From there on the audio is handed out as it comes, pauses and the window at its end too:
+to hold them back would make every pause a delay.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+SAMPLES_PER_MS = 16
+BYTES_PER_SAMPLE = 2
+
+# The probabilities from which on a frame counts as speech: while listening, and within an utterance.
+VOICED = 0.5
+STILL_VOICED = 0.35
+# The voiced frames that make a start lie within so long: a syllable may be torn, keys and clicks lie further apart.
+START_WINDOW_MS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointingSettings:
+    """Where an utterance begins and ends."""
+
+    end_of_speech_ms: int = 600  # so much silence ends it
+    pre_roll_ms: int = 300  # audio before its first sound that belongs to it
+    shortest_utterance_ms: int = 160  # less voice than this begins none
+    longest_utterance_ms: int = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """`at_sample`: where in the received audio speech began."""
+
+    at_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceAudio:
+    """The next audio of the utterance; all of one utterance is contiguous, and begins before its speech does."""
+
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """`at_sample`: where speech ended. `silence_samples`: audio after that by which this was decided.
+
+    `cut`: the utterance had become too long, the person may go on speaking.
+    """
+
+    at_sample: int
+    silence_samples: int
+    cut: bool = False
+
+
+Event = SpeechStarted | UtteranceAudio | SpeechStopped
+
+
+class Endpointer:
+    """One microphone. What `frames` gives is received, or skipped, frame by frame and in order."""
+
+    def __init__(self, settings: EndpointingSettings, frame_samples: int) -> None:
+        self._settings = settings
+        self._frame_samples = frame_samples
+        self._needed = _frames(settings.shortest_utterance_ms, frame_samples)
+        window = max(_frames(START_WINDOW_MS, frame_samples), 2 * self._needed)
+        self._voiced: deque[bool] = deque(maxlen=window)  # of the last frames, while listening
+        self._audio: deque[bytes] = deque(maxlen=window + _frames(settings.pre_roll_ms, frame_samples))
+        self._floor = 0  # audio before this sample is of another utterance, or was skipped
+        self._rest = b""  # received, not yet a frame
+        self._received_samples = 0
+        self._clock = 0  # samples of the frames so far
+        self._utterance: _Utterance | None = None
+
+    @property
+    def received_samples(self) -> int:
+        """All that `frames` was given."""
+        return self._received_samples
+
+    def frames(self, pcm: bytes) -> list[bytes]:
+        """The frames that are whole with this piece; what is left over waits for the next piece."""
+        self._received_samples += len(pcm) // BYTES_PER_SAMPLE
+        size = self._frame_samples * BYTES_PER_SAMPLE
+        pcm = self._rest + pcm
+        whole = len(pcm) - len(pcm) % size
+        self._rest = pcm[whole:]
+        return [pcm[start : start + size] for start in range(0, whole, size)]
+
+    def receive(self, frame: bytes, probability: float) -> list[Event]:
+        """The next frame and the probability that there is speech in it."""
+        self._clock += self._frame_samples
+        self._audio.append(frame)
+        if self._utterance is None:
+            return self._listen(probability)
+        return [UtteranceAudio(frame), *self._follow(self._utterance, probability)]
+
+    def skip(self, frame: bytes) -> None:
+        """The next frame is not listened to: no utterance reaches over it, one in progress is forgotten."""
+        self._clock += len(frame) // BYTES_PER_SAMPLE
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all but the clock, an utterance in progress too; nothing received so far will be handed out."""
+        self._utterance = None
+        self._voiced.clear()
+        self._audio.clear()
+        self._floor = self._clock
+
+    def _listen(self, probability: float) -> list[Event]:
+        self._voiced.append(probability >= VOICED)
+        if not self._voiced[-1] or sum(self._voiced) < self._needed:
+            return []
+        at = self._clock - (len(self._voiced) - self._voiced.index(True)) * self._frame_samples
+        begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
+        self._utterance = _Utterance(begin, voiced_until=self._clock)
+        held = b"".join(self._audio)
+        return [SpeechStarted(at), UtteranceAudio(held[-(self._clock - begin) * BYTES_PER_SAMPLE :])]
+
+    def _follow(self, utterance: "_Utterance", probability: float) -> list[Event]:
+        if probability >= STILL_VOICED:
+            utterance.voiced_until = self._clock
+        silence = self._clock - utterance.voiced_until
+        ended = silence >= self._settings.end_of_speech_ms * SAMPLES_PER_MS
+        longest = self._settings.longest_utterance_ms * SAMPLES_PER_MS
+        if not ended and self._clock + self._frame_samples - utterance.begin <= longest:
+            return []
+        self._utterance = None
+        self._voiced.clear()
+        # The next utterance may begin with the silence after this one, but repeats none of its words.
+        self._floor = utterance.voiced_until if ended else self._clock
+        return [SpeechStopped(utterance.voiced_until, silence, cut=not ended)]
+
+
+@dataclass(slots=True)
+class _Utterance:
+    begin: int  # of its audio
+    voiced_until: int
+
+
+def _frames(ms: int, frame_samples: int) -> int:
+    """So many frames hold these milliseconds."""
+    return -(-ms * SAMPLES_PER_MS // frame_samples)

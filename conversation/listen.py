@@ -1,0 +1,125 @@
+"""One utterance's audio in, as it arrives; its transcripts out, the changing ones as told, the final one as result."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import anyio
+
+from conversation.single_error import single_error
+from services.base import ASR, Hearing, HearingHints
+
+OnPartial = Callable[[str], Awaitable[None]]
+
+
+class NoAudio(Exception):
+    """An utterance was begun, and nothing more of it came for the time that is allowed."""
+
+
+class SpeechBuffer:
+    """Audio of one utterance on its way to the recogniser, which may take it slower than it comes. One taker."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._pieces: list[bytes] = []
+        self._waiting_bytes = 0
+        self._whole = False
+        self._abandoned = False
+        self._filled = anyio.Event()
+        self._emptied = anyio.Event()
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether audio that is put in now will be heard."""
+        return not (self._whole or self._abandoned)
+
+    async def put(self, pcm: bytes) -> None:
+        """Waits while it is full: nothing more is read from whoever sends faster than is listened."""
+        while self.takes_more and self._waiting_bytes > 0 and self._waiting_bytes + len(pcm) > self._limit_bytes:
+            self._emptied = anyio.Event()
+            await self._emptied.wait()
+        if self.takes_more:
+            self._pieces.append(pcm)
+            self._waiting_bytes += len(pcm)
+            self._filled.set()
+
+    def close(self) -> None:
+        """The utterance is whole."""
+        self._whole = True
+        self._wake()
+
+    def abandon(self) -> None:
+        """Nobody listens any more."""
+        self._abandoned = True
+        self._pieces.clear()
+        self._wake()
+
+    async def take(self) -> bytes | None:
+        """Everything that is there, at least some; None at the end."""
+        while not self._pieces and self.takes_more:
+            self._filled = anyio.Event()
+            await self._filled.wait()
+        if not self._pieces:
+            return None
+        pcm = b"".join(self._pieces)
+        self._pieces.clear()
+        self._waiting_bytes = 0
+        self._emptied.set()
+        return pcm
+
+    def _wake(self) -> None:
+        self._filled.set()
+        self._emptied.set()
+
+
+@dataclass(frozen=True, slots=True)
+class ListenRequest:
+    """What listening needs to know. `whole`: the utterance exists already in full.
+
+    `patience_s`: how long to wait for more audio; then NoAudio, or the end of the utterance where `silence_ends` it.
+    `definite_ends`: so does the recogniser's own opinion that the person has finished.
+    """
+
+    hints: HearingHints
+    patience_s: float
+    whole: bool = False
+    silence_ends: bool = False
+    definite_ends: bool = False
+
+
+async def listen(request: ListenRequest, speech: SpeechBuffer, asr: ASR, on_partial: OnPartial) -> str:
+    """The final transcript; "" where nothing was recognised. `on_partial` is told each change before it.
+
+    Raises:
+        ASRError: the recogniser refused, broke or did not answer in time.
+        NoAudio: nothing came for too long.
+    """
+    text = shown = ""
+    with single_error():
+        async with asr.open_hearing(request.hints, whole=request.whole) as hearing, anyio.create_task_group() as tasks:
+            tasks.start_soon(_feed, request, speech, hearing)
+            async with aclosing(hearing.transcripts()) as transcripts:
+                async for transcript in transcripts:
+                    text = transcript.text
+                    if transcript.is_final or (request.definite_ends and transcript.is_definite and text):
+                        break
+                    if text and text != shown:
+                        shown = text
+                        await on_partial(text)
+            tasks.cancel_scope.cancel()
+    return text
+
+
+async def _feed(request: ListenRequest, speech: SpeechBuffer, hearing: Hearing) -> None:
+    while True:
+        with anyio.move_on_after(request.patience_s) as waiting:
+            pcm = await speech.take()
+        if waiting.cancelled_caught:
+            if not request.silence_ends:
+                raise NoAudio
+            speech.close()
+            break
+        if pcm is None:
+            break
+        await hearing.send(pcm)
+    await hearing.finish()

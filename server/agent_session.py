@@ -1,0 +1,136 @@
+"""Hands-free talk of one caller: microphone audio in; utterances, turns and `agent_listening` out.
+
+The table of conversation/agent_mode.py decides, conversation/endpointing.py hears where speech begins and ends; what
+is here does what they say. An utterance is a job of the caller's inbox from its first word on, so that whatever else
+they ask for comes after its reply.
+"""
+
+from functools import partial
+
+import anyio
+
+from conversation.agent_mode import AgentMode, Attention, Effect, Happened
+from conversation.endpointing import SpeechStarted, SpeechStopped, UtteranceAudio
+from server import wire
+from server.backend import Backend
+from server.chunk_intake import ChunkIntake
+from server.hearing import Ears, Utterance, begin_timeline, new_utterance
+from server.microphone import HearingEvent, Microphone, milliseconds
+from server.served_turn import NotHeard, Send
+from server.talk import Talk
+from services.base import HEARING_RATE_HZ
+
+
+class AgentSession:
+    """From `agent_mode_start` to `agent_mode_stop`. Only the reader's task listens; utterances are served in jobs."""
+
+    def __init__(self, backend: Backend, talk: Talk, ears: Ears, send: Send, listening: wire.Listening) -> None:
+        """`listening`: what announces that the microphone is heard."""
+        self._talk = talk
+        self._ears = ears
+        self._send = send
+        self._listening = listening
+        self._buffered_s = backend.config.limits.buffered_audio_seconds
+        self._intake = ChunkIntake(backend.config)
+        self._microphone = Microphone(backend)
+        self._mode = AgentMode()
+        self._utterance: Utterance | None = None  # what is being said
+        self._stopped = False
+        self._hinted = False  # that only phrases are understood
+
+    @property
+    def open(self) -> bool:
+        """Whether chunks are still taken."""
+        return not self._stopped
+
+    async def start(self) -> bool:
+        """Listen, after what waits; False, and the caller is told, where too much waits already."""
+        return await self._talk.submit(partial(self.happened, Happened.STARTED))
+
+    def stop(self) -> None:
+        """At once: the utterance in progress is forgotten; a turn that runs goes to its end."""
+        self._stopped = True
+        if self._utterance is not None:
+            self._utterance.discard()
+
+    async def hear(self, chunk: bytes) -> None:
+        """The next audio of the microphone. Waits while the recogniser is behind.
+
+        Raises:
+            BadAudio: it is not taken.
+        """
+        self._microphone.receive(self._intake.take(chunk))
+        while self._mode.attention is Attention.HEAR and (events := self._microphone.listen()) is not None:
+            for event in events:
+                await self._heard(event)
+        if self._mode.attention is Attention.SKIP:
+            self._microphone.forget()
+
+    async def happened(self, happened: Happened) -> bool:
+        """Do what the table says; whether that is to begin a turn."""
+        effects = () if self._stopped else self._mode.receive(happened)
+        for effect in effects:
+            await self._do(effect)
+        return Effect.START_TURN in effects
+
+    async def _heard(self, event: HearingEvent) -> None:
+        match event:
+            case SpeechStarted(at_sample):
+                await self._ears.tell(wire.SpeechStarted(milliseconds(at_sample)))
+                await self.happened(Happened.SPEECH_STARTED)
+            case UtteranceAudio(pcm):
+                if self._utterance is not None:
+                    await self._utterance.speech.put(pcm)
+            case SpeechStopped(at_sample, silence_samples):
+                if self._utterance is not None:
+                    self._utterance.ended_at = anyio.current_time() - silence_samples / HEARING_RATE_HZ
+                await self._ears.tell(wire.SpeechStopped(milliseconds(at_sample)))
+                await self.happened(Happened.SPEECH_STOPPED)
+
+    async def _do(self, effect: Effect) -> None:
+        match effect:
+            case Effect.ANNOUNCE_LISTENING:
+                await self._send(self._listening)
+            case Effect.OPEN_UTTERANCE:
+                await self._open_utterance()
+            case Effect.CLOSE_UTTERANCE if self._utterance is not None:
+                self._utterance.close()
+            case Effect.DISCARD_UTTERANCE if self._utterance is not None:
+                self._utterance.discard()
+            case Effect.FORGET_AUDIO:
+                if self._microphone.forget():
+                    await self._ears.tell(wire.SpeechStopped(self._microphone.received_ms))
+            case _:
+                pass
+
+    async def _open_utterance(self) -> None:
+        utterance = self._utterance = new_utterance("agent", self._buffered_s)
+        if not await self._talk.submit(partial(self._serve, utterance)):
+            await self.happened(Happened.NOTHING_HEARD)
+
+    async def _serve(self, utterance: Utterance) -> None:
+        """The job of an utterance: its transcript, and the turn that answers it."""
+        text = None
+        try:
+            with utterance.scope:
+                text = await self._ears.hear(utterance, self._talk.character)
+        except NotHeard as reason:
+            await self._not_heard(reason.error)
+        if text is None or not await self.happened(Happened.FINAL_TRANSCRIPT):
+            return
+        if await self._talk.allows_turn():
+            await self._talk.take_turn(text, "agent", begin_timeline(utterance))
+        else:
+            await self.happened(Happened.TURN_FINISHED)
+
+    async def _not_heard(self, error: wire.Error) -> None:
+        """No speech is nothing, but whoever speaks to a recogniser of few phrases is told once what they are."""
+        if error.code != "no_speech":
+            if not self._stopped:
+                await self._send(error)
+            await self.happened(Happened.HEARING_FAILED)
+            return
+        if self._ears.phrases_only and not self._hinted and not self._stopped:
+            self._hinted = True
+            await self._send(error)
+        await self.happened(Happened.NOTHING_HEARD)

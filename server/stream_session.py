@@ -1,0 +1,72 @@
+"""One streamed utterance of a caller: its chunks in; its transcriptions, and the turn that answers it, out."""
+
+from conversation.endpointing import SpeechStarted, SpeechStopped
+from server import wire
+from server.backend import Backend
+from server.chunk_intake import ChunkIntake
+from server.hearing import Ears, begin_timeline, new_utterance
+from server.microphone import Microphone, milliseconds
+from server.served_turn import NotHeard, Send
+from server.talk import Talk
+
+
+class StreamSession:
+    """From `audio_stream_start` to the transcript. A job of the inbox; chunks wait for it in a buffer of their own."""
+
+    def __init__(self, backend: Backend, talk: Talk, ears: Ears, send: Send) -> None:
+        limits = backend.config.limits
+        self._talk = talk
+        self._ears = ears
+        self._send = send
+        self._intake = ChunkIntake(backend.config, limits.max_audio_seconds.stream)
+        self._microphone = Microphone(backend) if ears.tells_events else None
+        self._utterance = new_utterance("stream", limits.buffered_audio_seconds)
+
+    @property
+    def open(self) -> bool:
+        """Whether chunks are still taken: neither the caller nor we have ended it."""
+        return self._utterance.speech.takes_more
+
+    async def start(self) -> bool:
+        """Listen, after what waits; False, and the caller is told, where too much waits already."""
+        return await self._talk.submit(self._serve)
+
+    def stop(self) -> None:
+        """Forget it; nothing is answered."""
+        self._utterance.discard()
+
+    async def hear(self, chunk: bytes) -> None:
+        """The next audio. Waits while the recogniser is behind.
+
+        Raises:
+            BadAudio, AudioTooLong: it is not taken.
+        """
+        await self._hear(self._intake.take(chunk))
+
+    async def end(self) -> None:
+        """It is whole."""
+        await self._hear(self._intake.end())
+        self._utterance.close()
+
+    async def _hear(self, pcm: bytes) -> None:
+        await self._utterance.speech.put(pcm)
+        if self._microphone is None:
+            return
+        self._microphone.receive(pcm)
+        while (events := self._microphone.listen()) is not None:
+            for event in events:
+                if isinstance(event, SpeechStarted):
+                    await self._ears.tell(wire.SpeechStarted(milliseconds(event.at_sample)))
+                elif isinstance(event, SpeechStopped):
+                    await self._ears.tell(wire.SpeechStopped(milliseconds(event.at_sample)))
+
+    async def _serve(self) -> None:
+        text = None
+        try:
+            with self._utterance.scope:
+                await self._send(wire.AudioStreamStarted())
+                text = await self._ears.hear(self._utterance, self._talk.character)
+        except NotHeard as reason:
+            await self._send(reason.error)
+        if text is not None:
+            await self._talk.take_turn(text, "stream", begin_timeline(self._utterance))

@@ -1,0 +1,161 @@
+"""Streams and hands-free talk of one caller: their messages and audio in, calls on the one that is open out."""
+
+from typing import TypeAlias
+
+import anyio
+
+from conversation.agent_mode import Happened
+from server import wire
+from server.agent_session import AgentSession
+from server.audio_input import AudioTooLong, BadAudio
+from server.backend import Backend
+from server.connection import Connection, HangUp
+from server.hearing import Ears
+from server.rate_limits import TokenBucket
+from server.stream_session import StreamSession
+from server.talk import Talk
+
+VoiceSession: TypeAlias = StreamSession | AgentSession
+
+_EXPECTED = {
+    StreamSession: "A stream is open: send audio_stream_chunk or audio_stream_end",
+    AgentSession: "Hands-free talk is on: send agent_audio_chunk or agent_mode_stop",
+}
+
+
+class VoiceModes:
+    """At most one is open."""
+
+    def __init__(self, backend: Backend, connection: Connection, talk: Talk, ears: Ears) -> None:
+        self._backend = backend
+        self._connection = connection
+        self._talk = talk
+        self._ears = ears
+        self._rate = _ChunkRate(backend)
+        self._last: VoiceSession | None = None  # the one that is open, or was open last
+        self._ended = False  # by the caller
+        self._told_late = False  # that it is over: once, whatever comes late for it
+        self._turn_runs = False
+        talk.watcher = self
+
+    @property
+    def _open(self) -> VoiceSession | None:
+        return self._last if self._last is not None and not self._ended and self._last.open else None
+
+    async def start_stream(self) -> None:
+        """An utterance follows in chunks."""
+        if self._open is not None:
+            await self._refuse(_EXPECTED[type(self._open)])
+        elif await self._talk.allows_turn():
+            await self._start(StreamSession(self._backend, self._talk, self._ears, self._connection.send))
+
+    async def end_stream(self) -> None:
+        """The streamed utterance is whole."""
+        if isinstance(self._open, StreamSession):
+            await self._open.end()
+        elif isinstance(self._last, StreamSession) and not self._ended:  # closed by us, who said why
+            await self._refuse_late()
+        else:
+            expected = _EXPECTED[AgentSession] if self._open else "There is no stream: send audio_stream_start first"
+            await self._refuse(expected)
+            return
+        self._ended = True
+
+    async def start_agent(self, listening: wire.Listening) -> None:
+        """Hands-free talk begins, after what waits; `listening` announces it."""
+        if self._open is not None:
+            await self._refuse(_EXPECTED[type(self._open)])
+            return
+        agent = AgentSession(self._backend, self._talk, self._ears, self._connection.send, listening)
+        if self._turn_runs:
+            await agent.happened(Happened.TURN_STARTED)
+        await self._start(agent)
+
+    async def stop_agent(self) -> None:
+        """Hands-free talk ends at once."""
+        if isinstance(self._open, AgentSession):
+            self._open.stop()
+            self._ended = True
+        else:
+            await self._refuse("Hands-free talk is not on: send agent_mode_start first")
+
+    async def hear(self, chunk: bytes, kind: type[VoiceSession] | None = None) -> None:
+        """The next audio of a mode; None: of whichever is open. Waits while the recogniser is behind."""
+        session = self._open
+        if session is None:
+            await self._refuse_late()
+        elif kind is not None and not isinstance(session, kind):
+            await self._refuse(_EXPECTED[type(session)])
+        elif (refusal := self._rate.refusal()) is not None:
+            await self._connection.send(refusal)
+        else:
+            began = anyio.current_time()
+            try:
+                await session.hear(chunk)
+            except BadAudio as error:
+                await self._connection.refuse("bad_audio", str(error))
+            except AudioTooLong as error:
+                session.stop()
+                await self._connection.refuse("audio_too_long", str(error))
+            self._rate.waited_s = anyio.current_time() - began
+
+    async def allow(self, message: str) -> bool:
+        """Whether a message may come now: in the middle of a stream few may, and the caller is told."""
+        if isinstance(self._open, StreamSession):
+            await self._refuse(f"{_EXPECTED[StreamSession]} before {message}")
+            return False
+        return True
+
+    def hang_up(self) -> None:
+        """Hear no more; a turn that runs goes to its end."""
+        if self._open is not None:
+            self._open.stop()
+
+    async def turn_started(self) -> None:
+        """The character speaks."""
+        self._turn_runs = True
+        if isinstance(self._open, AgentSession):
+            await self._open.happened(Happened.TURN_STARTED)
+
+    async def turn_finished(self) -> None:
+        """The character has spoken."""
+        self._turn_runs = False
+        if isinstance(self._open, AgentSession):
+            await self._open.happened(Happened.TURN_FINISHED)
+
+    async def _start(self, session: VoiceSession) -> None:
+        if await session.start():
+            self._last, self._ended, self._told_late = session, False, False
+
+    async def _refuse(self, expected: str) -> None:
+        await self._connection.refuse("wrong_state", expected)
+
+    async def _refuse_late(self) -> None:
+        if not self._told_late:
+            self._told_late = self._last is not None
+            await self._refuse("No voice mode is open: send audio_stream_start or agent_mode_start first")
+
+
+class _ChunkRate:
+    """So many chunks a second; who goes on sending more is hung up on."""
+
+    def __init__(self, backend: Backend) -> None:
+        limits, now = backend.config.limits, anyio.current_time()
+        self._taken = TokenBucket(limits.audio_chunks_per_second, limits.audio_chunks_burst, now)
+        self._refused = TokenBucket(limits.audio_chunks_per_second, limits.audio_chunks_burst, now)
+        self.waited_s = 0.0  # how long the last one was held: what came meanwhile may come at once
+
+    def refusal(self) -> wire.Error | None:
+        """Count one more; the answer where it is too many.
+
+        Raises:
+            HangUp: it goes on.
+        """
+        now = anyio.current_time()
+        wait_ms = self._taken.retry_after_ms(now, self.waited_s)
+        if wait_ms is None:
+            return None
+        refusal = wire.Error("Too many audio chunks; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
+        if self._refused.retry_after_ms(now) is not None:
+            raise HangUp(refusal, wire.CLOSE_RATE_LIMITED)
+        return refusal
