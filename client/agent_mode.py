@@ -24,6 +24,8 @@ UNFINISHED_S = 15.0  # after a file, where an utterance has begun and its final 
 class AgentTalk(VoiceDisplay):
     """`over` is set when there is nothing more to come: a file was answered, the server refused, the microphone broke."""
 
+    farewell: Frame | None = {"type": "agent_mode_stop"}
+
     def __init__(self, source: Source, replies: Replies, terminal: Terminal, headset: bool) -> None:
         super().__init__(terminal)
         self.over = anyio.Event()
@@ -46,6 +48,9 @@ class AgentTalk(VoiceDisplay):
     def lose(self) -> None:
         super().lose()
         self._floor.lose()
+
+    def close(self) -> None:
+        self._source.close()
 
     async def run(self, line: Line) -> None:
         request = Request({"type": "agent_mode_start"})

@@ -67,6 +67,7 @@ class Companion:
     """What a mode adds to the talk; a mode of text nothing."""
 
     extensions: tuple[str, ...] = ("sentences",)
+    farewell: Frame | None = None  # said before the client hangs up
 
     def receive(self, frame: Frame) -> None:
         """A message of the server, after the chat has dealt with it."""
@@ -76,6 +77,9 @@ class Companion:
 
     async def run(self, line: Line) -> None:
         """From `connected` to the end of the connection."""
+
+    def close(self) -> None:
+        """The talk is over."""
 
 
 class Chat:
@@ -152,6 +156,7 @@ class Chat:
                     self._receive(decode(received))
             tasks.cancel_scope.cancel()
         self._connected = anyio.Event()
+        self._replies.end_audio()
         self._replies.discard()
         self._companion.lose()
         code = connection.close_code or 1006
@@ -232,9 +237,10 @@ class Chat:
         if isinstance(wait_ms, int | float) and 0 < wait_ms:
             self._hold_until = anyio.current_time() + min(wait_ms, LONGEST_HOLD_MS) / 1000
 
-    async def hang_up(self, farewell: Frame | None = None) -> None:
+    async def hang_up(self) -> None:
+        self._companion.close()
         if self._connection is not None:
             with anyio.move_on_after(HANG_UP_S, shield=True), suppress(ConnectionClosed):
-                if farewell is not None:
-                    await self._connection.send(encode(farewell))
+                if self._companion.farewell is not None:
+                    await self._connection.send(encode(self._companion.farewell))
                 await self._connection.close()

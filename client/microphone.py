@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -63,17 +64,9 @@ class Microphone:
         Raises:
             MicrophoneError
         """
-        try:
-            sounddevice = load_sounddevice()
-            device = find_device(sounddevice, wanted, "input")
-        except NoSoundLibrary as error:
-            raise MicrophoneError(f"{error.lack}，用不了麦克风；{error.mend}") from error
-        except NoSuchDevice as error:
-            raise MicrophoneError(str(error)) from error
-        try:
+        sounddevice, device = _find(wanted)
+        with _mapped_errors(sounddevice):
             self._start(sounddevice, device)
-        except (sounddevice.PortAudioError, ValueError) as error:
-            raise MicrophoneError(f"没有可用的麦克风；请接上、启用它并允许终端使用它（{error}）") from error
 
     def _start(self, sounddevice: Any, device: int | None) -> None:
         """At the server's rate where the device can, else at its own."""
@@ -129,6 +122,38 @@ class Microphone:
             closer.start()
             closer.join(CLOSE_SECONDS)
         self._arrived.set()
+
+
+def _find(wanted: str | None) -> tuple[Any, int | None]:
+    try:
+        sounddevice = load_sounddevice()
+        return sounddevice, find_device(sounddevice, wanted, "input")
+    except NoSoundLibrary as error:
+        raise MicrophoneError(f"{error.lack}，用不了麦克风；{error.mend}") from error
+    except NoSuchDevice as error:
+        raise MicrophoneError(str(error)) from error
+
+
+@contextmanager
+def _mapped_errors(sounddevice: Any) -> Iterator[None]:
+    try:
+        yield
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise MicrophoneError(f"没有可用的麦克风；请接上、启用它，并允许终端使用它（{error}）") from error
+
+
+def _check(wanted: str | None) -> None:
+    sounddevice, device = _find(wanted)
+    with _mapped_errors(sounddevice):
+        sounddevice.query_devices(device, "input")
+
+
+async def check_microphone(wanted: str | None) -> None:
+    """
+    Raises:
+        MicrophoneError: there is none that could be opened.
+    """
+    await anyio.to_thread.run_sync(_check, wanted)
 
 
 async def open_microphone(wanted: str | None, report: Callable[[str], None]) -> Microphone:

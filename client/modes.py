@@ -56,33 +56,38 @@ async def talk_hands_free(talk: AgentTalk, replies: Replies) -> int:
 
 
 async def send_lines(
-    chat: Chat, replies: Replies, terminal: Terminal, display: VoiceDisplay | None, push: PushToTalk | None
+    chat: Chat,
+    replies: Replies,
+    terminal: Terminal,
+    display: VoiceDisplay | None = None,
+    push: PushToTalk | None = None,
 ) -> int:
-    """The mode of the prompt. Through a pipe the next line waits for the answer to the last.
-
-    With a microphone an empty line opens it; any line closes it, and is sent after what was said where it has text.
-    """
+    """The mode of the prompt. Through a pipe the next line waits for the answers to the last."""
     exit_code = WELL
-
-    async def settle(request: Request | None) -> None:
-        nonlocal exit_code
-        if request is not None and not terminal.interactive:
-            await request.done.wait()
-            exit_code = REFUSED if request.failed else exit_code
-
-    while (line := await terminal.read_line()) is not None:
-        text = line.strip()
-        if text.lower() in LEAVE:
-            break
-        if push is not None and push.is_open:
-            await settle(push.stop())
-        elif push is not None and not text:
-            await push.start()
-        message = to_message(text, replies, terminal)
-        if message is not None:
-            await settle(chat.ask(Request(message, display and display.latency.start)))
-    else:
-        await settle(push and push.stop())
+    leaving = False
+    if terminal.interactive:
+        terminal.show(_hint(display, push))
+    while not leaving:
+        line = await terminal.read_line()
+        text = "/quit" if line is None else line.strip()
+        leaving = text.lower() in LEAVE
+        asked = [await push.take_line(text)] if push is not None else []
+        if not leaving and (message := to_message(text, replies, terminal)) is not None:
+            asked.append(chat.ask(Request(message, display and display.latency.start)))
+        for request in asked:
+            if request is not None and not terminal.interactive:
+                await request.done.wait()
+                exit_code = REFUSED if request.failed else exit_code
     if not terminal.interactive:
+        if line is None and isinstance(display, AgentTalk):  # the input has ended, the talk has not
+            await display.over.wait()
         await replies.wait_heard()
     return exit_code
+
+
+def _hint(display: VoiceDisplay | None, push: PushToTalk | None) -> str:
+    if push is not None:
+        return "按回车说话，说完再按回车；也可以直接打字，/help 看命令，Ctrl-D 退出"
+    if display is not None:
+        return "直接说话就行，说完会自动回答；也可以打字，/help 看命令，Ctrl-D 退出"
+    return "直接输入文字就能聊天，/help 看命令，Ctrl-D 退出"

@@ -25,6 +25,10 @@ class Utterance(Request):
         self._source.close()
         self._display.close_meter()
 
+    def end(self) -> None:
+        """Nothing more is said."""
+        self._source.close()
+
     async def send_rest(self, send: Send) -> None:
         """An answer before the end is the server's no to the rest."""
         while not self._source.ended and not self.done.is_set():
@@ -37,7 +41,6 @@ class Utterance(Request):
             if chunk and not self.done.is_set():
                 self._display.show_level(chunk)
                 await send(audio_frame("audio_stream_chunk", chunk))
-        self._source.close()
         self._display.close_meter()
         if not self.done.is_set():
             self.has_rest = False
@@ -55,27 +58,25 @@ class PushToTalk:
         self._replies = replies
         self._display = display
         self._terminal = terminal
-        self._microphone: Microphone | None = None
         self._utterance: Utterance | None = None
 
-    @property
-    def is_open(self) -> bool:
-        return self._utterance is not None and not self._utterance.done.is_set() and self._utterance.has_rest
+    async def take_line(self, text: str) -> Utterance | None:
+        """A line that was typed: any ends what is being said, and gives it; an empty one begins something else."""
+        if self._utterance is not None and self._utterance.has_rest and not self._utterance.done.is_set():
+            self._utterance.end()
+            return self._utterance
+        if not text:
+            await self._start()
+        return None
 
-    async def start(self) -> None:
+    async def _start(self) -> None:
         if not self._chat.is_ready or (self._replies.is_sounding and not self._options.headset):
             self._terminal.warn("还不能说话：等连上了、角色说完了，再按回车")
             return
         try:
-            self._microphone = await open_microphone(self._options.input_device, self._terminal.warn)
+            microphone = await open_microphone(self._options.input_device, self._terminal.warn)
         except MicrophoneError as error:
             self._terminal.warn(f"{error}；打字照常")
             return
-        self._utterance = Utterance(self._microphone, self._display, self._terminal)
+        self._utterance = Utterance(microphone, self._display, self._terminal)
         self._chat.ask(self._utterance)
-
-    def stop(self) -> Utterance | None:
-        """The utterance is whole; None: there was none."""
-        if self._microphone is not None:
-            self._microphone.close()
-        return self._utterance

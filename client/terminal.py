@@ -215,7 +215,6 @@ class Replies:
 
     def discard(self) -> None:
         """Forget a reply that will not be finished; what the speaker has is still heard."""
-        self.end_audio()
         self._recorder.discard()
         self._translated = {}
 

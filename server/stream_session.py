@@ -20,6 +20,7 @@ class StreamSession:
         self._send = send
         self._intake = ChunkIntake(backend.config, limits.max_audio_seconds.stream)
         self._microphone = Microphone(backend) if ears.tells_events else None
+        self._started = False
         self._utterance = new_utterance("stream", limits.buffered_audio_seconds)
 
     @property
@@ -50,10 +51,13 @@ class StreamSession:
 
     async def _hear(self, pcm: bytes) -> None:
         await self._utterance.speech.put(pcm)
-        if self._microphone is None:
-            return
-        self._microphone.receive(pcm)
-        while (events := self._microphone.listen()) is not None:
+        if self._microphone is not None:
+            self._microphone.receive(pcm)
+            if self._started:
+                await self._tell_events(self._microphone)
+
+    async def _tell_events(self, microphone: Microphone) -> None:
+        while (events := microphone.listen()) is not None:
             for event in events:
                 if isinstance(event, SpeechStarted):
                     await self._ears.tell(wire.SpeechStarted(milliseconds(event.at_sample)))
@@ -65,6 +69,9 @@ class StreamSession:
         try:
             with self._utterance.scope:
                 await self._send(wire.AudioStreamStarted())
+                self._started = True
+                if self._microphone is not None:
+                    await self._tell_events(self._microphone)
                 text = await self._ears.hear(self._utterance, self._talk.character)
         except NotHeard as reason:
             await self._send(reason.error)

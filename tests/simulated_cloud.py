@@ -1,4 +1,4 @@
-"""Both vendors' simulators on loopback, and a server in a process of its own that takes them for the cloud.
+"""The vendors' simulators on loopback, and a server in a process of its own that takes them for the cloud.
 
 The simulators' loop is a thread's of its own. A test sets what they shall do between turns, when nothing of theirs
 runs, and looks at what came of it afterwards.
@@ -10,7 +10,7 @@ import re
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from tests.running_server import RunningServer
+from tests.simulators import bytedance
 from tests.simulators.ark import ArkSimulator, Behaviour, serve_ark
+from tests.simulators.bytedance import BytedanceSimulator, simulate_bytedance
 from tests.simulators.minimax import Fault, Manner, MinimaxSimulator, simulate_minimax, speech
 from tests.talker import Talker, Wire
 
@@ -43,24 +45,30 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Simulators:
-    """The two vendors. `portal` runs a function in their loop."""
+    """The three vendors. `portal` runs a function in their loop."""
 
     portal: BlockingPortal
     ark: ArkSimulator
     minimax: MinimaxSimulator
+    bytedance: BytedanceSimulator
 
     def reset(self) -> None:
         """As new, and every connection to the voice gone, for each keeps the manner it was opened under."""
         self.ark.key, self.ark.choose, self.ark.default = ARK_KEY, None, Behaviour()
         self.ark.requests.clear()
         self.minimax.key, self.minimax.manner, self.minimax.faults = MINIMAX_KEY, Manner(), []
+        ear = self.bytedance
+        ear.manner, ear.faults, ear.hear = bytedance.Manner(), [], bytedance.hear_length
+        ear.app_key, ear.access_key = bytedance.APP_KEY, bytedance.ACCESS_KEY
         self.portal.call(self._hang_up)
         until(lambda: not self.minimax.open_calls, "the voice has no connection")
         self.minimax.calls.clear()
+        until(lambda: not self.bytedance.open_calls, "the recogniser has no connection")
+        self.bytedance.calls.clear()
 
     def _hang_up(self) -> None:
         self.ark.restore()
-        for socket in list(self.minimax.sockets):
+        for socket in (*self.minimax.sockets, *self.bytedance.sockets):
             socket.transport.abort()
 
     def answer(self, *behaviours: Behaviour, then: Behaviour | None = None) -> None:
@@ -81,13 +89,14 @@ class Simulators:
 
 @contextmanager
 def simulators() -> Iterator[Simulators]:
-    """Both, running."""
+    """All of them, running."""
     with (
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(serve_ark(key=ARK_KEY)) as ark,
         portal.wrap_async_context_manager(simulate_minimax(key=MINIMAX_KEY)) as minimax,
+        portal.wrap_async_context_manager(simulate_bytedance()) as ear,
     ):
-        yield Simulators(portal, ark, minimax)
+        yield Simulators(portal, ark, minimax, ear)
 
 
 class CloudServer:
@@ -100,15 +109,19 @@ class CloudServer:
         self._ports = {
             "ark": urlsplit(environment.get("CHATANON_ENDPOINTS__LLM", vendors.ark.endpoint)).port,
             "minimax": urlsplit(vendors.minimax.url).port,
+            "bytedance": urlsplit(vendors.bytedance.url).port,
         }
         settings = {
             "CHATANON_ENDPOINTS__LLM": vendors.ark.endpoint,
             "CHATANON_ENDPOINTS__TTS": vendors.minimax.url,
+            "CHATANON_ENDPOINTS__ASR": vendors.bytedance.url,
             "CHATANON_LIMITS__TURNS_PER_MINUTE": "0",
             "CHATANON_LIMITS__CONNECTS_PER_MINUTE": "0",
             "CHATANON_LOG__LEVEL": "debug",
             "DOUBAO_API_KEY": ARK_KEY,
             "MINIMAX_API_KEY": MINIMAX_KEY,
+            "BYTEDANCE_APP_KEY": bytedance.APP_KEY,
+            "BYTEDANCE_ACCESS_KEY": bytedance.ACCESS_KEY,
             "VALID_API_TOKENS": ",".join(TOKENS),
         }
         self.process = RunningServer(folder, settings | environment)
@@ -139,7 +152,7 @@ class CloudServer:
 
     @property
     def descriptors(self) -> "Descriptors":
-        return Descriptors.of(self.process.process.pid, self._ports["ark"], self._ports["minimax"])
+        return Descriptors.of(self.process.process.pid, self._ports)
 
     def rss_kib(self) -> int:
         """Memory of the server process."""
@@ -151,16 +164,19 @@ class CloudServer:
 
 @dataclass(frozen=True, slots=True)
 class Descriptors:
-    """The open file descriptors of a process: TCP states of those to the vendors, and the number of all others."""
+    """The open file descriptors of a process: TCP states of those to each vendor, and the number of all others."""
 
     ark: tuple[str, ...]
     minimax: tuple[str, ...]
+    bytedance: tuple[str, ...]
     others: int
 
     @classmethod
-    def of(cls, pid: int, ark_port: int | None, minimax_port: int | None) -> "Descriptors":
+    def of(cls, pid: int, ports: Mapping[str, int | None]) -> "Descriptors":
+        """`ports`: of each vendor."""
         states = _tcp_states(pid)
-        to: dict[int | None, list[str]] = {ark_port: [], minimax_port: []}
+        vendors = {port: name for name, port in ports.items()}
+        to: dict[str, list[str]] = {name: [] for name in ports}
         others = 0
         for entry in os.scandir(f"/proc/{pid}/fd"):
             try:
@@ -168,16 +184,16 @@ class Descriptors:
             except FileNotFoundError:  # closed meanwhile
                 continue
             port, state = states.get(target, (0, ""))
-            if port in to:
-                to[port].append(state)
+            if port in vendors:
+                to[vendors[port]].append(state)
             else:
                 others += 1
-        return cls(tuple(to[ark_port]), tuple(to[minimax_port]), others)
+        return cls(**{name: tuple(found) for name, found in to.items()}, others=others)
 
     @property
     def all_whole(self) -> bool:
         """Whether each connection to a vendor is whole: one that only one side has closed is a leak."""
-        return set(self.ark + self.minimax) <= {_ESTABLISHED}
+        return set(self.ark + self.minimax + self.bytedance) <= {_ESTABLISHED}
 
 
 def _tcp_states(pid: int) -> dict[str, tuple[int, str]]:

@@ -83,13 +83,20 @@ def melody(seconds: float, level_db: float, *, seed: int = 0) -> bytes:
 
 @cache
 def cough(level_db: float = SPEECH_DB, *, seed: int = 0) -> bytes:
-    """A cough of about 0.4 s: a burst of breath, then what is left of it."""
+    """A cough of 0.3 to 0.5 s: a burst of breath; half of them with voice after it, as throats have."""
     random = np.random.default_rng(seed)
     count = round(random.uniform(0.3, 0.5) * HEARING_RATE_HZ)
     seconds = np.arange(count) / HEARING_RATE_HZ
     breath = _band(random.standard_normal(count), random.uniform(300, 600), random.uniform(2500, 4500))
-    envelope = np.minimum(seconds / 0.008, 1.0) * (np.exp(-seconds / 0.05) + 0.3 * np.exp(-seconds / 0.15))
-    return _pcm(_at_level(breath * envelope, level_db))
+    sound = breath * np.minimum(seconds / 0.008, 1.0) * (np.exp(-seconds / 0.05) + 0.3 * np.exp(-seconds / 0.15))
+    if seed % 2:
+        hz = random.uniform(120, 300) * (1 - 0.4 * seconds / seconds[-1])
+        throat = np.zeros(count)
+        for harmonic in range(1, 12):
+            throat += np.sin(2 * np.pi * harmonic * np.cumsum(hz) / HEARING_RATE_HZ)
+        after = np.clip((seconds - 0.06) / 0.02, 0.0, 1.0) * np.exp(-seconds / random.uniform(0.05, 0.1))
+        sound += 0.5 * _band(throat, 500, 1500) * after
+    return _pcm(_at_level(sound, level_db))
 
 
 @cache

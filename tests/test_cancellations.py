@@ -68,6 +68,9 @@ class Stage:
         finally:
             self.closed.append("mind")
 
+    def prepare(self, voice: Voice | None = None) -> None:
+        pass
+
     def open_speech(self, voice: Voice) -> AbstractAsyncContextManager[Speech]:
         return self._speech()
 
@@ -81,7 +84,7 @@ class Stage:
         finally:
             self.closed.append("voice")
 
-    def expect(self, emotion: Emotion) -> None:
+    def expect(self, emotion: Emotion, words: str = "") -> None:
         pass
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:

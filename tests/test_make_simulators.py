@@ -1,29 +1,41 @@
 """`make simulators`: the cloud paths for a person without keys, and a clean end."""
 
+import base64
 import re
 import signal
 import socket
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.running_server import ROOT, RunningServer
 from tests.talker import Talker, audio, kinds
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_simulators_talk_through_the_server_and_end_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "tests.simulators", "--first-token-ms", "0", "--token-ms", "0"]
+SPOKEN = (8000 * np.sin(np.arange(16000) * 0.3)).astype("<i2").tobytes()  # to the simulated ear, whoever is loud speaks
+
+
+@pytest.mark.parametrize(("number", "voice"), [(signal.SIGINT, []), (signal.SIGTERM, ["--bidi"])], ids=str)
+def test_simulators_talk_through_the_server_and_end_cleanly(
+    tmp_path: Path, number: signal.Signals, voice: list[str]
+) -> None:
+    command = [sys.executable, "-m", "tests.simulators", "--first-token-ms", "0", "--token-ms", "0", *voice]
     server = RunningServer(tmp_path, {}, *command)
     try:
         server.wait_until_ready()
         _, about, _ = server.get("/")
-        assert (about["engines"]["llm"]["name"], about["engines"]["tts"]["name"]) == ("doubao", "minimax")
+        engines = {kind: engine["name"] for kind, engine in about["engines"].items()}
+        assert engines["llm"] == "doubao" and engines["tts"] == "minimax" and engines["asr"] == "bytedance"
         talker = Talker(server.url)
         talker.connect(api_token="dev_token_001")
         messages = talker.turn("你好")
         assert kinds(messages) == ["thinking", "audio_chunk", "audio_end", "response"] and audio(messages)
+        talker.send("audio_message", audio_base64=base64.b64encode(SPOKEN).decode())
+        messages = talker.until("response", "error")
+        assert kinds(messages) == ["thinking", "transcription", "audio_chunk", "audio_end", "response"]
+        assert [message["text"] for message in messages if message["type"] == "transcription"][-1] == "听到1000毫秒"
         server.signal(number)
         assert talker.closed()[0] == 4001
         talker.close()

@@ -65,9 +65,7 @@ _UNREACHABLE = "Speech recognition cannot be reached at the moment; please say i
 STALLED = Fault(
     Remedy.AGAIN, "Speech recognition did not answer in time; please say it again.", code="stalled", timed_out=True
 )
-BROKEN_OFF = Fault(
-    Remedy.AGAIN, "The connection to speech recognition broke; please say it again.", code="broken off"
-)
+BROKEN_OFF = Fault(Remedy.AGAIN, "The connection to speech recognition broke; please say it again.", code="broken off")
 UNREACHABLE = Fault(Remedy.AGAIN, _UNREACHABLE, code="unreachable")
 UNREADABLE = Fault(
     Remedy.LATER, "Speech recognition sent an answer that cannot be read; please say it again.", code="unreadable"

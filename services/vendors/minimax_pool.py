@@ -83,17 +83,17 @@ class Pool:
             self._log.error("voice_refused", code=fault.code, advice=fault.message, trace_id=fault.trace_id)
 
     async def _make(self, task: bytes | None) -> None:
+        made: Connection | None = None
         try:
             await self._trim()
             connection = await self.connect()
-            if task is not None:
-                await connection.start(task)
+            made = connection if task is None else await connection.start(task)
         except Failed as failed:
             self.report(failed.fault)
-        else:
-            await self.keep(connection)
         finally:
             self._making.remove(task)
+        if made is not None:
+            await self.keep(made)
 
     async def _trim(self) -> None:
         """Let go of the dead, and of the oldest where there are too many."""

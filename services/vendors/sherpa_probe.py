@@ -54,8 +54,8 @@ def recognise(recogniser: Any, model: Model, seconds: float = 1.0) -> None:
         recogniser.decode_stream(stream)
 
 
-async def find_working_model(directory: Path) -> Model:
-    """Waits for a child process for each kind that its files could be, the likeliest first.
+async def find_working_model(directory: Path, within_s: float = LOADED_WITHIN_S) -> Model:
+    """Waits for a child process for each kind that its files could be, the likeliest first, each for `within_s`.
 
     Raises:
         EngineUnavailable: there is none, with what was tried.
@@ -65,7 +65,7 @@ async def find_working_model(directory: Path) -> Model:
     models = find_models(directory)
     faults = []
     for model in models:
-        fault = await _try(directory, model)
+        fault = await _try(directory, model, within_s)
         if fault is None:
             return model
         faults.append(f"as {model.kind.name}: {fault}")
@@ -75,16 +75,16 @@ async def find_working_model(directory: Path) -> Model:
     )
 
 
-async def _try(directory: Path, model: Model) -> str | None:
+async def _try(directory: Path, model: Model, within_s: float) -> str | None:
     """What is wrong with it; None where it works."""
     command = [sys.executable, "-m", __name__, str(directory), model.kind.name]
-    with anyio.move_on_after(LOADED_WITHIN_S):
+    with anyio.move_on_after(within_s):
         done = await anyio.run_process(command, cwd=PROJECT, check=False)
-        return None if done.returncode == 0 else _story(done.returncode, done.stderr)
-    return f"not loaded within {LOADED_WITHIN_S:.0f} seconds"
+        return None if done.returncode == 0 else story_of_child(done.returncode, done.stderr)
+    return f"not loaded within {within_s:g} seconds"
 
 
-def _story(status: int, stderr: bytes) -> str:
+def story_of_child(status: int, stderr: bytes) -> str:
     """How the child ended, and its last words."""
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
     last = "".join(each if each.isprintable() else "?" for each in lines[-1])[:WORDS_AT_MOST] if lines else ""

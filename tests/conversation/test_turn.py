@@ -50,6 +50,9 @@ class Mind:
     said: int = 0
     closed: bool = False
 
+    def prepare(self) -> None:
+        pass
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         self.prompts.append(prompt)
         try:
@@ -84,6 +87,9 @@ class Mouth:
 
     def expect(self, emotion: Emotion) -> None:
         self.expected.append(emotion)
+
+    def prepare(self, voice: Voice) -> None:
+        pass
 
     def open_speech(self, voice: Voice) -> AbstractAsyncContextManager[Speech]:
         return self._open(voice)

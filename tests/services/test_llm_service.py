@@ -284,6 +284,10 @@ class Mind:
         self._error = error
         self.asked = 0
         self.ended = 0
+        self.prepared = 0
+
+    def prepare(self) -> None:
+        self.prepared += 1
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         self.asked += 1
@@ -297,6 +301,12 @@ class Mind:
                 yield text
         finally:
             self.ended += 1
+
+
+async def test_a_hint_is_passed_on() -> None:
+    mind = Mind()
+    BoundedLLM(mind, LLMSettings()).prepare()
+    assert mind.prepared == 1 and mind.asked == 0
 
 
 async def test_a_caller_slower_than_the_mind_loses_nothing() -> None:

@@ -21,13 +21,18 @@ class ScriptedTTS:
     def __init__(self, **sentences: Callable[[], AsyncGenerator[bytes]]) -> None:
         self._sentences = sentences
         self.closed: list[str] = []
+        self.prepared: list[Voice] = []
+        self.expected: list[tuple[Emotion, str]] = []
+
+    def prepare(self, voice: Voice) -> None:
+        self.prepared.append(voice)
 
     @asynccontextmanager
     async def open_speech(self, voice: Voice) -> AsyncIterator[Speech]:
         yield self
 
-    def expect(self, emotion: Emotion) -> None:
-        pass
+    def expect(self, emotion: Emotion, words: str = "") -> None:
+        self.expected.append((emotion, words))
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
         try:
@@ -69,6 +74,16 @@ async def test_what_the_vendor_says_is_handed_on_unchanged() -> None:
         assert await hear(speech, "fluent") == [b"ab", b"cd"]
         assert await hear(speech, "nothing") == []
     assert tts.closed == ["fluent", "nothing"]
+
+
+async def test_hints_are_passed_on() -> None:
+    tts = ScriptedTTS()
+    timed = TimedTTS(tts, 5, 5)
+    timed.prepare(Voice("v1"))
+    async with timed.open_speech(Voice()) as speech:
+        speech.expect("sad")
+        speech.expect("sad", "ええと、")
+    assert tts.prepared == [Voice("v1")] and tts.expected == [("sad", ""), ("sad", "ええと、")]
 
 
 @pytest.mark.parametrize(("first_audio_s", "gap_s", "script"), [(0.01, 60, mute), (60, 0.01, stuck)])

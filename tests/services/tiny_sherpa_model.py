@@ -43,7 +43,9 @@ def node(operator: str, inputs: list[str], outputs: list[str], **attributes: int
 
 
 def constant(name: str, kind: int, dimensions: list[int], values: list[float]) -> bytes:
-    raw = struct.pack(f"<{len(values)}{'f' if kind == FLOAT else 'q'}", *(v if kind == FLOAT else int(v) for v in values))
+    raw = struct.pack(
+        f"<{len(values)}{'f' if kind == FLOAT else 'q'}", *(v if kind == FLOAT else int(v) for v in values)
+    )
     return field(5, b"".join(field(1, each) for each in dimensions) + field(2, kind) + field(8, name) + field(9, raw))
 
 
@@ -57,10 +59,11 @@ def model(graph: bytes, metadata: Mapping[str, object]) -> bytes:
     return coded + b"".join(field(14, field(1, key) + field(2, str(each))) for key, each in metadata.items())
 
 
-def network() -> bytes:
+def network(*, fails_at_beeps: bool) -> bytes:
     """[N, 80, T] to log probabilities of ("ha", blank), [N, T / 8, 2]."""
     return (
-        node("ReduceMean", ["audio_signal"], ["energy"], axes=[1], keepdims=1)
+        node("ReduceMean", ["audio_signal"], ["level"], axes=[1], keepdims=1)
+        + (trap() if fails_at_beeps else node("Identity", ["level"], ["energy"]))
         + node("AveragePool", ["energy"], ["steps"], kernel_shape=[FRAMES_IN_A_STEP], strides=[FRAMES_IN_A_STEP])
         + node("Transpose", ["steps"], ["columns"], perm=[0, 2, 1])
         + node("MatMul", ["columns", "weights"], ["both"])
@@ -77,6 +80,18 @@ def network() -> bytes:
     )
 
 
+def trap() -> bytes:
+    """A row of a table with one row: the second one at a beep, where onnxruntime gives up."""
+    return (
+        node("Greater", ["level", "threshold"], ["is_beep"])
+        + node("Cast", ["is_beep"], ["row"], to=INT64)
+        + node("Gather", ["table", "row"], ["nothing"])
+        + node("Add", ["level", "nothing"], ["energy"])
+        + constant("threshold", FLOAT, [1], [THRESHOLD])
+        + constant("table", FLOAT, [1], [0.0])
+    )
+
+
 def caches() -> bytes:
     """What a streaming network would remember; this one needs no memory."""
     graph = b""
@@ -90,7 +105,12 @@ def caches() -> bytes:
     return graph
 
 
-METADATA = {"vocab_size": 1, "subsampling_factor": FRAMES_IN_A_STEP, "normalize_type": "", "model_type": "EncDecCTCModel"}
+METADATA = {
+    "vocab_size": 1,
+    "subsampling_factor": FRAMES_IN_A_STEP,
+    "normalize_type": "",
+    "model_type": "EncDecCTCModel",
+}
 STREAMING_METADATA = {
     **METADATA,
     "window_size": FRAMES_IN_A_STEP * STEPS_IN_A_CHUNK,
@@ -99,9 +119,9 @@ STREAMING_METADATA = {
 }
 
 
-def write_model(directory: Path, *, streaming: bool) -> Path:
+def write_model(directory: Path, *, streaming: bool, fails_at_beeps: bool = False) -> Path:
     directory.mkdir()
-    graph = network() + (caches() if streaming else b"")
+    graph = network(fails_at_beeps=fails_at_beeps) + (caches() if streaming else b"")
     (directory / "model.onnx").write_bytes(model(graph, STREAMING_METADATA if streaming else METADATA))
     (directory / "tokens.txt").write_text("▁ha 0\n<blk> 1\n", encoding="utf-8")
     return directory
