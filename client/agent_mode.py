@@ -22,9 +22,9 @@ UNFINISHED_S = 15.0  # after a file, where an utterance has begun and its final 
 
 
 class AgentTalk(VoiceDisplay):
-    """`over` is set when there is nothing more to come: a file was answered, the server refused, the microphone broke."""
+    """`over` is set when nothing more is to come: a file was answered, the server refused, the microphone broke."""
 
-    farewell: Frame | None = {"type": "agent_mode_stop"}
+    farewell = "agent_mode_stop"
 
     def __init__(self, source: Source, replies: Replies, terminal: Terminal, headset: bool) -> None:
         super().__init__(terminal)

@@ -67,7 +67,7 @@ class Companion:
     """What a mode adds to the talk; a mode of text nothing."""
 
     extensions: tuple[str, ...] = ("sentences",)
-    farewell: Frame | None = None  # said before the client hangs up
+    farewell = ""  # the type of a message that is sent before the client hangs up
 
     def receive(self, frame: Frame) -> None:
         """A message of the server, after the chat has dealt with it."""
@@ -241,6 +241,6 @@ class Chat:
         self._companion.close()
         if self._connection is not None:
             with anyio.move_on_after(HANG_UP_S, shield=True), suppress(ConnectionClosed):
-                if self._companion.farewell is not None:
-                    await self._connection.send(encode(self._companion.farewell))
+                if self._companion.farewell and self._connected.is_set():
+                    await self._connection.send(encode({"type": self._companion.farewell}))
                 await self._connection.close()

@@ -25,7 +25,7 @@ CHUNK_ERRORS = frozenset({"bad_audio", "bad_message", "rate_limited"})
 class Request:
     """A message that the server answers. `on_sent` is called when the last of it is on its way."""
 
-    def __init__(self, message: Frame, on_sent: Callable[[], None] | None = None) -> None:
+    def __init__(self, message: Frame, on_sent: Callable[[], object] | None = None) -> None:
         self.message = message
         self.done = anyio.Event()
         self.failed = False

@@ -1,4 +1,4 @@
-"""What is to be said (the command line's, a file's, a person's lines) in; requests, and at the end an exit code, out."""
+"""What is to be said (of the command line, of files, of a person) in; requests, and in the end an exit code, out."""
 
 from collections.abc import Iterable, Sequence
 
@@ -64,6 +64,7 @@ async def send_lines(
 ) -> int:
     """The mode of the prompt. Through a pipe the next line waits for the answers to the last."""
     exit_code = WELL
+    on_sent = None if display is None else display.latency.start
     leaving = False
     if terminal.interactive:
         terminal.show(_hint(display, push))
@@ -71,9 +72,9 @@ async def send_lines(
         line = await terminal.read_line()
         text = "/quit" if line is None else line.strip()
         leaving = text.lower() in LEAVE
-        asked = [await push.take_line(text)] if push is not None else []
+        asked: list[Request | None] = [await push.take_line(text)] if push is not None else []
         if not leaving and (message := to_message(text, replies, terminal)) is not None:
-            asked.append(chat.ask(Request(message, display and display.latency.start)))
+            asked.append(chat.ask(Request(message, on_sent)))
         for request in asked:
             if request is not None and not terminal.interactive:
                 await request.done.wait()

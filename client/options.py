@@ -89,7 +89,7 @@ def _add_voice(options: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="不用麦克风，说的话取自 WAV 文件，可以给多次；单用是一次发送整个文件，和 --voice 或 --agent 同用是按实时速度播放",
+        help="不用麦克风，说 WAV 文件里的话，可以给多次；单用时整个文件一次发送，配 --voice 或 --agent 时按实时速度说",
     )
     options.add_argument("--headset", action="store_true", help="戴着耳机：角色说话时不关麦克风")
     options.add_argument("--list-devices", action="store_true", help="列出声音设备就结束")

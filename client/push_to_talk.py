@@ -3,7 +3,7 @@
 from client.chat import Chat
 from client.connection import audio_frame
 from client.ledger import Request, Send
-from client.microphone import Microphone, MicrophoneError, open_microphone
+from client.microphone import MicrophoneError, open_microphone
 from client.options import Options
 from client.sound_source import Source, SourceError
 from client.terminal import Replies, Terminal

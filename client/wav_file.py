@@ -12,6 +12,7 @@ from client.sound_source import RATE_HZ, SAMPLE_BYTES
 
 LARGEST_FILE_BYTES = 256 * 2**20
 LARGEST_BATCH_BYTES = 2_200_000  # as base64 it still fits a frame of the server (limits.max_frame_bytes)
+RATES_HZ = range(4_000, 384_001)
 MEND = "可以用 ffmpeg -i 原文件 -ac 1 -ar 16000 -c:a pcm_s16le 新文件.wav 转换"
 
 Samples = npt.NDArray[np.float32]
@@ -59,20 +60,22 @@ def read_speech(path: Path) -> bytes:
         detail = f"（{error}）" if str(error) else ""
         raise WavError(f"{path} 不是 PCM 的 WAV 文件{detail}；{MEND}") from error
     pcm = pcm[: len(pcm) - len(pcm) % (width * channels)]
-    if not pcm or rate_hz <= 0:
+    if not pcm:
         raise WavError(f"{path} 里没有声音")
+    if rate_hz not in RATES_HZ:
+        raise WavError(f"{path} 的采样率是 {rate_hz} Hz，这里用不了；{MEND}")
     if (channels, width, rate_hz) == (1, SAMPLE_BYTES, RATE_HZ):
         return pcm
     mono = _samples(pcm, width).reshape(-1, channels).mean(axis=1, dtype=np.float32)
     if rate_hz != RATE_HZ:
-        mono = soxr.resample(mono, rate_hz, RATE_HZ)
+        mono = np.asarray(soxr.resample(mono, rate_hz, RATE_HZ), dtype=np.float32)
     return to_pcm(mono)
 
 
 def _samples(pcm: bytes, width: int) -> Samples:
     """-1 to 1, channels interleaved."""
     if width == 1:  # of all widths only this one is unsigned
-        return (np.frombuffer(pcm, dtype=np.uint8).astype(np.float32) - 128) / 128
+        return (np.frombuffer(pcm, dtype=np.uint8).astype(np.float32) - np.float32(128)) / np.float32(128)
     bytes_of = np.frombuffer(pcm, dtype=np.uint8).reshape(-1, width)
     wide = np.zeros((len(bytes_of), 4), dtype=np.uint8)
     wide[:, 4 - width :] = bytes_of

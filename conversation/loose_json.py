@@ -87,6 +87,11 @@ class LooseJsonScanner:
             at = self._step(text, at, out)
         return out
 
+    @property
+    def open_string(self) -> str:
+        """The beginning of the Word that is being read, where it is a quoted one: it goes on, but does not change."""
+        return "".join(self._text) if self._state is _State.STRING else ""
+
     def close(self) -> list[Token]:
         """The tokens of everything left open."""
         out: list[Token] = []

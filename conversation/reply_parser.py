@@ -64,6 +64,12 @@ class ReplyParser:
         """The emotion of a sentence whose words are still being written: its voice can be prepared."""
         return self._objects[-1].fields.emotion_ahead() if self._objects else None
 
+    @property
+    def words_ahead(self) -> str:
+        """With which that sentence will begin, whatever follows: up to the end of its last whole clause."""
+        current = self._objects[-1] if self._objects else None
+        return words.settled(self._scanner.open_string) if current is not None and current.awaits_words() else ""
+
     def feed(self, delta: str) -> list[ReplyEvent]:
         """What this piece makes ready."""
         if self.too_long:
@@ -279,6 +285,11 @@ class _Object:
 
     def awaits_value(self) -> bool:
         return bool(self._key) and not self._given
+
+    def awaits_words(self) -> bool:
+        """Whether the next text is the whole of what a sentence with a known emotion says."""
+        nested = self._list_depth or self._braces or self.fields.texts.get("jp")
+        return self._key == "jp" and not nested and self.fields.emotion_ahead() is not None
 
     def open_brace(self) -> bool:
         """An object where a text belongs: its words are the text. False: it is an object of its own."""

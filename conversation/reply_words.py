@@ -17,6 +17,8 @@ _LAST_NAME = re.compile(r"[A-Za-z_]{1,40}\Z")
 _FIELD = re.compile(r"(?<![A-Za-z0-9.-])(?:jp|cn|emotion|responses_[a-z_]{1,20})[\"'“”]?\s{0,8}[:：]")
 _QUOTED_FIELD = re.compile(r"[\"'“]?" + _FIELD.pattern)
 _JSON = re.compile(r"\{|\A\s*[\"'“]|\[\s{0,8}[\"'“]|" + _FIELD.pattern)
+# Nothing that `clean` may take away together with what follows; a stop that may still be doubled ends no clause.
+_WHOLE_CLAUSES = re.compile(r"[^{}\[\]“”\",:：]*(?:[、。]|[！？!?…](?=[^{}\[\]“”\",:：！？!?…]))")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _HALF_CHARACTERS = re.compile(r"[\ud800-\udfff]+")  # no encoding can carry them
 _FENCE = re.compile(r"```[A-Za-z]*")
@@ -92,6 +94,12 @@ def clean(text: str) -> str:
         text = text.replace('"', "")
     text = _SPACES.sub(" ", text.replace("[]", "").replace("{}", "")).strip()
     return _LEADING_MARKS.sub("", text).rstrip(" ,")
+
+
+def settled(text: str) -> str:
+    """The beginning of what is shown of any text that begins like this: up to the end of a clause, else empty."""
+    whole_clauses = _WHOLE_CLAUSES.match(text)
+    return clean(whole_clauses[0]) if whole_clauses else ""
 
 
 def _pairs(text: str, opening: str, closing: str) -> bool:

@@ -82,8 +82,11 @@ class Voice:
 class Speech(Protocol):
     """The voice of one turn."""
 
-    def expect(self, emotion: Emotion) -> None:
-        """A hint that a sentence with this emotion is being written: what it needs can be prepared. Never waits."""
+    def expect(self, emotion: Emotion, words: str = "") -> None:
+        """A hint that a sentence with this emotion is being written: what it needs can be prepared. Never waits.
+
+        `words`: it begins with these, and they will not change; given only when all sentences before it were asked for.
+        """
         ...
 
     def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:

@@ -60,8 +60,8 @@ class _TimedSpeech:
         self._gap_s = gap_s
         self._running: list[anyio.CancelScope] = []  # one per sentence, in order; its deadline is for the first audio
 
-    def expect(self, emotion: Emotion) -> None:
-        self._speech.expect(emotion)
+    def expect(self, emotion: Emotion, words: str = "") -> None:
+        self._speech.expect(emotion, words)
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
         first = anyio.CancelScope()

@@ -13,7 +13,6 @@ import pytest
 from tests.running_server import ROOT, RunningServer
 from tests.talker import Talker, audio, kinds
 
-
 SPOKEN = (8000 * np.sin(np.arange(16000) * 0.3)).astype("<i2").tobytes()  # to the simulated ear, whoever is loud speaks
 
 

@@ -206,7 +206,7 @@ class _Engine:
 
     phrases_only = False
 
-    def __init__(self, connector: aiohttp.TCPConnector, settings: ASRSettings, keys: Mapping[str, str]) -> None:
+    def __init__(self, connector: aiohttp.BaseConnector, settings: ASRSettings, keys: Mapping[str, str]) -> None:
         self.settings = settings
         self.log = structlog.get_logger(__name__)
         self._connector = connector

@@ -45,7 +45,7 @@ _OPERATOR = "; its operator should check it."
 _SETTINGS = "Speech recognition refused how it was asked; this server's operator should check the log."
 _KEY = (
     f"Speech recognition refused the key of this server{_OPERATOR}",
-    "check BYTEDANCE_API_KEY, or BYTEDANCE_APP_KEY and BYTEDANCE_ACCESS_KEY; they must be of the console that issued them",
+    "check BYTEDANCE_API_KEY, or BYTEDANCE_APP_KEY and BYTEDANCE_ACCESS_KEY",
 )
 _GRANT = (
     "Speech recognition is not granted to this server; its operator should check the account.",

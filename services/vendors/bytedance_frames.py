@@ -5,7 +5,6 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
-from gzip import compress
 from typing import Final
 
 import msgspec
@@ -73,7 +72,7 @@ def encode(frame: Frame) -> bytes:
         head += struct.pack(">i", frame.sequence)
     if frame.event is not None:
         head += struct.pack(">i", frame.event)
-    payload = compress(frame.payload, mtime=0) if frame.compression is Compression.GZIP else frame.payload
+    payload = zlib.compress(frame.payload, wbits=31) if frame.compression is Compression.GZIP else frame.payload
     return head + struct.pack(">I", len(payload)) + payload
 
 

@@ -96,7 +96,7 @@ _HANDSHAKE_ERRORS = (
 
 
 @asynccontextmanager
-async def open_connector(*endpoints: str) -> AsyncIterator[aiohttp.TCPConnector]:
+async def open_connector(*endpoints: str) -> AsyncIterator[aiohttp.BaseConnector]:
     """What all sessions of this process share: the TLS context, which costs 23 ms, and resolved names."""
     encrypted = any(endpoint.startswith("wss://") for endpoint in endpoints)
     async with aiohttp.TCPConnector(
@@ -109,7 +109,7 @@ async def open_connector(*endpoints: str) -> AsyncIterator[aiohttp.TCPConnector]
 
 @asynccontextmanager
 async def open_line(
-    connector: aiohttp.TCPConnector, endpoint: str, headers: Mapping[str, str], limit_s: float
+    connector: aiohttp.BaseConnector, endpoint: str, headers: Mapping[str, str], limit_s: float
 ) -> AsyncIterator[Line]:
     """A session in which nothing was sent yet; `limit_s` is for opening it.
 

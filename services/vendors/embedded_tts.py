@@ -282,7 +282,7 @@ class EmbeddedSpeech:
         self._voice = voice
         self._asked_for = 0  # characters, so far in this turn
 
-    def expect(self, emotion: Emotion) -> None:
+    def expect(self, emotion: Emotion, words: str = "") -> None:
         """Nothing to prepare."""
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:

@@ -35,6 +35,7 @@ Samples = NDArray[np.float32]
 
 MAX_THREADS = 4
 TAIL_S = 0.66  # of silence after an utterance: a streaming model holds back its last word until it has heard on
+SHORTEST = HEARING_RATE_HZ  # samples; models fail at what is shorter than a step of theirs, and at this the trial was
 QUIET_S = 0.1  # in so short a stretch there may be a pause between two words
 
 
@@ -88,7 +89,7 @@ class Recogniser:
         for piece in cut_at_pauses(samples, self.kind.longest_s):
             from_thread.check_cancelled()
             stream = self._library.create_stream()
-            stream.accept_waveform(HEARING_RATE_HZ, piece)
+            stream.accept_waveform(HEARING_RATE_HZ, np.pad(piece, (0, max(0, SHORTEST - len(piece)))))
             self._library.decode_stream(stream)
             texts.append(stream.result.text.strip())
         return " ".join(text for text in texts if text)

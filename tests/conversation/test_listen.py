@@ -1,0 +1,172 @@
+"""An utterance's audio on its way to a recogniser, and its transcripts on their way back."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from conversation.listen import ListenRequest, NoAudio, SpeechBuffer, listen
+from conversation.single_error import single_error
+from services.asr_service import TimedASR
+from services.base import ASRError, HearingHints, Transcript
+
+pytestmark = pytest.mark.anyio
+
+HINTS = HearingHints("anon")
+PATIENT = ListenRequest(HINTS, 60.0)
+
+
+@dataclass
+class Ear:
+    """A recogniser that counts: each piece is a partial transcript of how much it has heard."""
+
+    definite_at: int = -1  # bytes
+    fails_at: int = -1
+    stalls: bool = False
+    ends_early: bool = False
+    phrases_only: bool = False
+    heard: bytearray = field(default_factory=bytearray)
+    open: int = 0
+
+    @asynccontextmanager
+    async def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AsyncIterator["EarsHearing"]:
+        self.open += 1
+        hearing = EarsHearing(self)
+        try:
+            with hearing.say, hearing.said:
+                yield hearing
+        finally:
+            self.open -= 1
+
+
+class EarsHearing:
+    def __init__(self, ear: Ear) -> None:
+        self._ear = ear
+        self.say, self.said = anyio.create_memory_object_stream[Transcript](100)
+
+    async def send(self, pcm: bytes) -> None:
+        await anyio.lowlevel.checkpoint()
+        self._ear.heard += pcm
+        count = len(self._ear.heard)
+        self.say.send_nowait(Transcript(str(count), is_definite=count == self._ear.definite_at))
+
+    async def finish(self) -> None:
+        if not self._ear.stalls:
+            self.say.send_nowait(Transcript(f"{len(self._ear.heard)}.", is_final=True))
+
+    async def transcripts(self) -> AsyncGenerator[Transcript]:
+        while True:
+            transcript = await self.said.receive()
+            if transcript.text == str(self._ear.fails_at):
+                raise ASRError("It broke")
+            if self._ear.ends_early:
+                return
+            yield transcript
+
+
+async def listened(
+    ear: Ear, request: ListenRequest, *pieces: bytes, close: bool = True, final_s: float = 60.0
+) -> tuple[str, list[str]]:
+    partials: list[str] = []
+
+    async def on_partial(text: str) -> None:
+        partials.append(text)
+
+    speech = SpeechBuffer(1000)
+
+    async def speak() -> None:
+        for piece in pieces:
+            await speech.put(piece)
+            await anyio.wait_all_tasks_blocked()
+        if close:
+            speech.close()
+
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(speak)
+            text = await listen(request, speech, TimedASR(ear, final_s), on_partial)
+            speech.abandon()
+    assert ear.open == 0
+    return text, partials
+
+
+async def test_all_audio_arrives_in_order_and_the_final_transcript_is_the_result() -> None:
+    ear = Ear()
+    text, partials = await listened(ear, PATIENT, b"ab", b"cd", b"ef")
+    assert (text, partials, bytes(ear.heard)) == ("6.", ["2", "4", "6"], b"abcdef")
+
+
+async def test_utterance_that_is_whole_before_anybody_listens_is_heard_whole() -> None:
+    ear, speech = Ear(), SpeechBuffer(10)
+    await speech.put(b"x" * 1000)  # a first piece always fits
+    speech.close()
+
+    async def on_partial(text: str) -> None: ...
+
+    assert await listen(PATIENT, speech, TimedASR(ear, 60.0), on_partial) == "1000."
+
+
+async def test_definite_transcript_ends_the_utterance_only_where_it_may() -> None:
+    hands_free = ListenRequest(HINTS, 60.0, definite_ends=True)
+    assert (await listened(Ear(definite_at=4), hands_free, b"ab", b"cd", close=False))[0] == "4"
+    assert (await listened(Ear(definite_at=4), PATIENT, b"ab", b"cd", b"ef"))[0] == "6."
+
+
+async def test_failure_leaves_as_itself() -> None:
+    with pytest.raises(ASRError, match="It broke"):
+        await listened(Ear(fails_at=4), PATIENT, b"ab", b"cd", b"ef")
+
+
+async def test_final_transcript_that_does_not_come_times_out() -> None:
+    with pytest.raises(ASRError, match="in time") as raised:
+        await listened(Ear(stalls=True), PATIENT, b"ab", final_s=0.01)
+    assert raised.value.timed_out
+
+
+async def test_recogniser_that_ends_without_a_final_transcript_has_failed() -> None:
+    with pytest.raises(ASRError, match="without a result"):
+        await listened(Ear(ends_early=True), PATIENT, b"ab")
+
+
+async def test_stream_without_audio_is_given_up_and_hands_free_talk_takes_it_for_the_end() -> None:
+    with pytest.raises(NoAudio):
+        await listened(Ear(), ListenRequest(HINTS, 0.01), b"ab", close=False)
+    request = ListenRequest(HINTS, 0.01, silence_ends=True)
+    assert (await listened(Ear(), request, b"ab", close=False))[0] == "2."
+
+
+async def test_full_buffer_holds_whoever_speaks_until_it_is_taken() -> None:
+    speech = SpeechBuffer(4)
+    await speech.put(b"abcd")
+    async with anyio.create_task_group() as tasks:
+        put = anyio.Event()
+
+        async def put_more() -> None:
+            await speech.put(b"ef")
+            put.set()
+
+        tasks.start_soon(put_more)
+        await anyio.wait_all_tasks_blocked()
+        assert not put.is_set()
+        assert await speech.take() == b"abcd"
+        await put.wait()
+    speech.close()
+    assert await speech.take() == b"ef"
+    assert await speech.take() is None
+
+
+@pytest.mark.parametrize("end", [SpeechBuffer.close, SpeechBuffer.abandon])
+async def test_nobody_waits_for_room_in_a_buffer_that_takes_no_more(end: Callable[[SpeechBuffer], None]) -> None:
+    speech = SpeechBuffer(2)
+    await speech.put(b"ab")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(speech.put, b"cd")
+        await anyio.wait_all_tasks_blocked()
+        end(speech)
+    assert not speech.takes_more
+    await speech.put(b"ef")
+    assert await speech.take() == (b"ab" if end is SpeechBuffer.close else None)
+    assert await speech.take() is None
