@@ -41,7 +41,7 @@ class _PortAudioSpeaker:
         self._sounddevice = sounddevice
         with self._mapped_errors():
             self._stream = sounddevice.RawOutputStream(
-                samplerate=sample_rate_hz, channels=1, dtype="int16", device=device
+                samplerate=sample_rate_hz, channels=1, dtype="int16", **({} if device is None else {"device": device})
             )
 
     @contextmanager

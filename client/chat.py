@@ -62,6 +62,10 @@ class Line:
     async def give_up(self, request: Request) -> None:
         await self.connection.close(TIMED_OUT, f"no answer to {request.kind}")
 
+    async def accompany(self, companion: "Companion") -> None:
+        with suppress(ConnectionClosed):  # the receive loop learns of it as well
+            await companion.run(self)
+
 
 class Companion:
     """What a mode adds to the talk; a mode of text nothing."""
@@ -176,17 +180,13 @@ class Chat:
             await line.connection.close(TIMED_OUT, "no answer to connect")
             return
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._accompany, line)
+            tasks.start_soon(line.accompany, self._companion)
             with suppress(ConnectionClosed):  # the receive loop learns of it as well
                 while True:
                     request = await self._requests[1].receive()
                     line.ledger.add(request)
                     await anyio.sleep_until(self._hold_until)
                     await line.send_request(request)
-
-    async def _accompany(self, line: Line) -> None:
-        with suppress(ConnectionClosed):
-            await self._companion.run(line)
 
     def _receive(self, frame: Frame) -> None:
         match frame.get("type"):

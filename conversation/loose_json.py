@@ -14,6 +14,7 @@ _CLOSING = {'"': '"', "'": "'\"", "“": '”"'}  # minds that open with another
 _ESCAPES = {"b": "", "f": "", "n": "\n", "r": "", "t": " "}
 _PLAIN_RUN = {closing: re.compile(rf"[^\\\n{closing}]*") for closing in _CLOSING.values()}
 _OUTSIDE_RUN = re.compile(r"[^{]*")
+_MAX_PIECES = 256  # of an open string, and of its characters, that are shown: it may be asked for at every piece
 _MAX_DEPTH = 64  # brackets below it are read as if they were not there
 
 
@@ -89,8 +90,9 @@ class LooseJsonScanner:
 
     @property
     def open_string(self) -> str:
-        """The beginning of the Word that is being read, where it is a quoted one: it goes on, but does not change."""
-        return "".join(self._text) if self._state is _State.STRING else ""
+        """The beginning, bounded, of the Word that is being read, where it is a quoted one: it will not change."""
+        in_string = self._state in (_State.STRING, _State.ESCAPE, _State.UNICODE)
+        return "".join(self._text[:_MAX_PIECES])[:_MAX_PIECES] if in_string else ""
 
     def close(self) -> list[Token]:
         """The tokens of everything left open."""

@@ -14,7 +14,7 @@ _EMPHASIS = re.compile(r"\*{2,3}([^*\n]+)\*{2,3}|_{2,3}([^_\n]+)_{2,3}|~~([^~\n]
 _STAGE_DIRECTIONS = re.compile(r"[(（][^()（）]*[)）]|[\[［【][^\[\]［］【】]*[\]］】]|\*[^*\n]+\*")
 _MAX_NESTING = 3
 _MARKDOWN = re.compile(r"```[A-Za-z]*|[`*_#~]+|^[^\S\n]*(?:[-+>]|\d{1,3}[.)])\s+", re.MULTILINE)
-_WITHOUT_MARKUP = re.compile(r"[^()（）\[\]［］【】*_~`#!\n]*|!(?=[^\[])")
+_NO_MARKUP = re.compile(r"(?:[^()（）\[\]［］【】*_~`#\n!]|!(?=[^\[]))*")  # nothing that reaches beyond a clause
 _CLAUSE_END = re.compile(r"[、。！？!?…]+")
 _SPACES = re.compile(r"\s+")
 _VARIATIONS = frozenset("\ufe0e\ufe0f\u20e3")
@@ -22,29 +22,33 @@ _VARIATIONS = frozenset("\ufe0e\ufe0f\u20e3")
 
 def speakable(text: str, pronunciation: Mapping[str, str]) -> str:
     """What is said aloud of a sentence; empty where there is nothing to say."""
+    text = _SPACES.sub(" ", _in_kana(_without_markup(text), pronunciation)).strip()
+    return text if any(char.isalnum() for char in text) else ""
+
+
+def _without_markup(text: str) -> str:
     text = _LINK.sub(r"\1", text)
     text = _EMPHASIS.sub(lambda bold: bold[1] or bold[2] or bold[3], text)
     for _ in range(_MAX_NESTING):
         text = _STAGE_DIRECTIONS.sub(" ", text)
     text = _MARKDOWN.sub(" ", text)
-    text = "".join(char for char in text if not _is_pictogram(char))
-    text = _SPACES.sub(" ", _in_kana(text, pronunciation)).strip()
-    return text if any(char.isalnum() for char in text) else ""
+    return "".join(char for char in text if not _is_pictogram(char))
 
 
 def speakable_ahead(text: str, pronunciation: Mapping[str, str]) -> str:
     """The beginning of what is said aloud of any sentence that begins with these whole clauses; maybe empty."""
-    plain = _WITHOUT_MARKUP.match(text)
-    assert plain is not None  # the pattern matches the empty string
-    for clause in reversed(list(_CLAUSE_END.finditer(plain[0]))):
-        spoken = speakable(text[: clause.end()], pronunciation)
-        if _CLAUSE_END.fullmatch(spoken[-1:]) and not _may_go_on(text[: clause.end()], pronunciation):
+    no_markup = _NO_MARKUP.match(text)
+    assert no_markup is not None  # the pattern matches the empty string
+    for clause in reversed(list(_CLAUSE_END.finditer(no_markup[0]))):
+        beginning = text[: clause.end()]
+        spoken = speakable(beginning, pronunciation)
+        if _CLAUSE_END.fullmatch(spoken[-1:]) and not _ends_within(_without_markup(beginning), pronunciation):
             return spoken
     return ""
 
 
-def _may_go_on(text: str, names: Mapping[str, str]) -> bool:
-    """Whether a name may have begun at the end of this text."""
+def _ends_within(text: str, names: Mapping[str, str]) -> bool:
+    """Whether the last letters may be the first ones of a name."""
     return any(text.endswith(name[:length]) for name in names for length in range(1, len(name)))
 
 

@@ -14,7 +14,7 @@ from conversation.endpointing import SpeechStarted, SpeechStopped, UtteranceAudi
 from server import wire
 from server.backend import Backend
 from server.chunk_intake import ChunkIntake
-from server.hearing import Ears, Utterance, begin_timeline, new_utterance
+from server.hearing import Ears, Utterance, begin_timeline
 from server.microphone import HearingEvent, Microphone, milliseconds
 from server.served_turn import NotHeard, Send
 from server.talk import Talk
@@ -30,7 +30,6 @@ class AgentSession:
         self._ears = ears
         self._send = send
         self._listening = listening
-        self._buffered_s = backend.config.limits.buffered_audio_seconds
         self._intake = ChunkIntake(backend.config)
         self._microphone = Microphone(backend)
         self._mode = AgentMode()
@@ -104,7 +103,7 @@ class AgentSession:
                 pass
 
     async def _open_utterance(self) -> None:
-        utterance = self._utterance = new_utterance("agent", self._buffered_s)
+        utterance = self._utterance = self._ears.new_utterance("agent")
         if not await self._talk.submit(partial(self._serve, utterance)):
             await self.happened(Happened.NOTHING_HEARD)
 

@@ -9,12 +9,9 @@ from conversation.timeline import Timeline
 from server.audio_input import AudioTooLong, BadAudio, read_batch
 from server.config import Config
 from server.connection import Connection
-from server.hearing import Ears, new_utterance
+from server.hearing import Ears
 from server.served_turn import TurnId
 from server.talk import Talk
-from services.base import HEARING_RATE_HZ
-
-_BYTES_PER_SECOND = HEARING_RATE_HZ * 2
 
 
 class Clips:
@@ -43,8 +40,8 @@ class Clips:
             await self._talk.take_turn(partial(self._hear, pcm), "audio", Timeline(received_at))
 
     async def _hear(self, pcm: bytes, turn_id: TurnId, timeline: Timeline) -> str:
-        utterance = new_utterance("audio", len(pcm) / _BYTES_PER_SECOND)
-        await utterance.speech.put(pcm)
+        utterance = self._ears.new_utterance("audio")
+        await utterance.speech.put(pcm)  # the first piece always fits
         utterance.speech.close()
         text = await self._ears.hear(utterance, self._talk.character, turn_id)
         timeline.mark("final_transcript", anyio.current_time())

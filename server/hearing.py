@@ -43,11 +43,6 @@ class Utterance:
         self.scope.cancel()
 
 
-def new_utterance(kind: wire.TurnInput, buffered_s: float) -> Utterance:
-    """`buffered_s`: how much of it may wait to be recognised."""
-    return Utterance(kind, SpeechBuffer(int(buffered_s * _BYTES_PER_SECOND)))
-
-
 class Ears:
     """How one caller is heard."""
 
@@ -58,6 +53,12 @@ class Ears:
         self._send = send
         self._extensions = extensions
         self._history = history
+
+    def new_utterance(self, kind: wire.TurnInput) -> Utterance:
+        """One that begins now, and may be as far ahead of the recogniser as the limits say."""
+        return Utterance(
+            kind, SpeechBuffer(int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND))
+        )
 
     async def hear(self, utterance: Utterance, character: Character, turn_id: TurnId = UNSET) -> str:
         """The final text, which was sent, as were the changing ones before it.

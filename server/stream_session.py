@@ -4,7 +4,7 @@ from conversation.endpointing import SpeechStarted, SpeechStopped
 from server import wire
 from server.backend import Backend
 from server.chunk_intake import ChunkIntake
-from server.hearing import Ears, begin_timeline, new_utterance
+from server.hearing import Ears, begin_timeline
 from server.microphone import Microphone, milliseconds
 from server.served_turn import NotHeard, Send
 from server.talk import Talk
@@ -14,14 +14,13 @@ class StreamSession:
     """From `audio_stream_start` to the transcript. A job of the inbox; chunks wait for it in a buffer of their own."""
 
     def __init__(self, backend: Backend, talk: Talk, ears: Ears, send: Send) -> None:
-        limits = backend.config.limits
         self._talk = talk
         self._ears = ears
         self._send = send
-        self._intake = ChunkIntake(backend.config, limits.max_audio_seconds.stream)
+        self._intake = ChunkIntake(backend.config, backend.config.limits.max_audio_seconds.stream)
         self._microphone = Microphone(backend) if ears.tells_events else None
         self._started = False
-        self._utterance = new_utterance("stream", limits.buffered_audio_seconds)
+        self._utterance = ears.new_utterance("stream")
 
     @property
     def open(self) -> bool:

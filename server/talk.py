@@ -23,11 +23,11 @@ log = structlog.get_logger()
 
 
 class TurnWatcher(Protocol):
-    """Whoever must know when the character speaks: server/voice_input.py."""
+    """Whoever must know when the character speaks: server/voice_modes.py."""
 
-    async def turn_started(self) -> None: ...
-
-    async def turn_finished(self) -> None: ...
+    async def turn_runs(self, runs: bool) -> None:
+        """A turn begins, or has come to its end."""
+        ...
 
 
 class Talk:
@@ -122,10 +122,10 @@ class Talk:
             timeline,
         )
         if self.watcher is not None:
-            await self.watcher.turn_started()
+            await self.watcher.turn_runs(True)
         await turn.run(said, kind)
         if self.watcher is not None:
-            await self.watcher.turn_finished()
+            await self.watcher.turn_runs(False)
 
     async def _switch(self, name: str) -> None:
         character = self._backend.characters.find(name)
@@ -149,4 +149,4 @@ async def _guarded(job: Job, connection: Connection, caller: Caller, watcher: Tu
     except Exception:
         await connection.send(incident(caller=caller.label))
         if watcher is not None:
-            await watcher.turn_finished()  # if it was one
+            await watcher.turn_runs(False)  # if it was one

@@ -45,7 +45,7 @@ class VoiceModes:
     async def start_stream(self) -> None:
         """An utterance follows in chunks."""
         if self._open is not None:
-            await self._refuse(_EXPECTED[type(self._open)])
+            await self._connection.refuse("wrong_state", _EXPECTED[type(self._open)])
         elif await self._talk.allows_turn():
             await self._start(StreamSession(self._backend, self._talk, self._ears, self._connection.send))
 
@@ -57,14 +57,14 @@ class VoiceModes:
             await self._refuse_late()
         else:
             expected = _EXPECTED[AgentSession] if self._open else "There is no stream: send audio_stream_start first"
-            await self._refuse(expected)
+            await self._connection.refuse("wrong_state", expected)
             return
         self._ended = True
 
     async def start_agent(self, listening: wire.Listening) -> None:
         """Hands-free talk begins, after what waits; `listening` announces it."""
         if self._open is not None:
-            await self._refuse(_EXPECTED[type(self._open)])
+            await self._connection.refuse("wrong_state", _EXPECTED[type(self._open)])
             return
         agent = AgentSession(self._backend, self._talk, self._ears, self._connection.send, listening)
         if self._turn_runs:
@@ -77,7 +77,7 @@ class VoiceModes:
             self._open.stop()
             self._ended = True
         else:
-            await self._refuse("Hands-free talk is not on: send agent_mode_start first")
+            await self._connection.refuse("wrong_state", "Hands-free talk is not on: send agent_mode_start first")
 
     async def hear(self, chunk: bytes, kind: type[VoiceSession] | None = None) -> None:
         """The next audio of a mode; None: of whichever is open. Waits while the recogniser is behind."""
@@ -85,7 +85,7 @@ class VoiceModes:
         if session is None:
             await self._refuse_late()
         elif kind is not None and not isinstance(session, kind):
-            await self._refuse(_EXPECTED[type(session)])
+            await self._connection.refuse("wrong_state", _EXPECTED[type(session)])
         elif (refusal := self._rate.refusal()) is not None:
             await self._connection.send(refusal)
         else:
@@ -102,7 +102,7 @@ class VoiceModes:
     async def allow(self, message: str) -> bool:
         """Whether a message may come now: in the middle of a stream few may, and the caller is told."""
         if isinstance(self._open, StreamSession):
-            await self._refuse(f"{_EXPECTED[StreamSession]} before {message}")
+            await self._connection.refuse("wrong_state", f"{_EXPECTED[StreamSession]} before {message}")
             return False
         return True
 
@@ -111,29 +111,22 @@ class VoiceModes:
         if self._open is not None:
             self._open.stop()
 
-    async def turn_started(self) -> None:
-        """The character speaks."""
-        self._turn_runs = True
+    async def turn_runs(self, runs: bool) -> None:
+        """The character begins to speak, or has spoken."""
+        self._turn_runs = runs
         if isinstance(self._open, AgentSession):
-            await self._open.happened(Happened.TURN_STARTED)
-
-    async def turn_finished(self) -> None:
-        """The character has spoken."""
-        self._turn_runs = False
-        if isinstance(self._open, AgentSession):
-            await self._open.happened(Happened.TURN_FINISHED)
+            await self._open.happened(Happened.TURN_STARTED if runs else Happened.TURN_FINISHED)
 
     async def _start(self, session: VoiceSession) -> None:
         if await session.start():
             self._last, self._ended, self._told_late = session, False, False
 
-    async def _refuse(self, expected: str) -> None:
-        await self._connection.refuse("wrong_state", expected)
-
     async def _refuse_late(self) -> None:
         if not self._told_late:
             self._told_late = self._last is not None
-            await self._refuse("No voice mode is open: send audio_stream_start or agent_mode_start first")
+            await self._connection.refuse(
+                "wrong_state", "No voice mode is open: send audio_stream_start or agent_mode_start first"
+            )
 
 
 class _ChunkRate:

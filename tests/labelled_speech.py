@@ -14,7 +14,19 @@ from tests.speech import BYTES_PER_S, click, cough, keys, melody, mix, noise, sa
 
 PHRASES = {
     "zh": (
-        *("嗯", "好", "是的", "你好", "谢谢", "不要", "为什么？", "我知道了", "晚安", "今天天气怎么样？", "你在做什么呢？"),
+        *(
+            "嗯",
+            "好",
+            "是的",
+            "你好",
+            "谢谢",
+            "不要",
+            "为什么？",
+            "我知道了",
+            "晚安",
+            "今天天气怎么样？",
+            "你在做什么呢？",
+        ),
         *("我刚刚吃完饭", "明天我们去哪里玩？", "给我唱一首歌吧", "我今天有点累", "你喜欢什么颜色？", "再说一遍好吗"),
     ),
     "ja": (
@@ -112,7 +124,9 @@ def noises(seconds: float, *, under_speech_db: float, speech_db: float = -23.0, 
         "white noise": noise(seconds, level_db, seed=seed),
         "pink noise": noise(seconds, level_db, color="pink", seed=seed),
         "music": melody(seconds, level_db, seed=seed),
-        "tones": b"".join(tone(seconds / 8, hz, level_db) + silence(0.2) for hz in (100, 180, 250, 440, 880, 1000, 2000, 4000)),
+        "tones": b"".join(
+            tone(seconds / 8, hz, level_db) + silence(0.2) for hz in (100, 180, 250, 440, 880, 1000, 2000, 4000)
+        ),
         "typing": keys(seconds, level_db, seed=seed),
         "coughs": b"".join(cough(level_db, seed=seed + at) + silence(1.0) for at in range(round(seconds / 1.4))),
         "clicks": b"".join(click(level_db, seed=seed + at) + silence(0.4) for at in range(round(seconds / 0.42))),
@@ -123,5 +137,3 @@ def noises(seconds: float, *, under_speech_db: float, speech_db: float = -23.0, 
 
 def seconds(samples: int) -> float:
     return samples / HEARING_RATE_HZ
-
-

@@ -1,12 +1,11 @@
 """Words, seconds and levels in; sound as people's microphones send it out: s16le mono pcm at HEARING_RATE_HZ.
 
-Speech comes from `espeak-ng` (Debian: `apt-get install espeak-ng`). All else is computed, and the same seed gives the
-same sound. A level is the root mean square in dB of full scale, so noise at `SPEECH_DB - 20` is 20 dB under the speech.
+Speech comes from espeak-ng (tests/espeak.py). All else is computed, and the same seed gives the same sound. A level is
+the root mean square in dB of full scale, so noise at `SPEECH_DB - 20` is 20 dB under the speech.
 """
 
 import io
 import re
-import subprocess
 import wave
 from functools import cache
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import soxr
 
 from services.base import HEARING_RATE_HZ
+from tests.espeak import speak
 
 SPEECH_DB = -23.0  # a person at an ordinary microphone
 BYTES_PER_S = 2 * HEARING_RATE_HZ
@@ -36,11 +36,8 @@ def say(
     """
     voice = ESPEAK_VOICES[language] + (f"+{variant}" if variant else "")
     words = _kana(text) if language == "ja" else text
-    command = ["espeak-ng", "-v", voice, "-s", str(round(WORDS_PER_MINUTE * speed)), "-p", str(pitch), "-z", "--stdout"]
-    spoken = subprocess.run([*command, words], check=True, capture_output=True).stdout
-    with wave.open(io.BytesIO(spoken)) as file:
-        rate_hz = file.getframerate()
-        sound = _samples(file.readframes(-1))
+    pcm, rate_hz = speak(words, voice, round(WORDS_PER_MINUTE * speed), pitch)
+    sound = _samples(pcm)
     heard = np.asarray(soxr.resample(sound, rate_hz, HEARING_RATE_HZ), dtype=np.float64)
     loud = np.flatnonzero(np.abs(heard) > QUIET * np.abs(heard).max())
     return _pcm(_at_level(heard[loud[0] : loud[-1] + 1], level_db))

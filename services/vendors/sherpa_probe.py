@@ -90,7 +90,7 @@ def story_of_child(status: int, stderr: bytes) -> str:
     last = "".join(each if each.isprintable() else "?" for each in lines[-1])[:WORDS_AT_MOST] if lines else ""
     if status >= 0:
         return last or f"ended with status {status}"
-    return f"ended by {signal.Signals(-status).name}" + (f" after {last}" if last else "")
+    return f"ended by signal {-status} ({signal.strsignal(-status)})" + (f" after {last}" if last else "")
 
 
 def main(directory: str, kind: str) -> None:

