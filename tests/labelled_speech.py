@@ -1,8 +1,7 @@
-"""A seed in; microphone recordings out, each with the places at which somebody speaks in them: the set that endpointing
-is measured on.
+"""A seed in; recordings of microphones out, with the places where somebody speaks: what endpointing is measured on.
 
-Three languages, thirteen voices, pauses inside of 100 to 450 ms; loud and soft microphones; no noise, white or pink noise
-20 to 35 dB under the speech; coughs, clicks, typing and soft music between the utterances.
+Three languages, thirteen voices, pauses inside of 100 to 450 ms; loud and soft microphones; no noise, white or pink
+noise 20 to 35 dB under the speech; coughs, clicks, typing and soft music between the utterances.
 """
 
 import random
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.base import HEARING_RATE_HZ
-from tests.speech import BYTES_PER_S, click, cough, keys, melody, mix, noise, say, seconds_of, silence, tone
+from tests.speech import click, cough, keys, melody, mix, noise, say, seconds_of, silence, tone
 
 PHRASES = {
     "zh": (

@@ -4,10 +4,10 @@ Longer than the house allows, because the rows of the fault table stand together
 """
 
 import asyncio
+import itertools
 import json
 import os
 import ssl
-import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -86,7 +86,7 @@ async def _watched(simulator: BytedanceSimulator) -> AsyncIterator[None]:
         await simulator.until(lambda: not simulator.open_calls)
     await anyio.wait_all_tasks_blocked()
     left = [str(task.get_coro().__qualname__) for task in asyncio.all_tasks() - tasks]  # type: ignore[union-attr]
-    assert [name for name in left if "conn_handler" not in name and "Server" not in name] == []  # the simulator's
+    assert [name for name in left if "protocol_handler" not in name] == []  # the simulator's
 
 
 async def hear(asr: ASR, *pieces: bytes, hints: HearingHints = HINTS, whole: bool = False) -> list[Transcript]:
@@ -162,7 +162,7 @@ async def test_only_a_backlog_is_spaced_and_the_last_packet_waits_for_nothing() 
     async with bytedance() as (simulator, asr):
         await hear(asr, pcm)
         at = [packet.at for packet in simulator.calls[0].packets]
-        spaces = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+        spaces = [later - earlier for earlier, later in itertools.pairwise(at)]
         assert len(at) == 10
         assert min(spaces[:7]) > 0.09  # the vendor lets packets of 200 ms come 100 ms apart
         assert bytes(simulator.calls[0].audio) == pcm
@@ -207,7 +207,8 @@ async def test_partial_transcripts_grow_and_come_only_when_the_text_has_changed(
 async def test_the_text_is_the_same_however_the_vendor_tells_it(manner: Manner, whole: bool) -> None:
     async with bytedance(manner) as (simulator, asr):
         simulator.hear = deque(["第一句。", "第二句。"])
-        transcripts = await hear(asr, speech(600) + silence(1000), speech(400, 1), whole=whole)
+        pause = silence(3200 if whole else 1000)  # of a whole clip the vendor decides by itself what is an utterance
+        transcripts = await hear(asr, speech(600) + pause, speech(400, 1), whole=whole)
         assert transcripts[-1] == Transcript("第一句。第二句。", is_final=True)
 
 
@@ -450,7 +451,7 @@ async def test_a_session_that_breaks_is_mended_once_with_all_that_was_not_confir
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("handshake", drop=True),
+        Fault("handshake", status=503),
         Fault("upgrade", code=55000031),
         Fault("audio", drop=True, after_bytes=12_800),
         Fault("audio", code=45000081, after_bytes=12_800),
@@ -653,12 +654,8 @@ async def test_a_refusal_whose_body_never_ends_is_understood_by_its_status() -> 
 
 
 async def test_a_certificate_that_is_not_valid_is_the_operators_to_mend(tmp_path: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=elsewhere"]
-        + ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")],
-        check=True,
-        capture_output=True,
-    )
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=elsewhere -keyout key.pem -out cert.pem"
+    await anyio.run_process(command.split(), cwd=tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     with capture_logs() as logs, anyio.fail_after(30):

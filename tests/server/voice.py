@@ -1,0 +1,214 @@
+"""Sound in, what a caller of a server on the simulated cloud is told of it out: what the tests of voice share."""
+
+import base64
+import json
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.simulated_cloud import (
+    ARK_KEY,
+    MINIMAX_KEY,
+    VENDORS_OWN_WORDS,
+    CloudServer,
+    Simulators,
+    simulators,
+    until,
+)
+from tests.simulators import bytedance
+from tests.simulators.ark import REPLY
+from tests.speech import chunks, say, silence
+from tests.talker import Talker, Wire, kinds
+
+REPLY_CN = "".join(json.loads(line)["cn"] for line in REPLY.splitlines())
+REPLY_KINDS = ["thinking", "audio_chunk", "audio_end", "response"]
+BATCH = ["thinking", "transcription", "audio_chunk", "audio_end", "response"]
+STREAM = ["audio_stream_started", "transcription", *REPLY_KINDS]
+AGENT = ["transcription", *REPLY_KINDS, "agent_listening"]
+LANGUAGES = ("zh", "ja", "en")
+PHRASES = {"zh": "你好，爱音", "ja": "今日は練習ですか", "en": "good morning, how are you"}
+# Whoever cuts their audio into 10 ms, or has it all at once, is no subject of these tests but of those of the limit.
+ANY_RATE = {"CHATANON_LIMITS__AUDIO_CHUNKS_PER_SECOND": "0"}
+ANY_SIZES = (1, 7, 333, 1601, 5000)  # samples
+# The fields of the specification, and no other, in its order.
+FIELDS = {
+    "thinking": ["type", "message"],
+    "transcription": ["type", "text", "is_partial"],
+    "audio_chunk": ["type", "audio_base64", "audio_format", "audio_sample_rate"],
+    "audio_end": ["type"],
+    "response": ["type", "content_cn", "content_jp", "emotion", "audio_format", "audio_sample_rate"],
+    "audio_stream_started": ["type", "message"],
+    "agent_listening": ["type", "message"],
+    "voice_call_listening": ["type", "message"],
+    "history_cleared": ["type", "message"],
+    "character_switched": ["type", "character", "character_display_name", "message"],
+}
+
+
+def words(language: str = "zh") -> bytes:
+    """About a second of speech, with no silence around it."""
+    return say(PHRASES[language], language)
+
+
+def framed(pcm: bytes, before_s: float = 0.5, after_s: float = 1.0) -> bytes:
+    """Speech with silence around it; after it enough for its end to be noticed."""
+    return silence(before_s) + pcm + silence(after_s)
+
+
+def uneven(pcm: bytes) -> list[bytes]:
+    """In pieces of sizes that fit no frame and no packet."""
+    pieces, at = [], 0
+    while at < len(pcm):
+        size = 2 * ANY_SIZES[len(pieces) % len(ANY_SIZES)]
+        pieces.append(pcm[at : at + size])
+        at += size
+    return pieces
+
+
+def cut(pcm: bytes, size: int | None) -> list[bytes]:
+    """`size`: ms of each piece, None for uneven ones."""
+    return uneven(pcm) if size is None else chunks(pcm, size)
+
+
+def b64(pcm: bytes) -> str:
+    return base64.b64encode(pcm).decode()
+
+
+def finals(messages: Sequence[Wire]) -> list[str]:
+    """The texts of the final transcriptions."""
+    return [each["text"] for each in messages if each["type"] == "transcription" and not each["is_partial"]]
+
+
+def check_specified(messages: Sequence[Wire]) -> None:
+    """Each has the fields of the specification alone, and one final transcription ends those of its utterance."""
+    for message, after in zip(messages, [*messages[1:], {"type": ""}], strict=True):
+        assert list(message) == FIELDS[message["type"]], message
+        if message["type"] == "transcription":
+            assert message["text"] and message["is_partial"] == (after["type"] == "transcription")
+
+
+def errors(messages: Sequence[Wire]) -> list[str]:
+    """The codes of the errors in them."""
+    return [message["code"] for message in messages if message["type"] == "error"]
+
+
+class Guest:
+    """A caller, the vendors behind their server, and what must be true when they have gone."""
+
+    def __init__(self, server: CloudServer, *extensions: str) -> None:
+        self.server = server
+        self.vendors = server.vendors
+        self.ark, self.minimax, self.ear = server.vendors.ark, server.vendors.minimax, server.vendors.bytedance
+        self.operator: list[tuple[str, object]] = []  # the lines that shall be logged for the operator
+        self._log_from = len(server.process.log)
+        self._kept_from = len(server.rows())
+        self._others_before = server.descriptors.others
+        self.talker = server.talker(*extensions)
+
+    def kept(self) -> list[tuple[str, str, bool]]:
+        """Role, Chinese text and the mark of a cut turn, of what was kept since the test began."""
+        return self.server.rows()[self._kept_from :]
+
+    def clip(self, data: bytes) -> list[Wire]:
+        """Batch audio, to its `response` or `error`."""
+        self.talker.send("audio_message", audio_base64=b64(data))
+        return self.talker.until("response", "error")
+
+    def push(self, pieces: Sequence[bytes], kind: str = "audio_stream_chunk") -> None:
+        for piece in pieces:
+            self.talker.send(kind, audio_base64=b64(piece))
+
+    def stream(self, pieces: Sequence[bytes]) -> list[Wire]:
+        """A whole stream, to its `response` or `error`."""
+        self.talker.send("audio_stream_start")
+        self.push(pieces)
+        self.talker.send("audio_stream_end")
+        return self.talker.until("response", "error")
+
+    def start_agent(self) -> None:
+        self.talker.send("agent_mode_start")
+        assert self.talker.receive() == {"type": "agent_listening", "message": "Ready to listen"}
+
+    def speak(self, pieces: Sequence[bytes]) -> list[Wire]:
+        """Hands-free, to the next `agent_listening`."""
+        self.push(pieces, "agent_audio_chunk")
+        return self.talker.until("agent_listening")
+
+    def wait_heard(self, size: int) -> None:
+        """Until so many bytes of the utterance that is being spoken have arrived at the vendor."""
+        until(lambda: sum(len(call.audio) for call in self.ear.open_calls) >= size, "the vendor has heard it")
+
+    def wait_unheard(self) -> None:
+        """Until the vendor has no session open."""
+        until(lambda: not self.ear.open_calls, "no session is open at the recogniser")
+
+    def leave(self, talker: Talker | None = None, *, politely: bool = True) -> None:
+        """Be gone, with a close frame or without; on return the server has noticed."""
+        talker = talker or self.talker
+        before = len(self.server.process.events("gone"))
+        if not politely:
+            with_reset = struct.pack("ii", 1, 0)
+            talker.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, with_reset)
+            talker.socket.socket.shutdown(socket.SHUT_RDWR)
+        talker.close()
+        until(lambda: len(self.server.process.events("gone")) > before, "the server has noticed that its caller left")
+
+    def end(self) -> None:
+        """The next turn works, and nothing is left of those before it."""
+        said = json.dumps(self.talker.said, ensure_ascii=False)
+        if not self.talker.socket.protocol.close_expected() and self.talker.socket.protocol.state.name == "OPEN":
+            assert kinds(self.talker.turn("然后呢？")) == REPLY_KINDS
+            self.leave()
+        log = self.server.process.log[self._log_from :]
+        assert [(error["event"], error["code"]) for error in self.server.errors(self._log_from)] == self.operator
+        for secret in (ARK_KEY, MINIMAX_KEY, bytedance.ACCESS_KEY, bytedance.APP_KEY, *VENDORS_OWN_WORDS):
+            assert not any(secret in line for line in log), f"{secret} is in the log"
+            assert secret not in said
+        assert not any("Traceback" in line or "incident" in line for line in log)
+        self._nothing_is_left()
+
+    def _nothing_is_left(self) -> None:
+        self.wait_unheard()
+        self.vendors.portal.call(self.ark.wait_idle)
+        until(lambda: self.minimax.open_calls == self.minimax.waiting, "no connection is open that has spoken")
+
+        def settled() -> bool:
+            now = self.server.descriptors
+            return now.others == self._others_before and now.all_whole and not now.bytedance and len(now.ark) <= 2
+
+        if Path("/proc/self/fd").exists():
+            until(settled, "no descriptor is left")
+
+
+@contextmanager
+def cloud_server(folder: Path, **environment: str) -> Iterator[CloudServer]:
+    """Vendors and a server of their own."""
+    with simulators() as vendors, served(vendors, folder, **environment) as server:
+        yield server
+
+
+@contextmanager
+def served(vendors: Simulators, folder: Path, **environment: str) -> Iterator[CloudServer]:
+    """A server, warm: what is opened once is open."""
+    vendors.reset()
+    server = CloudServer(vendors, folder, **{**ANY_RATE, **environment})
+    try:
+        talker = server.talker()
+        assert kinds(talker.turn("热身")) == REPLY_KINDS
+        talker.send("audio_message", audio_base64=b64(words()))
+        assert kinds(talker.until("response", "error")) == BATCH
+        server.goodbye(talker)
+        yield server
+    finally:
+        server.process.kill()
+
+
+@contextmanager
+def visit(server: CloudServer, *extensions: str) -> Iterator[Guest]:
+    """Vendors as new, one caller, and on the way out nothing left of them."""
+    server.vendors.reset()
+    guest = Guest(server, *extensions)
+    yield guest
+    guest.end()
