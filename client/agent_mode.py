@@ -81,7 +81,7 @@ class AgentTalk(VoiceDisplay):
             now = anyio.current_time()
             muted = self._is_muted(now)
             if isinstance(self._source, WavSource) and self._source.ended and not muted and self._floor.is_quiet(now):
-                self._end(self._floor.exit_code)
+                self._end_file()
 
     def _is_muted(self, now: float) -> bool:
         """A microphone hears the speaker. A file keeps what it has to say until the server listens."""
@@ -90,6 +90,11 @@ class AgentTalk(VoiceDisplay):
         echoes = not self._headset and now < self._floor.sounded_at + ECHO_TAIL_S
         listens = self._headset and not isinstance(self._source, WavSource)
         return echoes or (not listens and self._floor.is_taken(now))
+
+    def _end_file(self) -> None:
+        if self._floor.is_unanswered:
+            self._terminal.warn("文件里的话都说完了，没有听到回答")
+        self._end(self._floor.exit_code)
 
     def _end(self, exit_code: int) -> None:
         self.exit_code = exit_code
@@ -135,6 +140,10 @@ class _Floor:
     def is_quiet(self, now: float) -> bool:
         """Nothing was heard for so long that nothing is going to be."""
         return now > self._heard_from_at + (UNFINISHED_S if self._speaking else QUIET_S)
+
+    @property
+    def is_unanswered(self) -> bool:
+        return not self._answered
 
     @property
     def exit_code(self) -> int:

@@ -29,7 +29,7 @@ class Character:
 
     @property
     def hotwords(self) -> tuple[str, ...]:
-        """Their names, which people will say: 千早爱音 and Chihaya Anon of "千早爱音 (Chihaya Anon)"."""
+        """Their names, which people will say: both of a display name like "小雪 (Yuki)"."""
         return tuple(name for part in re.split(r"[()（）/／、,，]", self.display_name) if (name := part.strip()))
 
     @property

@@ -1,6 +1,7 @@
 """Sans-IO: probabilities of speech in; the start, the audio and the end of each utterance out. Its clock is samples.
 
-    listening --enough voiced frames close together--> speaking --a silence window, or the longest utterance--> listening
+    listening --enough voiced frames close together--> speaking --a silence window, or the utterance is too long-->
+    listening
 
 An utterance is announced once it is none of the sounds that end soon (a cough, a click), and then with all audio since
 shortly before its first sound. From there on the audio is handed out as it comes, pauses and the window at its end too:
@@ -13,11 +14,15 @@ from dataclasses import dataclass
 SAMPLES_PER_MS = 16
 BYTES_PER_SAMPLE = 2
 
-# The probabilities from which on a frame counts as speech: while listening, and within an utterance.
+# The probability from which on a frame counts as speech, and below which speech pauses.
 VOICED = 0.5
 STILL_VOICED = 0.35
-# The voiced frames that make a start lie within so long: a syllable may be torn, keys and clicks lie further apart.
+# The voiced frames that make a start lie within so long: a syllable may be torn.
 START_WINDOW_MS = 400
+# A pause is over with so many voiced frames in a row: a cough or a click in it does not hold the end of speech up.
+RESUMES_WITH = 2
+# A detector is sure that speech has paused only so much later; a start it notices at once.
+LAG_MS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class EndpointingSettings:
 
     end_of_speech_ms: int = 600  # so much silence ends it
     pre_roll_ms: int = 300  # audio before its first sound that belongs to it
-    shortest_utterance_ms: int = 160  # less voice than this begins none
+    shortest_utterance_ms: int = 128  # less voice than this begins none
     longest_utterance_ms: int = 60_000
 
 
@@ -115,15 +120,14 @@ class Endpointer:
             return []
         at = self._clock - (len(self._voiced) - self._voiced.index(True)) * self._frame_samples
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
-        self._utterance = _Utterance(begin, voiced_until=self._clock)
+        self._utterance = _Utterance(begin, at, voiced_until=self._clock)
         held = b"".join(self._audio)
         return [SpeechStarted(at), UtteranceAudio(held[-(self._clock - begin) * BYTES_PER_SAMPLE :])]
 
     def _follow(self, utterance: "_Utterance", probability: float) -> list[Event]:
-        if probability >= STILL_VOICED:
-            utterance.voiced_until = self._clock
-        silence = self._clock - utterance.voiced_until
-        ended = silence >= self._settings.end_of_speech_ms * SAMPLES_PER_MS
+        utterance.receive(probability, self._clock, self._frame_samples)
+        silence = self._clock - utterance.speech_until
+        ended = silence >= self._settings.end_of_speech_ms * SAMPLES_PER_MS and utterance.again == 0
         longest = self._settings.longest_utterance_ms * SAMPLES_PER_MS
         if not ended and self._clock + self._frame_samples - utterance.begin <= longest:
             return []
@@ -131,13 +135,29 @@ class Endpointer:
         self._voiced.clear()
         # The next utterance may begin with the silence after this one, but repeats none of its words.
         self._floor = utterance.voiced_until if ended else self._clock
-        return [SpeechStopped(utterance.voiced_until, silence, cut=not ended)]
+        return [SpeechStopped(utterance.speech_until, silence, cut=not ended)]
 
 
 @dataclass(slots=True)
 class _Utterance:
-    begin: int  # of its audio
+    """One in progress: where its audio begins, and speech begins and was last heard."""
+
+    begin: int
+    started: int
     voiced_until: int
+    again: int = 0  # voiced frames in a row after a pause
+
+    @property
+    def speech_until(self) -> int:
+        return max(self.started, self.voiced_until - LAG_MS * SAMPLES_PER_MS)
+
+    def receive(self, probability: float, clock: int, frame_samples: int) -> None:
+        if self.voiced_until == clock - frame_samples:
+            self.again = RESUMES_WITH if probability >= STILL_VOICED else 0
+        else:
+            self.again = self.again + 1 if probability >= VOICED else 0
+        if self.again >= RESUMES_WITH:
+            self.voiced_until = clock
 
 
 def _frames(ms: int, frame_samples: int) -> int:

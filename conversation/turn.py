@@ -23,7 +23,7 @@ from conversation.events import (
     ThinkingStarted,
     TurnEvent,
 )
-from conversation.pronunciation import speakable
+from conversation.pronunciation import speakable, speakable_ahead
 from conversation.reply_parser import MAX_SENTENCES, ReplyParser, SentenceReady, TranslationReady
 from conversation.single_error import single_error
 from conversation.timeline import Timeline
@@ -119,7 +119,9 @@ class _Turn:
     bytes_sent: int = 0
     spoken_until: int = MAX_SENTENCES  # the sentence in which the voice was lost
     speech: Speech | None = None  # once it is open
-    emotion_ahead: Emotion | None = None  # of the sentence that is being written
+    ahead: tuple[Emotion, str] | None = None  # of the sentence that is being written: its feeling, its first words
+    told_ahead: tuple[Emotion, str] | None = None  # what the voice was told of that
+    asked: int = 0  # sentences the voice was asked for, and delivery has come to
     owned: ExitStack = field(default_factory=ExitStack)  # streams that would be nobody's if a hand-over is cut short
 
     async def think(self, out: MemoryObjectSendStream[SpokenSentence]) -> None:
@@ -148,7 +150,7 @@ class _Turn:
             self.timeline.mark("first_token", anyio.current_time())
             for event in parser.feed(delta):
                 await self._take(event, out)
-            self._expect(parser.emotion_ahead)
+            self._look_ahead(parser)
             if parser.too_long:
                 return
         for event in parser.close():
@@ -158,6 +160,7 @@ class _Turn:
         match event:
             case SentenceReady(index, jp, emotion, cn):
                 self.timeline.mark("first_sentence", anyio.current_time())
+                self.ahead = self.told_ahead = None
                 sentence = SpokenSentence(index, jp, emotion, cn)
                 self.reply.sentences.append(sentence)
                 await out.send(sentence)
@@ -167,11 +170,26 @@ class _Turn:
                 if sentence.begun:
                     self.to_tell.send_nowait(sentence)
 
-    def _expect(self, emotion: Emotion | None) -> None:
-        """Tell the voice early: `emotion` is written before `jp`, and a vendor may need a connection for each."""
-        if emotion is not None and emotion != self.emotion_ahead and self.speech is not None:
-            self.speech.expect(emotion)
-        self.emotion_ahead = emotion
+    def _look_ahead(self, parser: ReplyParser) -> None:
+        emotion = parser.emotion_ahead
+        self.ahead = None if emotion is None else (emotion, parser.words_ahead)
+        self._expect()
+
+    def _expect(self) -> None:
+        """Tell the voice early: `emotion` is written before `jp`, and a vendor may need a connection for each. The words
+        go to a voice that would take the whole sentence now: of no other is sure that nothing will come before it."""
+        if self.ahead is None or self.speech is None or not _voice_lives(self.reply):
+            self.told_ahead = None
+            return
+        emotion, words = self.ahead
+        if self.asked < len(self.reply.sentences):
+            words = ""
+        is_new = self.told_ahead is None or self.told_ahead[0] != emotion
+        if is_new or (words and (emotion, words) != self.told_ahead):
+            self.told_ahead = emotion, words
+            spoken = speakable_ahead(words, self.request.pronunciation)
+            if is_new or spoken:
+                self.speech.expect(emotion, spoken)
 
     async def tell_translations(self, translated: MemoryObjectReceiveStream[SpokenSentence]) -> None:
         async with translated:
@@ -186,8 +204,7 @@ class _Turn:
         async with out, sentences:
             try:
                 async with self.tts.open_speech(self.request.voice) as self.speech:
-                    if self.emotion_ahead is not None:
-                        self.speech.expect(self.emotion_ahead)
+                    self._expect()
                     await self._speak_each(self.speech, sentences, out)
             except TTSError as error:
                 self.speech = None
@@ -213,6 +230,8 @@ class _Turn:
                 else:
                     pcm_in.close()
                 await out.send((sentence, pcm_out))
+                self.asked = sentence.index + 1
+                self._expect()
 
     async def _synthesize(
         self, speech: Speech, text: str, sentence: SpokenSentence, out: MemoryObjectSendStream[bytes]

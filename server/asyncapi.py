@@ -8,6 +8,7 @@ import msgspec
 from server import wire
 
 _REF = "#/components/schemas/{name}"
+_BINARY = "audio_frame"  # the one message that is no JSON; its name is this document's, on the wire it has none
 
 
 def asyncapi_document(version: str) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def asyncapi_document(version: str) -> dict[str, Any]:
         "info": {
             "title": "ChatAnon",
             "version": version,
-            "description": "Talking with role-play characters. JSON text frames; the first is `connect`.",
+            "description": "Talking with role-play characters. JSON text frames, and binary ones for those who want them; the first is `connect`.",
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",
@@ -32,7 +33,8 @@ def asyncapi_document(version: str) -> dict[str, Any]:
             "talk": {
                 "address": "/ws",
                 "messages": {
-                    _tag(kind): {"$ref": f"#/components/messages/{_tag(kind)}"} for kind in (*received, *sent)
+                    name: {"$ref": f"#/components/messages/{name}"}
+                    for name in (*map(_tag, (*received, *sent)), _BINARY)
                 },
             }
         },
@@ -40,7 +42,10 @@ def asyncapi_document(version: str) -> dict[str, Any]:
             "receive": _operation("receive", channel, received),
             "send": _operation("send", channel, sent),
         },
-        "components": {"messages": {_tag(kind): _message(kind) for kind in (*received, *sent)}, "schemas": schemas},
+        "components": {
+            "messages": {**{_tag(kind): _message(kind) for kind in (*received, *sent)}, _BINARY: _binary_message()},
+            "schemas": schemas,
+        },
     }
 
 
@@ -50,13 +55,24 @@ def _always_sent(kind: Any) -> list[str]:
 
 
 def _operation(action: str, channel: str, kinds: tuple[Any, ...]) -> dict[str, Any]:
-    messages = [{"$ref": f"{channel}/messages/{_tag(kind)}"} for kind in kinds]
+    messages = [{"$ref": f"{channel}/messages/{name}"} for name in (*map(_tag, kinds), _BINARY)]
     return {"action": action, "channel": {"$ref": channel}, "messages": messages}
 
 
 def _message(kind: Any) -> dict[str, Any]:
     summary = (inspect.getdoc(kind) or "").partition("\n")[0]
     return {"name": _tag(kind), "summary": summary, "payload": {"$ref": _REF.format(name=kind.__name__)}}
+
+
+def _binary_message() -> dict[str, Any]:
+    summary, _, layout = (inspect.getdoc(wire.AudioFrame) or "").partition("\n\n")
+    return {
+        "name": _BINARY,
+        "summary": summary,
+        "description": layout,
+        "contentType": "application/octet-stream",
+        "payload": {"type": "string", "format": "binary"},
+    }
 
 
 def _tag(kind: Any) -> str:

@@ -83,9 +83,10 @@ class _Hearing:
         await self._audio.append(pcm)
 
     async def finish(self) -> None:
-        self._audio.finish()
-        if not self._audio.heard_anything:
-            self._asking.cancel()  # the vendor has no answer to nothing but an error
+        if self._audio.heard_anything:
+            self._audio.finish()
+        else:
+            self._asking.cancel()  # the vendor's answer to nothing is an error
 
     def transcripts(self) -> AsyncGenerator[Transcript]:
         return self._outcome.transcripts()

@@ -29,7 +29,7 @@ def full_request(hints: HearingHints, end_window_ms: int | None) -> bytes:
         request["corpus"] = {"context": context}
     return msgspec.json.encode(
         {
-            "user": {"uid": "chat-anon"},  # nothing of the person's
+            "user": {"uid": "chatanon"},  # nothing of the person's
             "audio": {"format": "pcm", "codec": "raw", "rate": HEARING_RATE_HZ, "bits": 16, "channel": 1},
             "request": request,
         }

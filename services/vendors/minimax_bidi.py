@@ -17,9 +17,10 @@ this is taken for granted:
   session that owes the answer is not used before it has come, and given up where it does not come: that costs no more
   than in the plain variant. Whoever speaks next waits for it, not whoever interrupts.
 - `task_finish` is sent when nothing is queued, because here it is said to close at once (page, 8.2).
-- A text is sent in one `task_continue`: the next sentence of a reply is whole when it is known, so the gathering on the
-  other side is of no use to us. It ends with a sentence stop, so that nothing of it waits, neither for a comma's
-  "long enough" nor for the flush.
+- A text is sent as its clauses become known, each piece in a `task_continue`, and the rest of it with the `task_flush`;
+  what of that makes a sentence, the server decides. Nothing else is sent between its pieces: they would be gathered
+  together. It ends with a sentence stop, so that nothing of it waits, neither for a comma's "long enough" nor for the
+  flush. A refusal while such a text is under way ends the connection, because which piece is skipped nobody says.
 """
 
 from collections import deque
@@ -60,9 +61,12 @@ def decode(raw: bytes | str) -> Event:
     return _decode(raw, _MARKS)
 
 
-def request(text: str) -> tuple[bytes, ...]:
-    """The messages that have a text spoken to its end."""
-    return task_continue(with_stop(text)), TASK_FLUSH
+def request(text: str, sent: str = "") -> tuple[bytes, ...]:
+    """The messages that have a text spoken to its end; `sent`: what the server has of it."""
+    rest = text[len(sent) :]
+    if not sent or any(character.isalnum() for character in rest):
+        return task_continue(with_stop(rest)), TASK_FLUSH
+    return (TASK_FLUSH,) if sent[-1] in STOPS else (task_continue("。"), TASK_FLUSH)
 
 
 def with_stop(text: str) -> str:
@@ -78,19 +82,23 @@ class BidiTextQueue(TextQueue):
     def __init__(self, sample_rate_hz: int) -> None:
         super().__init__(sample_rate_hz)
         self._flushing: deque[Text] = deque()  # their task_flush is not acknowledged, be they skipped or not
+        self._unfinished: Text | None = None  # its last piece is not sent
         self._begun: Text | None = None  # the last of which a sentence was heard of
         self._open_sentences = 0  # of that text
         self._announces = False  # the server announces sentences, as far as was seen
 
     def add(self) -> Text:
-        text = super().add()
+        self._unfinished = super().add()
+        return self._unfinished
+
+    def finish(self, text: Text) -> None:
+        self._unfinished = None
         self._flushing.append(text)
-        return text
 
     def cancel(self) -> bytes | None:
         self._texts.clear()
         self._flushing.clear()
-        self._begun, self._open_sentences = None, 0
+        self._unfinished, self._begun, self._open_sentences = None, None, 0
         self.heard, self.canceling = False, True
         return TASK_CANCEL
 
@@ -148,6 +156,8 @@ class BidiTextQueue(TextQueue):
 
     def _end_foremost(self) -> None:
         text = self._texts[0] if self._texts else None
-        if text is not None and text is self._begun and not self._open_sentences and text not in self._flushing:
+        if text is None or text is not self._begun or self._open_sentences:
+            return
+        if text is not self._unfinished and text not in self._flushing:
             self._texts.popleft()
             text.ended = True

@@ -24,15 +24,19 @@ _Socket = aiohttp.ClientWebSocketResponse[Literal[False]]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """How one of the vendor's two ways to speak differs from the other. `request`: a text in, its messages out."""
+    """How one of the vendor's two ways to speak differs from the other.
+
+    `request`: a text, and what the vendor has of it, in; the messages that have it spoken to its end out.
+    """
 
     decode: Callable[[bytes | str], Event]
-    request: Callable[[str], tuple[bytes, ...]]
+    request: Callable[[str, str], tuple[bytes, ...]]
     queue: Callable[[int], TextQueue]
+    in_pieces: bool  # a text may be sent while it is being written
 
 
-PLAIN = Variant(frames.decode, lambda text: (frames.task_continue(text),), TextQueue)
-BIDIRECTIONAL = Variant(minimax_bidi.decode, minimax_bidi.request, minimax_bidi.BidiTextQueue)
+PLAIN = Variant(frames.decode, lambda text, _: (frames.task_continue(text),), TextQueue, in_pieces=False)
+BIDIRECTIONAL = Variant(minimax_bidi.decode, minimax_bidi.request, minimax_bidi.BidiTextQueue, in_pieces=True)
 
 
 class Failed(TTSError):
@@ -111,7 +115,7 @@ class Connection:
         self._request = variant.request
         self._stall_s = settings.first_audio_s / 2  # of all that a sentence is granted: a second attempt fits in
         self._gap_s = settings.gap_s
-        self._texts = variant.queue(settings.sample_rate_hz)
+        self.texts = variant.queue(settings.sample_rate_hz)
         self._reading = anyio.Lock(fast_acquire=True)
         self.task: bytes | None = None  # the task_start that was accepted
         self.used = False  # a text was sent, and the vendor was not told to forget it
@@ -119,16 +123,12 @@ class Connection:
         self.kept = False  # since an earlier turn
 
     @property
-    def idle(self) -> bool:
-        return not self._texts
-
-    @property
     def alive(self) -> bool:
-        return self._line.open and (not self.idle or self._line.silent_s < WARM_S)
+        return self._line.open and (bool(self.texts) or self._line.silent_s < WARM_S)
 
     def takes(self, *, alone: bool) -> bool:
         """Whether another text may be sent now."""
-        return self.alive and (self.idle or not (alone or self.alone or self._texts.abandoned))
+        return self.alive and not (self.texts and (alone or self.alone or self.texts.abandoned))
 
     async def start(self, task: bytes) -> Self:
         """Open the task, where it is not open already; where that fails, the connection is closed."""
@@ -149,25 +149,29 @@ class Connection:
     async def settle(self) -> bool:
         """Wait until what was cancelled is off the line; where the vendor does not say so in time, it is closed."""
         with suppress(Failed), anyio.move_on_after(min(self._stall_s, WARM_START_S)):
-            while self._texts.canceling:
-                if self._texts.receive(await self._line.read(WARM_START_S)) is not None:
+            while self.texts.canceling:
+                if self.texts.receive(await self._line.read(WARM_START_S)) is not None:
                     break
-        if self._texts.canceling:
+        if self.texts.canceling:
             await self.close()
-        return not self._texts.canceling
+        return not self.texts.canceling
 
-    async def send(self, content: str) -> Text:
-        """Have a text spoken after those sent before."""
-        text, sent = self._texts.add(), False
-        self.used = True
+    async def send(self, text: Text, content: str, *, whole: bool = True) -> None:
+        """Have a text spoken after those added before it; `whole` or not, all of it that was not sent before."""
+        messages = self._request(content, text.sent) if whole else (frames.task_continue(content[len(text.sent) :]),)
+        if content == text.sent and not whole:
+            return
+        text.sent, text.in_pieces = content, text.in_pieces or not whole
+        if whole:
+            self.texts.finish(text)
+        self.used, sent = True, False
         try:
-            for message in self._request(content):
+            for message in messages:
                 await self._line.write(message)
             sent = True
         finally:
             if not sent:  # the finals to come would close the wrong texts
                 await self._fail(frames.BROKEN_OFF)
-        return text
 
     async def receive(self, text: Text) -> bytes | None:
         """What has come of the text since the last call, at least one sample; None at its end."""
@@ -186,12 +190,12 @@ class Connection:
     async def leave(self, text: Text) -> None:
         """Nobody waits for this text any longer. The vendor is told so if it is the last, and its answer is left to
         whoever speaks next: an interruption waits for nobody."""
-        if text not in self._texts:
+        if text not in self.texts:
             return
         text.abandon()
-        if self._texts.abandoned < len(self._texts):
+        if self.texts.abandoned < len(self.texts):
             return
-        message = self._texts.cancel()
+        message = self.texts.cancel()
         if message is not None:
             with anyio.move_on_after(CLOSE_S, shield=True), suppress(Failed):
                 await self._line.write(message)
@@ -200,21 +204,21 @@ class Connection:
         await self.close()
 
     async def close(self) -> None:
-        await self._line.close(frames.TASK_FINISH if self.task is not None and self.idle else b"")
+        await self._line.close(frames.TASK_FINISH if self.task is not None and not self.texts else b"")
 
     async def _read(self) -> None:
         try:
-            event = await self._line.read(self._gap_s if self._texts.being_spoken else self._stall_s)
+            event = await self._line.read(self._gap_s if self.texts.being_spoken else self._stall_s)
         except Failed as failed:
             await self._fail(failed.fault)
         else:
-            if self._texts.receive(event) is not None:
+            if self.texts.receive(event) is not None:
                 await self.close()
 
     async def _fail(self, fault: Fault) -> None:
-        if self.kept and not self._texts.heard and fault.remedy is Remedy.AGAIN:
+        if self.kept and not self.texts.heard and fault.remedy is Remedy.AGAIN:
             fault = replace(fault, remedy=Remedy.AT_ONCE)  # it died while it was kept; no fault of this turn's
-        self._texts.fail(fault)
+        self.texts.fail(fault)
         await self.close()
 
 

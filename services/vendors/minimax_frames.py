@@ -287,6 +287,8 @@ class Text:
         self.ended = False
         self.fault: Fault | None = None
         self.abandoned = False
+        self.sent = ""  # what the vendor has of it
+        self.in_pieces = False
 
     @property
     def received_bytes(self) -> int:
@@ -350,6 +352,9 @@ class TextQueue:
         self._texts.append(text)
         return text
 
+    def finish(self, text: Text) -> None:
+        """The whole of it is being sent."""
+
     def cancel(self) -> bytes | None:
         """Forget all texts. Returns the message that has the vendor do so, None where only closing does."""
         return None  # page, section 2: there is no cancel here
@@ -388,7 +393,8 @@ class TextQueue:
 
     def _receive_refusal(self, refusal: Refusal) -> Fault | None:
         unheard = [text for text in self._texts if not text.heard]
-        if refusal.skips_one_text and len(unheard) == 1:  # page, 8.3: skipped, and no final will come for it
+        is_clear = len(unheard) == 1 and not any(text.in_pieces for text in self._texts)
+        if refusal.skips_one_text and is_clear:  # page, 8.3: skipped, and no final will come for it
             unheard[0].fault = refusal.fault
             self._texts.remove(unheard[0])
             return None

@@ -1,8 +1,13 @@
-"""Sentences in, the pcm of each out: the voice of one turn, which speaks over one connection per emotion."""
+"""Sentences in, the pcm of each out: the voice of one turn, which speaks over one connection per emotion.
 
-from collections import defaultdict
+In the bidirectional variant the first words of a sentence may be sent while the rest is still being written. What the
+vendor makes of them waits on the line, where the vendor's own pace and the system's buffers bound it, until the
+sentence is asked for. If that then begins with other words, they are cancelled, and it is sent as a whole.
+"""
+
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -11,18 +16,19 @@ from tenacity import AsyncRetrying, retry_if_exception
 from services.base import Emotion, Voice, map_errors
 from services.vendors import minimax_frames as frames
 from services.vendors.minimax_connection import Connection, Failed
-from services.vendors.minimax_frames import Fault, Remedy, Text
+from services.vendors.minimax_frames import Remedy, Text
 from services.vendors.minimax_pool import Pool
 from services.vendors.minimax_recovery import Patience, Recovery
+from services.vendors.minimax_slots import TurnConnections
 
 
-@dataclass(slots=True)
-class _Slot:
-    """The connection on which a turn speaks with one emotion."""
+@dataclass(eq=False, slots=True)
+class _Ahead:
+    """The sentence that is being written: what is known of it, and the text that was begun with that."""
 
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
-    connection: Connection | None = None
-    refused: Fault | None = None  # what the attempt ahead of need met, and the sentence would meet again
+    task: bytes
+    words: str
+    begun: tuple[Connection, Text] | None = None
 
 
 class MinimaxSpeech:
@@ -33,9 +39,8 @@ class MinimaxSpeech:
         self._voice = voice
         self._tasks = tasks
         self._patience = Patience(pool.patience_s)
-        self._slots: defaultdict[bytes, _Slot] = defaultdict(_Slot)  # by task_start
-        self._spare = _Slot()
-        self._opened: list[Connection] = []
+        self._connections = TurnConnections(pool)
+        self._ahead: _Ahead | None = None
         self._spoken = False
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
@@ -57,39 +62,47 @@ class MinimaxSpeech:
         finally:
             await connection.leave(spoken)
 
-    def expect(self, emotion: Emotion) -> None:
-        if not self._tasks.cancel_scope.cancel_called:
-            self._tasks.start_soon(self.prepare, self._pool.task_start(self._voice, emotion), True)
+    def open_ahead(self) -> None:
+        """Have what the turn will very likely want: its first task, and a connection for another emotion."""
+        self._tasks.start_soon(self._connections.prepare, self._pool.first_task(self._voice), False)
+        self._tasks.start_soon(self._connections.prepare_spare)
 
-    async def prepare(self, task: bytes, use_spare: bool) -> None:
-        """Have a task started, for a sentence that will very likely want it."""
-        slot = self._slots[task]
-        async with slot.lock:
-            connection = slot.connection
-            if connection is not None and await connection.settle() and connection.takes(alone=False):
-                return
-            slot.refused = None
-            try:
-                slot.connection = await self._open(task, await self._take(task, use_spare))
-            except Failed as failed:
-                self._pool.report(failed.fault)
-                slot.refused = failed.fault if failed.fault.remedy is Remedy.GIVE_UP else None
-
-    async def prepare_spare(self) -> None:
-        """Have a connection without a task, for another emotion."""
-        async with self._spare.lock:
-            try:
-                self._spare.connection = self._pool.take(None) or await self._pool.connect()
-            except Failed as failed:
-                self._pool.report(failed.fault)
+    def expect(self, emotion: Emotion, words: str = "") -> None:
+        if self._tasks.cancel_scope.cancel_called:
+            return
+        task = self._pool.task_start(self._voice, emotion)
+        if not words or not self._pool.variant.in_pieces:
+            self._tasks.start_soon(self._connections.prepare, task, True)
+            return
+        if self._ahead is not None and self._ahead.task == task and words.startswith(self._ahead.words):
+            self._ahead.words = words
+        else:
+            self._tasks.start_soon(self._drop, self._ahead)
+            self._ahead = _Ahead(task, words)
+        self._tasks.start_soon(self._speak_ahead, self._ahead)
 
     async def close(self) -> None:
-        """What was not used may serve another turn."""
-        for connection in filter(None, [*self._opened, self._spare.connection]):
-            if connection.used or not connection.alive:
-                await connection.close()
-            else:
-                await self._pool.keep(connection)
+        await self._drop(self._ahead)
+        await self._connections.close()
+
+    async def _speak_ahead(self, ahead: _Ahead) -> None:
+        """Send what is known and was not sent, unless the sentence was asked for meanwhile."""
+        async with self._connections.slot(ahead.task).lock:
+            if ahead is self._ahead and ahead.begun is None:
+                connection = await self._connections.try_ready(ahead.task)
+                if connection is not None and ahead is self._ahead:
+                    connection.alone = False
+                    ahead.begun = connection, connection.texts.add()
+            if ahead is self._ahead and ahead.begun is not None:
+                connection, text = ahead.begun
+                with suppress(Failed):  # the sentence will find it out, and be sent as a whole
+                    await connection.send(text, ahead.words, whole=False)
+
+    async def _drop(self, ahead: _Ahead | None) -> None:
+        """The sentence that was begun will not come."""
+        if ahead is not None and ahead.begun is not None:
+            connection, text = ahead.begun
+            await connection.leave(text)
 
     async def _begin(self, task: bytes, content: str) -> tuple[Connection, Text, bytes | None]:
         """Try until there is audio, or an end without any."""
@@ -112,7 +125,7 @@ class MinimaxSpeech:
 
     async def _attempt(self, task: bytes, content: str, recovery: Recovery) -> tuple[Connection, Text, bytes | None]:
         if recovery.fault is not None and (recovery.fault.remedy is Remedy.AT_ONCE or recovery.fault.code == 1041):
-            await self._shed()
+            await self._connections.shed()
         out_of_patience = (TimeoutError, lambda _: Failed(recovery.fault or frames.STALLED))
         with map_errors(out_of_patience), anyio.fail_after(recovery.left_s):
             connection, text = await self._send(task, content, alone=recovery.fault is not None)
@@ -128,42 +141,24 @@ class MinimaxSpeech:
         return connection, text, pcm
 
     async def _send(self, task: bytes, content: str, *, alone: bool) -> tuple[Connection, Text]:
-        slot = self._slots[task]
-        async with slot.lock:  # sentences get their place in the queue in the order they were asked for
-            if slot.refused is not None:
-                refused, slot.refused = slot.refused, None
-                raise Failed(refused)
-            connection = slot.connection
-            if connection is None or not await connection.settle() or not connection.takes(alone=alone):
-                connection = slot.connection = await self._open(task, await self._take(task, use_spare=True))
+        async with self._connections.slot(task).lock:  # sentences get their places in the order they were asked for
+            if not alone and (begun := await self._complete(task, content)):
+                return begun
+            connection = await self._connections.ready(task, alone=alone)
             connection.alone = alone
-            return connection, await connection.send(content)
+            text = connection.texts.add()
+            await connection.send(text, content)
+            return connection, text
 
-    async def _take(self, task: bytes, use_spare: bool) -> Connection | None:
-        """What is there already: with this task, else without one."""
-        connection = self._pool.take(task)
-        if connection is None and use_spare:
-            async with self._spare.lock:
-                connection, self._spare.connection = self._spare.connection, None
-        return connection or self._pool.take(None)
-
-    async def _open(self, task: bytes, warm: Connection | None) -> Connection:
-        """A connection with this task; one that died while it was kept is replaced without a word."""
-        if warm is not None:
-            self._opened.append(warm)
-            try:
-                return await warm.start(task)
-            except Failed as failed:
-                if failed.fault.remedy not in (Remedy.AGAIN, Remedy.AT_ONCE):
-                    raise
-        fresh = await self._pool.connect()
-        self._opened.append(fresh)
-        return await fresh.start(task)
-
-    async def _shed(self) -> None:
-        """Close what only waits: it may be as dead as the last one, or be what makes too many connections."""
-        idle = [slot for slot in (*self._slots.values(), self._spare) if not slot.lock.locked()]
-        for slot in idle:
-            if slot.connection is not None and slot.connection.idle:
-                await slot.connection.close()
-        await self._pool.shed()
+    async def _complete(self, task: bytes, content: str) -> tuple[Connection, Text] | None:
+        """Send the rest of a sentence that was begun, where it is this one."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead.begun is None:
+            return None
+        connection, text = ahead.begun
+        if ahead.task == task and connection.alive and text.fault is None and content.startswith(text.sent):
+            with suppress(Failed):
+                await connection.send(text, content)
+                return ahead.begun
+        await connection.leave(text)
+        return None

@@ -4,7 +4,8 @@ A turn speaks over one connection per emotion, because `task_start` fixes the em
 before it is still coming in. No task reads: whoever waits for a sentence reads for all who wait on that connection.
 
 An address that ends in `_bidi` is spoken to in the bidirectional variant. There a turn that is interrupted leaves a
-connection that the next one goes on with, once the vendor has acknowledged the cancellation.
+connection that the next one goes on with, once the vendor has acknowledged the cancellation. And there a sentence is
+sent clause by clause while it is being written, so that it is already being spoken when its last word is known.
 """
 
 from collections.abc import AsyncIterator
@@ -38,8 +39,7 @@ class MinimaxTTS:
         speech = MinimaxSpeech(self._pool, voice, tasks)
         try:
             async with ending(tasks):
-                tasks.start_soon(speech.prepare, self._pool.first_task(voice), False)
-                tasks.start_soon(speech.prepare_spare)
+                speech.open_ahead()
                 yield speech
         finally:
             await speech.close()

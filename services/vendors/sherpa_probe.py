@@ -9,10 +9,12 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import anyio
 import numpy as np
+from anyio.abc import Process
 
 from services.base import HEARING_RATE_HZ, EngineUnavailable
 from services.vendors.sherpa_models import Model, find_models
@@ -78,10 +80,22 @@ async def find_working_model(directory: Path, within_s: float = LOADED_WITHIN_S)
 async def _try(directory: Path, model: Model, within_s: float) -> str | None:
     """What is wrong with it; None where it works."""
     command = [sys.executable, "-m", __name__, str(directory), model.kind.name]
-    with anyio.move_on_after(within_s):
-        done = await anyio.run_process(command, cwd=PROJECT, check=False)
-        return None if done.returncode == 0 else story_of_child(done.returncode, done.stderr)
+    with anyio.CancelScope(shield=True):  # in the middle of this asyncio would kill the child, but not wait for its end
+        child = await anyio.open_process(command, cwd=PROJECT, stdin=DEVNULL, stdout=DEVNULL)
+    async with child:
+        with anyio.move_on_after(within_s):
+            stderr = await _last_words(child)
+            status = await child.wait()
+            return None if status == 0 else story_of_child(status, stderr)
     return f"not loaded within {within_s:g} seconds"
+
+
+async def _last_words(child: Process) -> bytes:
+    assert child.stderr is not None
+    last = b""
+    async for words in child.stderr:
+        last = (last + words)[-10 * WORDS_AT_MOST :]
+    return last
 
 
 def story_of_child(status: int, stderr: bytes) -> str:

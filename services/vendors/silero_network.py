@@ -1,4 +1,4 @@
-"""A frame of 512 samples in, the probability of speech in it out: the network Silero VAD 5.1 at 16 kHz, in numpy.
+"""Pure: a frame of 512 samples in, the probability of speech in it out: the network Silero VAD 5.1 at 16 kHz, in numpy.
 
     spectra of four windows -> four convolutions -> one recurrent cell -> one probability
 
@@ -41,22 +41,18 @@ class NetworkMemory:
 
 
 class SileroNetwork:
-    """Spectra, four convolutions over them, one recurrent cell, one probability.
+    """The weights, arranged for one frame at a time. Serves any number of microphones, each with its own memory."""
 
-    A convolution of width three is a product: three neighbours in a row times its weights in one matrix.
-    """
+    def __init__(self, weights: Mapping[str, Floats]) -> None:
+        """`weights`: by their names in the ONNX model.
 
-    def __init__(self, weights: Weights) -> None:
-        def weight(name: str, *shape: int) -> Floats:
-            found = weights["If_0_then_branch__Inline_0__" + name]  # the branch for 16 kHz
-            if found.shape != shape:
-                raise ValueError(f"{name} has the shape {found.shape}, not {shape}")
-            return found
-
-        # The spectrum's own weights are a Hann window times sines and cosines. Samples come as whole numbers.
-        self._window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32) / np.float32(
-            32768
-        )
+        Raises:
+            ValueError: these are not the weights of this network.
+        """
+        weight = partial(_weight, weights)
+        # The model's own weights for spectra are a Hann window times sines and cosines. Samples are whole numbers here.
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+        self._window = (hann / 32768).astype(np.float32)
         self._layers: list[tuple[Floats, Floats]] = []
         for layer, (outputs, inputs, taps) in enumerate(LAYERS):
             kernel = weight(f"encoder.{layer}.reparam_conv.weight", outputs, inputs, 3).transpose(2, 1, 0)[taps]
@@ -78,9 +74,10 @@ class SileroNetwork:
         gates = memory.told @ self._cell
         gates += self._cell_bias
         np.tanh(gates, out=gates)
-        taken, kept, given = (0.5 * gates[at : at + UNITS] + 0.5 for at in (0, UNITS, 3 * UNITS))
+        candidate = gates[2 * UNITS : 3 * UNITS]
+        taken, kept, _, given = (0.5 * gates + 0.5).reshape(4, UNITS)
         memory.cell *= kept
-        memory.cell += taken * gates[2 * UNITS : 3 * UNITS]
+        memory.cell += taken * candidate
         told = memory.told[UNITS:]
         np.multiply(given, np.tanh(memory.cell), out=told)
         return 1 / (1 + math.exp(-float(np.maximum(told, 0) @ self._output) - self._output_bias))

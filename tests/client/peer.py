@@ -32,6 +32,7 @@ class Peer:
     url: str = ""
     talks: list[list[Message]] = field(default_factory=list)  # what each connection sent, `connect` first
     closed: list[int | None] = field(default_factory=list)
+    news: anyio.Event = field(default_factory=anyio.Event)
 
     async def serve_connection(self, socket: ServerConnection) -> None:
         talk: list[Message] = []
@@ -40,6 +41,8 @@ class Peer:
             async for text in socket:
                 message = json.loads(text)
                 talk.append(message)
+                self.news.set()
+                self.news = anyio.Event()
                 if message["type"] == "connect":
                     await self.greet(socket, message)
                 else:
@@ -47,6 +50,11 @@ class Peer:
         except ConnectionClosed:
             pass
         self.closed.append(socket.close_code)
+
+    async def heard(self, condition: Callable[[list[Message]], bool]) -> None:
+        """Until what the latest connection sent fulfils the condition."""
+        while not (self.talks and condition(self.talks[-1])):
+            await self.news.wait()
 
     async def greet(self, socket: ServerConnection, connect: Message) -> None:
         if connect["api_token"] != "dev_token_001":

@@ -1,17 +1,16 @@
-"""What is said into the client, from files and from a microphone: what reaches the server, what is shown, how it ends."""
+"""What is said into the client, from files and a microphone: what reaches the server, what is shown, how it ends."""
 
 import random
 import sys
 import wave
 from pathlib import Path
-from typing import Any
 
 import anyio
 import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, run_client, say, surroundings
+from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, reply, run_client, say, surroundings
 from tests.client.voice_peer import VOICE_EXTENSIONS, Ear, audio_of, is_silent
 
 pytestmark = pytest.mark.anyio
@@ -225,34 +224,29 @@ async def test_a_file_holds_while_the_character_has_the_floor(tmp_path: Path) ->
     """The server takes its time; what the file has to say meanwhile is not lost."""
 
     class SlowEar(Ear):
+        dropped = 0
+        in_turn = False
+
         async def listen(self, peer: Peer, socket: ServerConnection, pcm: bytes) -> None:
             if not self.in_turn:
                 await super().listen(peer, socket, pcm)
                 return
-            self.dropped.append(pcm)
-            if len(self.dropped) % 8 == 0:
-                await self.finish(peer, socket)
+            self.dropped += 1
+            if self.dropped % 8 == 0:
+                self.in_turn = False
+                await reply(socket, jp="はい")
+                await say(socket, "agent_listening", message="Ready to listen")
 
         async def take_turn(self, peer: Peer, socket: ServerConnection, kind: str) -> None:
             self.in_turn = True
-            await say(socket, "transcription", text=f"第{len(self.utterances)}句", is_partial=False)
-
-        async def finish(self, peer: Peer, socket: ServerConnection) -> None:
-            self.in_turn = False
-            await say(socket, "thinking", message="")
-            await say(socket, "response", content_cn="答", content_jp="はい", emotion="happy")
-            await say(socket, "agent_listening", message="")
-
-    class PatientEar(SlowEar):
-        async def listen(self, peer: Peer, socket: ServerConnection, pcm: bytes) -> None:
-            await super().listen(peer, socket, pcm)
+            await say(socket, "transcription", text="はい？", is_partial=False)
 
     said = [noise(0.2, 1), noise(0.3, 2)]
     file = write_wav(tmp_path / "said.wav", said[0] + silence(0.7) + said[1])
-    ear = PatientEar()
+    ear = SlowEar()
     async with open_peer(ear.answer) as peer:
         outcome = await run_client("--url", peer.url, "--agent", "--wav", str(file), "--no-audio", cwd=tmp_path)
-    assert outcome.code == 0 and outcome.out.count("はい") == 2
+    assert outcome.code == 0 and outcome.out.count("日 はい") == 2
     assert [utterance.strip(b"\0") for utterance in ear.utterances] == said
 
 
@@ -262,7 +256,7 @@ async def test_a_file_that_nobody_answers_is_exit_code_1(tmp_path: Path) -> None
     async with open_peer(Ear().answer) as peer:
         outcome = await run_client("--url", peer.url, "--agent", "--wav", str(file), cwd=tmp_path)
     assert outcome.code == 1 and peer.talks[0][-1]["type"] == "agent_mode_stop"
-    assert "没有听到" in outcome.err
+    assert "没有听到回答" in outcome.err
 
 
 @pytest.mark.slow
@@ -339,12 +333,6 @@ class Person:
         return await self._client.wait(), said[0].decode(), said[1].decode()
 
 
-async def until(peer: Peer, condition: Any) -> None:
-    """Until what the peer has heard fulfils it."""
-    while not (peer.talks and condition(peer.talks[-1])):
-        await anyio.sleep(0.02)
-
-
 @pytest.mark.parametrize("device", ["usb mic", "2"])
 async def test_enter_opens_the_microphone_and_enter_closes_it(tmp_path: Path, device: str) -> None:
     library = install_sounddevice(tmp_path / "library")
@@ -355,13 +343,13 @@ async def test_enter_opens_the_microphone_and_enter_closes_it(tmp_path: Path, de
             environment = surroundings(PYTHONPATH=library)
             async with await anyio.open_process([*command, "--url", peer.url], cwd=tmp_path, env=environment) as client:
                 person = Person(client)
-                await until(peer, lambda talk: talk)
+                await peer.heard(lambda talk: talk)
                 await person.type("你好\n")
-                await until(peer, lambda talk: talk[-1]["type"] == "message")
+                await peer.heard(lambda talk: talk[-1]["type"] == "message")
                 await person.type("\n")
-                await until(peer, lambda talk: len(talk) >= 10)
+                await peer.heard(lambda talk: len(talk) >= 10)
                 await person.type("\n再见\n")
-                await until(peer, lambda talk: talk[-1].get("content") == "再见")
+                await peer.heard(lambda talk: talk[-1].get("content") == "再见")
                 code, out, err = await person.leave()
     assert (code, err) == (0, "")
     assert kinds(peer.talks[0])[1:] == [
@@ -387,7 +375,6 @@ async def test_the_microphone_is_silent_until_the_speaker_is_unless_there_is_a_h
             sent.append(audio_of(message))
             if len(sent) == 10:
                 await ear.take_turn(peer, socket, "agent")
-                await say(socket, "agent_listening", message="")
 
     ear = Ear(utterances=[b""])
     command = [sys.executable, str(CLIENT), "--agent", *(["--headset"] if headset else [])]
@@ -396,7 +383,7 @@ async def test_the_microphone_is_silent_until_the_speaker_is_unless_there_is_a_h
             environment = surroundings(PYTHONPATH=library)
             async with await anyio.open_process([*command, "--url", peer.url], cwd=tmp_path, env=environment) as client:
                 person = Person(client)
-                await until(peer, lambda talk: len(talk) > 60)
+                await peer.heard(lambda talk: len(talk) > 60)
                 await person.type("/quit\n")
                 code, out, err = await person.leave()
     assert (code, err) == (0, "") and "1番" in out

@@ -25,8 +25,6 @@ class Ear:
     """Answers for a Peer: the sound of every utterance is kept, half duplex as the wire says."""
 
     utterances: list[bytes] = field(default_factory=list)
-    dropped: list[bytes] = field(default_factory=list)  # what came in agent mode while a turn was running
-    in_turn: bool = False
     received_ms: float = 0
     speech: bytearray = field(default_factory=bytearray)
     silence: int = 0
@@ -71,7 +69,6 @@ class Ear:
         self.utterances.append(utterance)
         self.speech, self.silence = bytearray(), 0
         await self.take_turn(peer, socket, "agent")
-        await say(socket, "agent_listening", message="Ready to listen")
 
     async def take_turn(self, peer: Peer, socket: ServerConnection, kind: str) -> None:
         number = len(self.utterances)
@@ -83,3 +80,5 @@ class Ear:
         if has_turns:
             timings = {"end_of_speech": 0, "first_audio": 345}
             await say(socket, "turn_end", turn_id=f"t{number}", status="completed", timings_ms=timings)
+        if kind == "agent":
+            await say(socket, "agent_listening", message="Ready to listen")

@@ -16,6 +16,8 @@ from server.wire import ClientMessage, ServerMessage
 CLIENT: tuple[type[ClientMessage], ...] = get_args(wire.AnyClientMessage)
 SERVER: tuple[type[ServerMessage], ...] = get_args(wire.AnyServerMessage)
 
+BINARY = "audio_frame"
+
 # Payloads of the specification's examples.
 EXAMPLES: list[dict[str, Any]] = [
     {"type": "connect", "api_token": "your_token", "character_name": "anon"},
@@ -195,7 +197,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_every_message_of_both_unions_is_there_with_its_schema(document: dict[str, Any]) -> None:
-    assert set(document["components"]["messages"]) == {tag_of(kind) for kind in (*CLIENT, *SERVER)}
+    assert set(document["components"]["messages"]) == {*(tag_of(kind) for kind in (*CLIENT, *SERVER)), BINARY}
     assert set(document["channels"]["talk"]["messages"]) == set(document["components"]["messages"])
     for kind in (*CLIENT, *SERVER):
         schema = schema_of(document, tag_of(kind))
@@ -211,8 +213,14 @@ def test_server_receives_what_clients_say_and_sends_the_rest(
     assert operation["action"] == action
     # An operation's messages are references into its channel, never past it into the components.
     assert {message["$ref"] for message in operation["messages"]} == {
-        f"#/channels/talk/messages/{tag_of(kind)}" for kind in kinds
+        f"#/channels/talk/messages/{name}" for name in (*map(tag_of, kinds), BINARY)
     }
+
+
+def test_binary_frames_are_described_with_their_layout(document: dict[str, Any]) -> None:
+    message = document["components"]["messages"][BINARY]
+    assert message["contentType"] == "application/octet-stream" and message["payload"]["format"] == "binary"
+    assert "8 bytes" in message["summary"] and "big-endian" in message["description"]
 
 
 def test_schemas_are_valid_json_schema_and_readable(document: dict[str, Any]) -> None:
@@ -238,6 +246,7 @@ def test_what_is_sent_is_valid_and_what_is_always_sent_is_required(
         "emotion": "happy", "code": "internal", "reason": "new_connection", "input": "text", "is_partial": True,
         "retryable": True, "more": False, "messages": (wire.HistoryEntry(1, "user", "你好", None, None, "2026-01-01"),),
         "audio": b"\x00\x01", "turn_number": 1, "index": 0, "start_ms": 0, "elapsed_time": 0.5,
+        "at_ms": 480,
     }  # fmt: skip
     required = {field.name for field in msgspec.structs.fields(kind) if field.required}
     message: Any = kind(**{name: values.get(name, "text") for name in required})

@@ -255,9 +255,28 @@ def test_every_message_without_an_example_belongs_to_an_extension_or_is_error() 
     shown = {type(message) for _, message in (*CLIENT_EXAMPLES, *SERVER_EXAMPLES)}
     of_extensions = {
         wire.GetHistory, wire.HistoryMessage, wire.TurnStarted, wire.TurnEnd, wire.SentenceMessage,
-        wire.LlmStart, wire.LlmEnd, wire.TtsStart,
+        wire.LlmStart, wire.LlmEnd, wire.TtsStart, wire.AsrStart, wire.AsrEnd, wire.SpeechStarted, wire.SpeechStopped,
     }  # fmt: skip
-    assert {*CLIENT, *SERVER} - shown == {*of_extensions, wire.Error}
+    synonyms = {wire.VoiceCallStart, wire.VoiceCallStop, wire.VoiceCallAudioChunk, wire.VoiceCallListening}
+    assert {*CLIENT, *SERVER} - shown == {*of_extensions, *synonyms, wire.Error}
+
+
+# ---------------------------------------------------------------- binary frames
+
+
+def test_audio_frame_has_its_eight_bytes_and_the_samples() -> None:
+    frame = wire.encode_audio(wire.AudioFrame(b"\x01\x02\x03\x04", index=0x0102, turn_number=0x03040506))
+    assert frame == bytes([1, 0, 1, 2, 3, 4, 5, 6]) + b"\x01\x02\x03\x04"
+    assert wire.decode_audio(bytes([1, 0]) + bytes(6) + b"\x07\x08") == wire.AudioFrame(b"\x07\x08")
+
+
+@pytest.mark.parametrize(
+    "frame", [b"", bytes([1, 0, 0, 0, 0, 0, 0]), bytes([2, 0]) + bytes(8), bytes([1, 1]) + bytes(8)]
+)
+def test_binary_frame_of_another_kind_says_what_it_should_be(frame: bytes) -> None:
+    with pytest.raises(wire.WireError, match="8 bytes|version 1, codec 0") as raised:
+        wire.decode_audio(frame)
+    assert raised.value.code == "bad_audio"
 
 
 # ---------------------------------------------------------------- every message there is

@@ -5,6 +5,7 @@ GraphProto.node 1, NodeProto.output 2 and .attribute 5, AttributeProto.t 5 and .
 TensorProto.dims 1, .data_type 2 and .raw_data 9.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -66,7 +67,11 @@ def _tensor(tensor: memoryview) -> npt.NDArray[np.float32] | None:
             data_type = field
         elif number == 9:
             raw = _message(field)
-    return np.frombuffer(raw, "<f4").reshape(dims) if data_type == FLOAT else None
+    if data_type != FLOAT:
+        return None
+    if math.prod(dims) * 4 != len(raw) or max(dims, default=0) > len(raw):
+        raise ValueError(f"a tensor of {len(raw)} bytes has the shape {dims}")
+    return np.frombuffer(raw, "<f4").reshape(dims)
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
