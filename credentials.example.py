@@ -7,7 +7,10 @@
 - 环境变量 CHATANON_CREDENTIALS 可指定另一个文件；设为空则不读任何文件。
 """
 
-# 语音识别（ByteDance）：用 APP_KEY + ACCESS_KEY，或者只用新版控制台的 API_KEY
+# 语音识别（ByteDance），两种填一种就够；都填时只用 API_KEY（厂商拒绝两种一起用）：
+#   旧版控制台：APP_KEY 是 APP ID，ACCESS_KEY 是 Access Token
+#   新版控制台：API_KEY
+# 资源编号不是密钥，写在 config.yaml 的 models.asr_resource_id，要和开通的一致
 BYTEDANCE_APP_KEY = "your_app_key"
 BYTEDANCE_ACCESS_KEY = "your_access_key"
 BYTEDANCE_API_KEY = "your_api_key"

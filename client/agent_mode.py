@@ -30,7 +30,7 @@ class AgentTalk(VoiceDisplay):
         super().__init__(terminal)
         self.over = anyio.Event()
         self.exit_code = WELL
-        self._source = source
+        self.source = self._source = source
         self._replies = replies
         self._headset = headset
         self._floor = _Floor()
@@ -48,9 +48,6 @@ class AgentTalk(VoiceDisplay):
     def lose(self) -> None:
         super().lose()
         self._floor.lose()
-
-    def close(self) -> None:
-        self._source.close()
 
     async def run(self, line: Line) -> None:
         request = Request({"type": "agent_mode_start"})
@@ -75,7 +72,8 @@ class AgentTalk(VoiceDisplay):
                 self._terminal.warn(str(error))
                 self._end(UNUSABLE)
                 return
-            await line.send(audio_frame("agent_audio_chunk", chunk))
+            if chunk:
+                await line.send(audio_frame("agent_audio_chunk", chunk))
             self._sent_ms += seconds_of(chunk) * 1000
             self.show_level(chunk, muted=muted)
             now = anyio.current_time()

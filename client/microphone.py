@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import soxr
 
@@ -33,12 +34,12 @@ class _Converter:
         self._channels = channels
         self._resampler = None if rate_hz == RATE_HZ else soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32")
 
-    def convert(self, pcm: bytes) -> bytes:
+    def convert(self, pcm: bytes, *, last: bool = False) -> bytes:
         if self._channels == 1 and self._resampler is None:
             return pcm
         samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768
         mono = samples.reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
-        return to_pcm(mono if self._resampler is None else self._resampler.resample_chunk(mono))
+        return to_pcm(mono if self._resampler is None else self._resampler.resample_chunk(mono, last=last))
 
 
 class Microphone:
@@ -47,11 +48,11 @@ class Microphone:
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
         self._captured: deque[bytes] = deque(maxlen=QUEUED_CHUNKS)
-        self._overflowed = False
+        self._overflowed = self._said_so = False
         self._arrived = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._stream: Any = None
-        self._converter = _Converter(RATE_HZ, 1)
+        self._converter: _Converter | None = None  # of an open device
         self._closed = False
 
     @property
@@ -90,10 +91,11 @@ class Microphone:
         self._stream.start()
 
     def _capture(self, pcm: Any, frames: int, time: object, status: object) -> None:
-        """In PortAudio's thread, which must not be held up."""
-        self._overflowed = self._overflowed or len(self._captured) == QUEUED_CHUNKS
-        self._captured.append(bytes(pcm))
-        self._loop.call_soon_threadsafe(self._arrived.set)
+        """In PortAudio's thread, which must not be held up: what is done here takes microseconds."""
+        if self._converter is not None:
+            self._overflowed = self._overflowed or len(self._captured) == QUEUED_CHUNKS
+            self._captured.append(self._converter.convert(bytes(pcm)))
+            self._loop.call_soon_threadsafe(self._arrived.set)
 
     async def read(self, *, muted: bool = False) -> bytes:
         while not self._captured and not self._closed:
@@ -102,12 +104,13 @@ class Microphone:
                 await self._arrived.wait()
             if patience.cancelled_caught:
                 raise MicrophoneError("麦克风不再送来声音；它还接着吗？")
-        if self._overflowed:
-            self._overflowed = False
+        if self._overflowed and not self._said_so:
+            self._said_so = True
             self._report("送得太慢，丢了最早的一点声音")
         if not self._captured:
+            await anyio.lowlevel.checkpoint()
             return b""
-        pcm = self._converter.convert(self._captured.popleft())
+        pcm = self._captured.popleft()
         if muted:
             self._captured.clear()
             return bytes(len(pcm))
@@ -121,6 +124,9 @@ class Microphone:
             closer = threading.Thread(target=self._stream.close, name="microphone", daemon=True)
             closer.start()
             closer.join(CLOSE_SECONDS)
+        if self._converter is not None:
+            self._captured.append(self._converter.convert(b"", last=True))
+            self._converter = None  # soxr complains on standard error of what lives on when the program ends
         self._arrived.set()
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import anyio
+
 from client.agent_mode import AgentTalk
 from client.chat import Chat
 from client.connection import audio_frame
@@ -72,6 +74,8 @@ async def send_lines(
         line = await terminal.read_line()
         text = "/quit" if line is None else line.strip()
         leaving = text.lower() in LEAVE
+        if leaving and terminal.interactive:
+            break
         asked: list[Request | None] = [await push.take_line(text)] if push is not None else []
         if not leaving and (message := to_message(text, replies, terminal)) is not None:
             asked.append(chat.ask(Request(message, on_sent)))
@@ -81,7 +85,7 @@ async def send_lines(
                 exit_code = REFUSED if request.failed else exit_code
     if not terminal.interactive:
         if line is None and isinstance(display, AgentTalk):  # the input has ended, the talk has not
-            await display.over.wait()
+            await anyio.sleep_forever()
         await replies.wait_heard()
     return exit_code
 

@@ -78,5 +78,6 @@ class PushToTalk:
         except MicrophoneError as error:
             self._terminal.warn(f"{error}；打字照常")
             return
+        self._display.source = microphone
         self._utterance = Utterance(microphone, self._display, self._terminal)
         self._chat.ask(self._utterance)

@@ -4,7 +4,7 @@ import anyio
 
 from client.chat import Companion
 from client.connection import Frame, text_of
-from client.sound_source import level_of
+from client.sound_source import Source, level_of
 from client.terminal import Style, Terminal
 
 METER_STEPS = 8
@@ -69,6 +69,7 @@ class VoiceDisplay(Companion):
 
     def __init__(self, terminal: Terminal) -> None:
         self.latency = Latency(terminal)
+        self.source: Source | None = None  # what is open, to be closed when the program ends
         self._terminal = terminal
         self._meter = ""
         self._partial = ""
@@ -91,6 +92,10 @@ class VoiceDisplay(Companion):
         self.latency.forget()
         self._partial = ""
         self.close_meter()
+
+    def close(self) -> None:
+        if self.source is not None:
+            self.source.close()
 
     def show_level(self, pcm: bytes, *, muted: bool = False) -> None:
         """Of the latest chunk from the open microphone."""

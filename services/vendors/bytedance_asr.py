@@ -177,7 +177,8 @@ class _Hearing:
         if not isinstance(error, Failed) or error.fault.remedy is not Remedy.AGAIN:
             return False
         # A whole clip takes the longer to be recognised the longer it is, and would take as long once more.
-        return self._audio.repeatable and not (self._whole and error.timed_out)
+        too_slow = self._whole and self._all_sent and error.fault == faults.STALLED
+        return self._audio.repeatable and not too_slow
 
     async def _prepare_again(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

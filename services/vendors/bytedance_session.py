@@ -42,7 +42,7 @@ class Line:
             message = await self._socket.receive()
         if message.type is aiohttp.WSMsgType.BINARY:
             return frames.receive(message.data)
-        unreadable = message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.ERROR)
+        unreadable = message.type is aiohttp.WSMsgType.TEXT or isinstance(message.data, aiohttp.WebSocketError)
         raise Failed(faults.UNREADABLE if unreadable else faults.BROKEN_OFF)
 
     async def close(self) -> None:

@@ -34,11 +34,10 @@ from services.vendors.minimax_frames import (
     Mark,
     Refusal,
     TaskFinished,
-    Text,
-    TextQueue,
     task_continue,
 )
 from services.vendors.minimax_frames import decode as _decode
+from services.vendors.minimax_texts import Text, TextQueue
 
 TASK_FLUSH = b'{"event":"task_flush"}'
 TASK_CANCEL = b'{"event":"task_cancel"}'

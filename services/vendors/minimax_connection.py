@@ -12,7 +12,8 @@ import anyio
 from services.base import TTSError, TTSSettings, map_errors
 from services.vendors import minimax_bidi
 from services.vendors import minimax_frames as frames
-from services.vendors.minimax_frames import Event, Fault, Remedy, Text, TextQueue
+from services.vendors.minimax_frames import Event, Fault, Remedy
+from services.vendors.minimax_texts import Text, TextQueue
 
 WARM_S = 110.0  # the vendor hangs up after 120 idle seconds (page, section 5)
 WARM_START_S = 1.0  # a kept connection that is slower than this to answer is taken for dead
@@ -157,10 +158,10 @@ class Connection:
         return not self.texts.canceling
 
     async def send(self, text: Text, content: str, *, whole: bool = True) -> None:
-        """Have a text spoken after those added before it; `whole` or not, all of it that was not sent before."""
-        messages = self._request(content, text.sent) if whole else (frames.task_continue(content[len(text.sent) :]),)
+        """Send what the vendor has not yet of a text added to `texts`; `whole`: that is all there will be of it."""
         if content == text.sent and not whole:
             return
+        messages = self._request(content, text.sent) if whole else (frames.task_continue(content[len(text.sent) :]),)
         text.sent, text.in_pieces = content, text.in_pieces or not whole
         if whole:
             self.texts.finish(text)

@@ -16,10 +16,11 @@ from tenacity import AsyncRetrying, retry_if_exception
 from services.base import Emotion, Voice, map_errors
 from services.vendors import minimax_frames as frames
 from services.vendors.minimax_connection import Connection, Failed
-from services.vendors.minimax_frames import Remedy, Text
+from services.vendors.minimax_frames import Remedy
 from services.vendors.minimax_pool import Pool
 from services.vendors.minimax_recovery import Patience, Recovery
 from services.vendors.minimax_slots import TurnConnections
+from services.vendors.minimax_texts import Text
 
 
 @dataclass(eq=False, slots=True)
@@ -77,7 +78,9 @@ class MinimaxSpeech:
         if self._ahead is not None and self._ahead.task == task and words.startswith(self._ahead.words):
             self._ahead.words = words
         else:
-            self._tasks.start_soon(self._drop, self._ahead)
+            if self._ahead is not None and self._ahead.begun is not None:
+                self._ahead.begun[1].abandon()  # from now on nothing is sent behind it
+                self._tasks.start_soon(self._drop, self._ahead)
             self._ahead = _Ahead(task, words)
         self._tasks.start_soon(self._speak_ahead, self._ahead)
 

@@ -15,6 +15,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, surroundings
+from tests.client.sound_library import install_sounddevice
+from tests.client.voice_peer import VOICE_EXTENSIONS, Ear
 
 pytestmark = pytest.mark.anyio
 
@@ -65,9 +67,11 @@ class Screen:
 
 
 @asynccontextmanager
-async def open_screen(url: str, folder: Path) -> AsyncGenerator[tuple[Screen, anyio.abc.Process]]:
+async def open_screen(
+    url: str, folder: Path, *arguments: str, **variables: str
+) -> AsyncGenerator[tuple[Screen, anyio.abc.Process]]:
     screen = Screen()
-    command = [sys.executable, str(CLIENT), "--url", url, "--no-audio"]
+    command = [sys.executable, str(CLIENT), "--url", url, "--no-audio", *arguments]
     slave = screen.slave
     try:
         async with await anyio.open_process(
@@ -76,7 +80,7 @@ async def open_screen(url: str, folder: Path) -> AsyncGenerator[tuple[Screen, an
             stdout=slave,
             stderr=slave,
             cwd=folder,
-            env=surroundings(),
+            env=surroundings(**variables),
             start_new_session=True,
         ) as client:
             yield screen, client
@@ -135,3 +139,29 @@ async def test_the_prompt_survives_a_drop_and_ends_when_replaced(tmp_path: Path)
             assert await client.wait() == 1
             assert screen.is_sane()
     assert len(peer.talks) == 2
+
+
+@pytest.mark.slow
+async def test_a_person_sees_level_and_words_while_speaking_and_the_answer_after(tmp_path: Path) -> None:
+    library = install_sounddevice(tmp_path / "library")
+    ear = Ear()
+    with anyio.fail_after(PATIENCE_S):
+        async with (
+            open_peer(ear.answer, VOICE_EXTENSIONS) as peer,
+            open_screen(peer.url, tmp_path, "--voice", PYTHONPATH=library) as (screen, client),
+        ):
+            await screen.wait_for("按回车说话")
+            await screen.wait_for("已连接")
+            screen.type("\r")
+            await screen.wait_for("● ▮▮▮▮▮▮▯")
+            await screen.wait_for("听到一")
+            screen.type("\r")
+            await screen.wait_for("你：第1句")
+            await screen.wait_for("1番")
+            await screen.wait_for("服务器计 345 毫秒")
+            screen.type("\r")
+            await screen.wait_for("听到一")
+            screen.type("\x04")
+            assert await client.wait() == 0
+            assert screen.is_sane()
+    assert len(ear.utterances) == 1 and peer.closed == [1000]

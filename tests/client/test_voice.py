@@ -1,6 +1,8 @@
 """What is said into the client, from files and a microphone: what reaches the server, what is shown, how it ends."""
 
 import random
+import signal
+import subprocess
 import sys
 import wave
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, reply, run_client, say, surroundings
+from tests.client.sound_library import MISSING, SOUNDDEVICE, install_sounddevice
 from tests.client.voice_peer import VOICE_EXTENSIONS, Ear, audio_of, is_silent
 
 pytestmark = pytest.mark.anyio
@@ -277,44 +280,6 @@ async def test_hands_free_talk_begins_again_on_a_new_connection(tmp_path: Path) 
 
 # ---------------------------------------------------------------- a microphone
 
-# In the place of the library: a microphone that hears a loud tone at all times, and a speaker that plays for 0.7 s.
-SOUNDDEVICE = """
-import threading, time
-class PortAudioError(Exception): ...
-DEVICES = [
-    {"name": "Quiet Box", "max_input_channels": 0, "max_output_channels": 2, "default_samplerate": 48000.0},
-    {"name": "USB Mic", "max_input_channels": 1, "max_output_channels": 0, "default_samplerate": 48000.0},
-    {"name": "USB Camera", "max_input_channels": 2, "max_output_channels": 0, "default_samplerate": 44100.0},
-]
-class default: device = (1, 0)
-def query_devices(device=None, kind=None):
-    return DEVICES if kind is None else DEVICES[default.device[kind == "output"] if device is None else device]
-def check_input_settings(device, channels, dtype, samplerate):
-    if device == 2 and samplerate != 44100: raise PortAudioError("Invalid sample rate")
-class RawInputStream:
-    def __init__(self, samplerate, blocksize, device, channels, dtype, callback):
-        self.seconds, self.block = blocksize / samplerate, b"\\x00\\x20" * blocksize * channels
-        self.frames, self.callback, self.open = blocksize, callback, True
-    def start(self): threading.Thread(target=self.run, daemon=True).start()
-    def run(self):
-        while self.open:
-            time.sleep(self.seconds)
-            if self.open: self.callback(self.block, self.frames, None, None)
-    def close(self): self.open = False
-class RawOutputStream:
-    def __init__(self, samplerate, channels, dtype, device=None): pass
-    def start(self): pass
-    def write(self, pcm): pass
-    def stop(self): time.sleep(0.7)
-    def close(self): pass
-"""
-
-
-def install_sounddevice(folder: Path, source: str = SOUNDDEVICE) -> str:
-    folder.mkdir()
-    (folder / "sounddevice.py").write_text(source)
-    return str(folder)
-
 
 class Person:
     """Types into a client in a pipe when something has happened."""
@@ -343,7 +308,7 @@ async def test_enter_opens_the_microphone_and_enter_closes_it(tmp_path: Path, de
             environment = surroundings(PYTHONPATH=library)
             async with await anyio.open_process([*command, "--url", peer.url], cwd=tmp_path, env=environment) as client:
                 person = Person(client)
-                await peer.heard(lambda talk: talk)
+                await peer.heard(lambda talk: len(talk) > 0)
                 await person.type("你好\n")
                 await peer.heard(lambda talk: talk[-1]["type"] == "message")
                 await person.type("\n")
@@ -397,6 +362,23 @@ async def test_the_microphone_is_silent_until_the_speaker_is_unless_there_is_a_h
         assert muted and set(before) == {"x"} and after.endswith("x" * 5)
 
 
+async def test_ctrl_c_leaves_hands_free_talk_and_says_so_to_the_server(tmp_path: Path) -> None:
+    library = install_sounddevice(tmp_path / "library")
+    command = [sys.executable, str(CLIENT), "--agent", "--no-audio", "--input-device", "2"]
+    with anyio.fail_after(PATIENCE_S):
+        async with open_peer(Ear().answer, VOICE_EXTENSIONS) as peer:
+            environment = surroundings(PYTHONPATH=library)
+            async with await anyio.open_process(
+                [*command, "--url", peer.url], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL
+            ) as client:
+                await peer.heard(lambda talk: len(talk) > 5)
+                client.send_signal(signal.SIGINT)
+                assert await client.wait() == 128 + signal.SIGINT
+                assert client.stderr is not None
+                assert [part async for part in client.stderr] == []
+    assert peer.talks[0][-1]["type"] == "agent_mode_stop" and peer.closed == [1000]
+
+
 @pytest.mark.slow
 async def test_a_line_typed_in_hands_free_talk_is_a_turn_like_any_other(tmp_path: Path) -> None:
     library = install_sounddevice(tmp_path / "library", SOUNDDEVICE.replace("\\\\x00\\\\x20", "\\\\0\\\\0"))
@@ -412,19 +394,6 @@ async def test_a_line_typed_in_hands_free_talk_is_a_turn_like_any_other(tmp_path
         )
     assert (outcome.code, outcome.err) == (0, "")
     assert "一だよ" in outcome.out and "二だよ" in outcome.out and "已清除" in outcome.out
-
-
-MISSING = {
-    "no library": "raise OSError('PortAudio library not found')",
-    "no device": """
-class PortAudioError(Exception): ...
-class default: device = (-1, -1)
-def query_devices(device=None, kind=None):
-    if kind: raise PortAudioError('Error querying device -1')
-    return []
-def RawOutputStream(**_): raise PortAudioError('Error querying device -1')
-""",
-}
 
 
 @pytest.mark.parametrize("lack", MISSING)

@@ -83,10 +83,10 @@ class Mouth:
     given: int = 0
     speaking: int = 0
     exited: bool = False
-    expected: list[Emotion] = field(default_factory=list)
+    expected: list[tuple[Emotion, str]] = field(default_factory=list)
 
-    def expect(self, emotion: Emotion) -> None:
-        self.expected.append(emotion)
+    def expect(self, emotion: Emotion, words: str = "") -> None:
+        self.expected.append((emotion, words))
 
     def prepare(self, voice: Voice) -> None:
         pass
@@ -305,7 +305,7 @@ async def test_the_voice_is_told_each_emotion_before_its_words_are_written() -> 
         tasks.start_soon(run, mind, mouth, Ear())
         for number, expected in enumerate([["sad"], ["sad"], ["sad", "sad"]]):
             await anyio.wait_all_tasks_blocked()
-            assert mouth.expected == expected
+            assert [emotion for emotion, _ in mouth.expected] == expected
             written[number].set()
     assert mouth.asked == [("一。", "sad"), ("二。", "sad"), ("三。", "happy")]
 
@@ -319,7 +319,7 @@ async def test_a_voice_that_opens_late_is_told_the_emotion_then() -> None:
         assert mouth.expected == []
         opened.set()
         await anyio.wait_all_tasks_blocked()
-        assert mouth.expected == ["sad"]
+        assert mouth.expected == [("sad", "")]
         written.set()
 
 

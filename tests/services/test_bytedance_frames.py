@@ -175,6 +175,8 @@ GOOD = encode(Frame(Kind.RESPONSE, b"{}", serialization=Serialization.JSON))
         GOOD[:1],
         GOOD[:4],
         GOOD[:7],
+        b"\x11\xf0\x10\0\x02\xae\xa5",  # errors without a whole code, and of another version
+        b"\x21\xf0\x10\0\x02\xae\xa5\x40\0\0\0\0",
         b"\x21" + GOOD[1:],  # version 2
         b"\x10" + GOOD[1:],  # a header of no length
         b"\x1f" + GOOD[1:],  # a header longer than the message
@@ -408,7 +410,7 @@ def context_of(hints: HearingHints) -> dict[str, list[dict[str, str]]]:
 
 def test_the_full_request_says_everything_that_has_a_changing_default() -> None:
     assert asked(HearingHints("anon"), 900) == {
-        "user": {"uid": "chat-anon"},
+        "user": {"uid": "chatanon"},
         "audio": {"format": "pcm", "codec": "raw", "rate": 16000, "bits": 16, "channel": 1},
         "request": {
             "model_name": "bigmodel",
@@ -468,6 +470,14 @@ def characters_as_tokens(text: str) -> int:
 def test_of_a_long_turn_its_end_is_told() -> None:
     (turn,) = context_of(HearingHints("anon", (), ("很久以前" * 500 + "再见",)))["context_data"]
     assert turn["text"].endswith("再见") and len(turn["text"]) > 200
+
+
+def test_what_is_told_ends_where_the_vendors_limit_is_reached() -> None:
+    turns = context_of(HearingHints("anon", (), tuple(f"第{n}句" * 30 for n in range(9))))["context_data"]
+    assert [turn["text"][-3:] for turn in turns] == [f"第{n}句" for n in range(6)]
+    assert [len(turn["text"]) == 90 for turn in turns] == [True] * 5 + [False]
+    full = context_of(HearingHints("anon", (), ("早" * 399 + "a", "晚")))["context_data"]
+    assert [turn["text"][-1] for turn in full] == ["a"]
 
 
 # ---------------------------------------------------------------- faults

@@ -22,7 +22,8 @@ from structlog.testing import capture_logs
 
 from services.base import TTS, Emotion, Speech, TTSError, TTSSettings, Voice
 from services.vendors.minimax_bidi import BidiTextQueue, decode, with_stop
-from services.vendors.minimax_frames import Audio, Event, Ignored, Mark, Refusal, TaskFinished, Text, status_fault
+from services.vendors.minimax_frames import Audio, Event, Ignored, Mark, Refusal, TaskFinished, status_fault
+from services.vendors.minimax_texts import Text
 from services.vendors.minimax_tts import open_tts
 from tests.simulators.minimax import KEY, MinimaxSimulator, simulate_minimax
 from tests.simulators.minimax import Fault as PlainFault
@@ -625,9 +626,15 @@ LAST = Audio(b"\2\0", is_final=True)
 STARTED, ENDED, FLUSHED, CANCELED = Mark.SENTENCE_STARTED, Mark.SENTENCE_ENDED, Mark.FLUSHED, Mark.CANCELED
 
 
+def add_whole(queue: BidiTextQueue) -> Text:
+    text = queue.add()
+    queue.finish(text)
+    return text
+
+
 def queue_of(count: int) -> tuple[BidiTextQueue, list[Text]]:
     queue = BidiTextQueue(RATE)
-    return queue, [queue.add() for _ in range(count)]
+    return queue, [add_whole(queue) for _ in range(count)]
 
 
 def receive(queue: BidiTextQueue, *events: Event) -> None:
@@ -672,7 +679,7 @@ def test_a_flush_acknowledged_early_waits_for_the_sentence() -> None:
 def test_audio_before_a_texts_first_sentence_is_not_its_own() -> None:
     queue, (first,) = queue_of(1)
     receive(queue, STARTED, PIECE, ENDED, FLUSHED)
-    second = queue.add()
+    second = add_whole(queue)
     receive(queue, PIECE, LAST, ENDED)
     assert (second.pieces, second.ended, len(first.pieces)) == ([], False, 1)
 
@@ -696,7 +703,7 @@ def test_everything_before_the_cancellations_answer_is_dropped_and_nothing_after
     receive(queue, STARTED, PIECE)
     text.pieces.clear()
     assert queue.cancel() == b'{"event":"task_cancel"}'
-    following = queue.add()
+    following = add_whole(queue)
     receive(queue, PIECE, LAST, ENDED, STARTED, PIECE, FLUSHED, Refusal(status_fault(2205), True))
     assert queue.canceling and following.pieces == []
     receive(queue, CANCELED, STARTED, PIECE, ENDED, FLUSHED)

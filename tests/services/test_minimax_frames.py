@@ -14,19 +14,17 @@ from services.vendors.minimax_frames import (
     Connected,
     Ignored,
     MalformedMessage,
-    PcmAssembler,
     Refusal,
     Remedy,
     TaskFinished,
     TaskStarted,
-    Text,
-    TextQueue,
     decode,
     http_fault,
     status_fault,
     task_continue,
     task_start,
 )
+from services.vendors.minimax_texts import PcmAssembler, Text, TextQueue
 
 RATE = 16000
 SECOND = 2 * RATE

@@ -76,6 +76,7 @@ class BidiCall(Call):
     events: list[str] = field(default_factory=list)  # both ways, but for audio; ours with a `>`
     mistakes: list[int] = field(default_factory=list)  # codes that the caller deserved
     cut_off: list[str] = field(default_factory=list)  # sentences that task_finish came before
+    sounded: int = 0  # messages of audio that have left
 
     def count(self, event: str) -> int:
         return self.events.count(event)
@@ -109,7 +110,9 @@ class BidiSimulator:
         return [text for call in self.calls for text in call.texts]
 
     def call_of(self, text: str) -> BidiCall:
-        return next(call for call in reversed(self.calls) if text in call.texts)
+        """The last connection over which a text was sent, in pieces or not."""
+        in_pieces = (call for call in reversed(self.calls) if text in "".join(call.texts))
+        return next((call for call in reversed(self.calls) if text in call.texts), None) or next(in_pieces)
 
     def speech(self, text: str) -> bytes:
         """What a text sounds like, as asked for last: each of its sentences by itself."""
@@ -219,6 +222,8 @@ class _Conversation:
             self.call.sent_codes.append(code)
         if event != "task_continued":
             self.call.events.append(event)
+        elif not code:
+            self.call.sounded += 1
         status = {"status_code": code, "status_msg": "success" if code == 0 else "vendor text that must not be shown"}
         about = {"session_id": "s", "connect_id": "c", "trace_id": "simulated-trace", "base_resp": status}
         named = event != "task_continued" or self.manner.names_event or code

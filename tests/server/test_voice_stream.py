@@ -1,0 +1,352 @@
+"""Mode 3 of the specification: speech in chunks in, exactly its messages out, every sample heard; and what is refused."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+
+from tests.server.voice import (
+    BATCH,
+    LANGUAGES,
+    REPLY_CN,
+    REPLY_KINDS,
+    STREAM,
+    Guest,
+    b64,
+    check_specified,
+    cloud_server,
+    cut,
+    errors,
+    finals,
+    framed,
+    served,
+    visit,
+    words,
+)
+from tests.simulated_cloud import CloudServer
+from tests.simulators.ark import Behaviour
+from tests.speech import SPEECH_DB, chunks, mix, noise, silence
+from tests.talker import Wire, kinds
+
+LONGEST_S = 45
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudServer]:
+    with cloud_server(tmp_path_factory.mktemp("stream")) as server:
+        yield server
+
+
+@pytest.fixture
+def guest(cloud: CloudServer) -> Iterator[Guest]:
+    with visit(cloud) as guest:
+        yield guest
+
+
+# --- what the specification promises
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_mode_3_is_exactly_as_specified(guest: Guest, language: str) -> None:
+    guest.ear.hear = lambda _: "早上好"
+    messages = guest.stream(chunks(framed(words(language))))
+    check_specified(messages)
+    assert kinds(messages) == STREAM
+    assert messages[0] == {"type": "audio_stream_started", "message": "Streaming ASR session started"}
+    assert finals(messages) == ["早上好"]
+    guest.talker.ping()  # nothing came after
+    assert guest.kept() == [("user", "早上好", False), ("assistant", REPLY_CN, False)]
+
+
+def test_partial_transcriptions_arrive_while_audio_is_still_coming_in(guest: Guest) -> None:
+    guest.talker.send("audio_stream_start")
+    guest.push(chunks(words("en")))
+    messages = guest.talker.until("transcription")
+    assert kinds(messages) == STREAM[:2] and messages[-1]["is_partial"]
+    guest.push([silence(0.1)])
+    guest.talker.send("audio_stream_end")
+    messages += guest.talker.until("response")
+    assert kinds(messages) == STREAM
+    check_specified(messages)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("size", [10, 20, 100, None], ids=["10 ms", "20 ms", "100 ms", "uneven"])
+def test_every_sample_of_a_stream_reaches_the_recogniser(guest: Guest, language: str, size: int | None) -> None:
+    pcm = mix(noise(2.0, SPEECH_DB - 25, color="pink"), framed(words(language), 0.3, 0.2))
+    assert kinds(guest.stream(cut(pcm, size))) == STREAM
+    (call,) = guest.ear.calls
+    assert bytes(call.audio) == pcm and call.service == "bigmodel_async"
+
+
+def test_one_stream_after_the_other_works_on_one_connection(guest: Guest) -> None:
+    spoken = [framed(words(language), 0.2, 0.2) for language in (*LANGUAGES, "zh")]
+    for pcm in spoken:
+        assert kinds(guest.stream(chunks(pcm, 50))) == STREAM
+    assert [bytes(call.audio) for call in guest.ear.calls] == spoken
+
+
+def test_all_modes_work_one_after_the_other_on_one_connection(guest: Guest) -> None:
+    for _ in range(2):
+        assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+        guest.start_agent()
+        assert finals(guest.speak(chunks(framed(words()))))
+        guest.talker.send("agent_mode_stop")
+        assert kinds(guest.clip(words())) == BATCH
+        assert kinds(guest.talker.turn("你好")) == REPLY_KINDS
+    for call in guest.ear.calls:
+        assert words() in bytes(call.audio)
+    assert len(guest.ear.calls) == 6
+
+
+# --- as fast as it comes, or later
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [20, 250, 2000])
+def test_a_minute_of_audio_pushed_as_fast_as_it_can_loses_nothing(guest: Guest, size: int) -> None:
+    """Three of it at once would be a recording; the vendor paces it, and the server reads no further."""
+    minute = b"".join(itertools.islice(itertools.cycle([words("zh"), silence(0.4), words("en"), silence(0.3)]), 200))
+    minute = minute[: 60 * 32000]
+    messages = guest.stream(chunks(minute, size))
+    assert kinds(messages) == STREAM
+    assert bytes(guest.ear.calls[-1].audio) == minute
+
+
+def test_a_stream_started_while_a_turn_runs_waits_and_its_chunks_are_kept(guest: Guest) -> None:
+    guest.vendors.answer(Behaviour(first_token_s=1.0))
+    guest.talker.send("message", content="你好")
+    assert guest.talker.receive()["type"] == "thinking"
+    pcm = framed(words("ja"))
+    assert kinds(guest.stream(chunks(pcm))) == REPLY_KINDS[1:]  # of the turn before
+    assert kinds(guest.talker.until("response")) == STREAM
+    assert bytes(guest.ear.calls[-1].audio) == pcm
+
+
+def test_a_stream_that_waits_may_have_more_than_the_buffer_holds(guest: Guest) -> None:
+    guest.vendors.answer(Behaviour(first_token_s=1.0))
+    guest.talker.send("message", content="你好")
+    pcm = b"".join([words("en"), silence(0.5)] * 6) + silence(2)  # the buffer holds 10 s
+    assert len(pcm) > 11 * 32000
+    assert kinds(guest.stream(chunks(pcm))) == REPLY_KINDS
+    assert kinds(guest.talker.until("response")) == STREAM
+    assert bytes(guest.ear.calls[-1].audio) == pcm
+
+
+def test_a_stream_where_too_much_waits_already_is_busy_and_opens_nothing(guest: Guest) -> None:
+    guest.vendors.answer(Behaviour(first_token_s=1.0))
+    for _ in range(9):
+        guest.talker.send("message", content="你好")
+    guest.talker.send("audio_stream_start")
+    messages = guest.talker.until("error")
+    assert errors(messages) == ["busy"] and messages[-1]["retryable"] is True
+    guest.push([words()])
+    messages = guest.talker.until("error")
+    assert errors(messages) == ["wrong_state"]
+    for _ in range(9):
+        messages += guest.talker.until("response")
+    assert "audio_stream_started" not in kinds(messages) and guest.ear.calls == []
+
+
+# --- wrong states, each naming what is expected
+
+
+def wrong_state(guest: Guest, *expected: str) -> Wire:
+    """The refusal, which names these messages."""
+    error = guest.talker.receive()
+    assert set(error) == {"type", "message", "code", "retryable"}
+    assert (error["type"], error["code"], error["retryable"]) == ("error", "wrong_state", False), error
+    assert all(name in error["message"] for name in expected), error["message"]
+    return error
+
+
+def test_a_chunk_or_an_end_without_its_start_is_wrong_state(guest: Guest) -> None:
+    for _ in range(2):
+        guest.push([words()])
+        wrong_state(guest, "audio_stream_start", "agent_mode_start")
+        guest.push([words()], "agent_audio_chunk")
+        wrong_state(guest, "audio_stream_start", "agent_mode_start")
+        guest.talker.send("audio_stream_end")
+        wrong_state(guest, "audio_stream_start")
+        guest.talker.send("agent_mode_stop")
+        wrong_state(guest, "agent_mode_start")
+    guest.talker.ping()
+    assert guest.ear.calls == [] and guest.kept() == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"kind": "audio_stream_start"},
+        {"kind": "agent_mode_start"},
+        {"kind": "voice_call_start"},
+        {"kind": "message", "content": "你好"},
+        {"kind": "audio_message", "audio_base64": b64(bytes(320))},
+        {"kind": "switch_character", "character_name": "anon"},
+        {"kind": "clear_history"},
+        {"kind": "agent_audio_chunk", "audio_base64": b64(bytes(320))},
+        # FAILS: it names agent_mode_start, which is wrong_state here too. Issue 4: "start twice, start inside another
+        # mode | `wrong_state` naming what is expected".
+        {"kind": "agent_mode_stop"},
+    ],
+    ids=lambda message: message["kind"],
+)
+def test_another_message_in_a_stream_is_wrong_state_and_the_stream_goes_on(
+    guest: Guest, message: dict[str, str]
+) -> None:
+    pcm = framed(words())
+    guest.talker.send("audio_stream_start")
+    assert guest.talker.receive()["type"] == "audio_stream_started"
+    guest.push(chunks(pcm)[:4])
+    guest.talker.send(**message)
+    told = guest.talker.until("error")[-1]
+    assert told["code"] == "wrong_state"
+    guest.push(chunks(pcm)[4:])
+    guest.talker.send("audio_stream_end")
+    assert kinds(guest.talker.until("response")) == STREAM[1:]
+    assert bytes(guest.ear.calls[-1].audio) == pcm
+    assert "audio_stream_chunk" in told["message"] and "audio_stream_end" in told["message"]
+
+
+def test_a_ping_in_a_stream_is_answered(guest: Guest) -> None:
+    guest.talker.send("audio_stream_start")
+    assert guest.talker.receive()["type"] == "audio_stream_started"
+    guest.talker.ping()
+    guest.push(chunks(framed(words())))
+    guest.talker.send("audio_stream_end")
+    assert kinds(guest.talker.until("response")) == STREAM[1:]
+
+
+def test_chunks_after_the_end_get_one_wrong_state_and_not_one_each(guest: Guest) -> None:
+    guest.talker.send("audio_stream_start")
+    guest.push(chunks(framed(words())))
+    guest.talker.send("audio_stream_end")
+    guest.push(chunks(words()))
+    messages = guest.talker.until("response")
+    assert errors(messages) == ["wrong_state"]
+    guest.push(chunks(words()))  # nor after the turn
+    guest.talker.ping()
+    assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+    guest.push([words()])  # another stream, another one
+    assert errors([guest.talker.receive()]) == ["wrong_state"]
+
+
+# --- bad chunks: refused one by one, and the stream goes on with the good ones
+
+BAD_CHUNKS = {
+    "base64 wrong": ("not base64!", "base64"),
+    "odd": (b64(bytes(321)), "odd number of bytes"),
+    "empty": ("", "no audio"),
+    "too big": (b64(bytes(65538)), "65536"),
+    "WAV": (b64(b"RIFF\x00\x01\x00\x00WAVEfmt " + bytes(100)), "WAV"),
+    "MP3": (b64((b"\xff\xfb\x90\x00" + bytes(413)) * 4), "MP3"),
+    "Ogg": (b64(b"OggS\x00\x02" + bytes(40)), "Ogg"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CHUNKS)
+def test_a_bad_chunk_is_bad_audio_that_says_why_and_the_stream_goes_on(guest: Guest, name: str) -> None:
+    bad, why = BAD_CHUNKS[name]
+    pcm = framed(words())
+    guest.talker.send("audio_stream_start")
+    guest.push(chunks(pcm)[:7])
+    guest.talker.send("audio_stream_chunk", audio_base64=bad)
+    messages = guest.talker.until("error")
+    guest.push(chunks(pcm)[7:])
+    guest.talker.send("audio_stream_end")
+    messages += guest.talker.until("response")
+    (error,) = [message for message in messages if message["type"] == "error"]
+    assert (error["code"], error["retryable"]) == ("bad_audio", False) and why in error["message"]
+    assert bytes(guest.ear.calls[-1].audio) == pcm
+
+
+def test_a_stream_with_no_audio_in_it_is_no_speech(guest: Guest) -> None:
+    messages = guest.stream([])
+    assert kinds(messages) == ["audio_stream_started", "error"] and errors(messages) == ["no_speech"]
+    assert guest.kept() == [] and guest.ark.requests == []
+
+
+@pytest.mark.parametrize("sound", ["silence", "noise"])
+def test_a_stream_without_speech_is_no_speech_and_no_model_is_paid(guest: Guest, sound: str) -> None:
+    guest.ear.hear = lambda _: ""
+    pcm = silence(1.0) if sound == "silence" else noise(1.0, -35.0, color="pink")
+    messages = guest.stream(chunks(pcm))
+    assert kinds(messages) == ["audio_stream_started", "error"] and errors(messages) == ["no_speech"]
+    assert guest.kept() == [] and guest.ark.requests == []
+
+
+# --- limits
+
+
+def test_a_stream_over_the_limit_is_audio_too_long_and_closed(cloud: CloudServer, tmp_path: Path) -> None:
+    limit = {"CHATANON_LIMITS__MAX_AUDIO_SECONDS__STREAM": "3"}
+    with served(cloud.vendors, tmp_path, **limit) as server, visit(server) as guest:
+        exactly = words() + silence(3)[len(words()) :]
+        assert kinds(guest.stream(chunks(exactly))) == STREAM  # as long as may be
+        guest.talker.send("audio_stream_start")
+        guest.push([*chunks(exactly), *[bytes(320)] * 5])
+        messages = guest.talker.until("error")
+        assert errors(messages) == ["audio_too_long"] and "3 seconds" in messages[-1]["message"]
+        assert not finals(messages)
+        assert errors([guest.talker.receive()]) == ["wrong_state"]  # one for all that came late
+        guest.talker.send("audio_stream_end")
+        guest.talker.ping()
+        guest.wait_unheard()
+        assert len(guest.kept()) == 2
+        assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+
+
+def test_too_many_chunks_a_second_are_rate_limited_and_closed_where_it_goes_on(
+    cloud: CloudServer, tmp_path: Path
+) -> None:
+    limits = {"CHATANON_LIMITS__AUDIO_CHUNKS_PER_SECOND": "1", "CHATANON_LIMITS__AUDIO_CHUNKS_BURST": "20"}
+    with served(cloud.vendors, tmp_path, **limits) as server, visit(server) as guest:
+        assert kinds(guest.stream(chunks(words(), 250))) == STREAM
+        guest.talker.send("audio_stream_start")
+        guest.push([bytes(640)] * 60)
+        code, messages = guest.talker.closed()
+        refusals = [message for message in messages if message["type"] == "error"]
+        assert code == 4003 and len(refusals) > 20
+        for refusal in refusals:
+            assert (refusal["code"], refusal["retryable"]) == ("rate_limited", True) and refusal["retry_after_ms"] > 0
+        guest.talker.close()
+
+
+@pytest.mark.slow
+def test_a_stream_without_audio_for_15_seconds_is_stream_timeout(guest: Guest) -> None:
+    for sent in ([], chunks(words())):
+        guest.talker.send("audio_stream_start")
+        guest.push(sent)
+        messages = guest.talker.until("error")
+        assert errors(messages) == ["stream_timeout"] and not finals(messages)
+        guest.wait_unheard()
+        guest.push(chunks(words()))
+        assert errors([guest.talker.receive()]) == ["wrong_state"]
+        guest.talker.ping()
+    assert guest.kept() == []
+    assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+
+
+def test_clients_may_send_at_48_khz(cloud: CloudServer, tmp_path: Path) -> None:
+    rate = {"CHATANON_AUDIO__ASR_SAMPLE_RATE": "48000"}
+    spoken = framed(words("en"))
+    wide = soxr.resample(np.frombuffer(spoken, "<i2"), 16_000, 48_000).tobytes()
+    with served(cloud.vendors, tmp_path, **rate) as server, visit(server) as guest:
+        assert kinds(guest.stream(cut(wide, None))) == STREAM
+        guest.start_agent()
+        assert finals(guest.speak(chunks(wide, 20)))
+        guest.talker.send("agent_mode_stop")
+        assert kinds(guest.clip(wide)) == BATCH
+        streamed, hands_free, clip = (np.frombuffer(bytes(call.audio), "<i2") for call in guest.ear.calls)
+        wanted = np.frombuffer(spoken, "<i2").astype(float)
+        for heard in (streamed, clip):
+            assert abs(len(heard) - len(wanted)) <= 2
+            length = min(len(heard), len(wanted))
+            assert np.abs(heard[:length] - wanted[:length]).max() < 0.02 * np.abs(wanted).max()
+        inside = wanted[8000:-16000]
+        places = np.correlate(hands_free.astype(float), inside, "valid")
+        found = hands_free[(at := int(places.argmax())) : at + len(inside)]
+        assert np.abs(found - inside).max() < 0.02 * np.abs(wanted).max()
