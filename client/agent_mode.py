@@ -17,7 +17,7 @@ from client.voice_display import VoiceDisplay
 ECHO_TAIL_S = 0.3  # from the speaker's last sample to the last of it in the microphone
 LONGEST_TURN_S = 90.0  # without a word from the server; then the microphone is heard again
 LONGEST_LAG_MS = 10_000  # between a moment of speech and the word about it
-QUIET_S = 4.0  # after a file: no utterance is going to come
+QUIET_S = 5.0  # after a file: no utterance is going to come
 UNFINISHED_S = 15.0  # after a file, where an utterance has begun and its final transcript is due
 
 
@@ -77,6 +77,8 @@ class AgentTalk(VoiceDisplay):
             self._sent_ms += seconds_of(chunk) * 1000
             self.show_level(chunk, muted=muted)
             now = anyio.current_time()
+            if not self._source.ended:
+                self._floor.said_at = now
             muted = self._is_muted(now)
             if isinstance(self._source, WavSource) and self._source.ended and not muted and self._floor.is_quiet(now):
                 self._end_file()
@@ -105,6 +107,7 @@ class _Floor:
 
     def __init__(self) -> None:
         self.sounded_at = float("-inf")
+        self.said_at = float("-inf")  # the last there is of a file
         self._heard_from_at = 0.0
         self._taken = False  # by the character: from the final transcript until the server listens again
         self._speaking = False  # the user: something was heard of an utterance whose final transcript is due
@@ -137,7 +140,7 @@ class _Floor:
 
     def is_quiet(self, now: float) -> bool:
         """Nothing was heard for so long that nothing is going to be."""
-        return now > self._heard_from_at + (UNFINISHED_S if self._speaking else QUIET_S)
+        return now > max(self.said_at, self._heard_from_at) + (UNFINISHED_S if self._speaking else QUIET_S)
 
     @property
     def is_unanswered(self) -> bool:

@@ -25,7 +25,8 @@ def asyncapi_document(version: str) -> dict[str, Any]:
         "info": {
             "title": "ChatAnon",
             "version": version,
-            "description": "Talking with role-play characters. JSON text frames, and binary ones for those who want them; the first is `connect`.",
+            "description": "Talking with role-play characters. JSON text frames, the first of which is `connect`; "
+            "and binary ones for those who want them.",
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",

@@ -14,7 +14,7 @@ VERSION = "0.1.0"
 
 
 class Engine(BaseModel):
-    """Which engine serves, and why it and not another."""
+    """Which engine serves, and why it and not another; a note where one should know what it cannot do."""
 
     name: str
     reason: str
@@ -60,7 +60,7 @@ def http_routes(backend: Backend) -> APIRouter:
     router = APIRouter()
     asyncapi = asyncapi_document(VERSION)
 
-    @router.get("/", summary="服务器信息")
+    @router.get("/", summary="服务器信息", response_model_exclude_none=True)
     async def about() -> About:
         return _about(backend)
 

@@ -152,12 +152,12 @@ class TextQueue:
 
     def _receive_refusal(self, refusal: Refusal) -> Fault | None:
         unheard = [text for text in self._texts if not text.heard]
-        is_clear = len(unheard) == 1 and not any(text.in_pieces for text in self._texts)
-        if refusal.skips_one_text and is_clear:  # page, 8.3: skipped, and no final will come for it
+        in_pieces = any(text.in_pieces for text in self._texts)  # and none of them says which
+        if refusal.skips_one_text and len(unheard) == 1 and not in_pieces:  # page, 8.3: skipped, and no final will come for it
             unheard[0].fault = refusal.fault
             self._texts.remove(unheard[0])
             return None
-        if refusal.fault.remedy is Remedy.OTHER_TEXT and len(self._texts) > 1:
+        if refusal.fault.remedy is Remedy.OTHER_TEXT and (in_pieces or len(self._texts) > 1):
             for text in unheard:  # which one is meant shows when each is sent by itself
                 text.fault = UNCLEAR
         return self.fail(refusal.fault)

@@ -139,3 +139,9 @@ async def run_client(*arguments: str, cwd: Path, typed: str = "", **variables: s
     outcome = Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in outcome.out + outcome.err
     return outcome
+
+
+def kinds(talk: list[Message]) -> list[str]:
+    """The types of what was sent, repetitions left out."""
+    types = [message["type"] for message in talk]
+    return [kind for index, kind in enumerate(types) if index == 0 or kind != types[index - 1]]

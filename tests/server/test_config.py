@@ -344,3 +344,22 @@ def test_any_text_either_loads_or_refuses_in_one_sentence(text: str) -> None:
                 read(Path(folder), file.encode("utf-8", "replace"), environ)
             except ConfigError as error:
                 assert str(error).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("asr", "batch"),
+    [
+        ("wss://host/api/v3/sauc/bigmodel_async", "wss://host/api/v3/sauc/bigmodel_nostream"),
+        ("wss://host/api/v3/plan/sauc/bigmodel?a=b", "wss://host/api/v3/plan/sauc/bigmodel_nostream?a=b"),
+        ("wss://host/own/path", "wss://host/own/path"),
+    ],
+)
+def test_clips_go_to_the_endpoint_for_whole_clips_beside_the_one_for_streams(root: Path, asr: str, batch: str) -> None:
+    assert read(root, f'endpoints: {{asr: "{asr}"}}\n').config.endpoints.batch == batch
+    named = f'endpoints: {{asr: "{asr}", asr_batch: "ws://127.0.0.1/x"}}\n'
+    assert read(root, named).config.endpoints.batch == "ws://127.0.0.1/x"
+
+
+def test_endpoint_for_clips_is_checked_as_the_others_are(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"endpoints\.asr_batch must be an address"):
+        read(root, 'endpoints: {asr_batch: "https://host/path"}\n')

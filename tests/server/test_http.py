@@ -10,6 +10,9 @@ def test_root_tells_name_version_status_engines_and_credit(server: RunningServer
     assert about["engines"]["llm"] == {"name": "embedded", "reason": "DOUBAO_API_KEY not set"}
     assert about["engines"]["tts"] == {"name": "embedded", "reason": "MINIMAX_API_KEY not set"}
     assert set(about["engines"]) == {"llm", "tts", "asr", "vad"}
+    asr = about["engines"]["asr"]
+    assert asr["name"] == "embedded" and "BYTEDANCE_API_KEY" in asr["reason"] and "only the phrases" in asr["note"]
+    assert about["engines"]["vad"] == {"name": "silero", "reason": "the only one"}
     assert any("Mei" in credit and "CC BY 3.0" in credit for credit in about["credits"])
 
 
@@ -24,6 +27,7 @@ def test_characters_are_listed_for_pages_of_any_origin(server: RunningServer) ->
     names = {item["name"]: item for item in answer["characters"]}
     assert names["anon"]["display_name"] == "千早爱音 (Chihaya Anon)"
     assert names["anon"]["description"] and {"anon", "tomori"} <= set(names)
+    assert len(names["anon"]["suggestions"]) >= 4 and all(names["anon"]["suggestions"])
     assert "voice" not in str(answer) and "Japanese_" not in str(answer)
 
 
@@ -37,5 +41,6 @@ def test_strangers_learn_no_numbers(server: RunningServer) -> None:
 
 
 def test_start_is_told_in_one_clear_line_each(server: RunningServer) -> None:
-    for line in ("llm: embedded (DOUBAO_API_KEY not set)", "tts: embedded (MINIMAX_API_KEY not set)"):
+    told = ("llm: embedded (DOUBAO_API_KEY not set)", "tts: embedded (MINIMAX_API_KEY not set)", "asr: embedded (BYTED")
+    for line in (*told, "asr: knows only the phrases of the demo", "vad: silero (the only one)"):
         assert sum(line in entry for entry in server.log) == 1

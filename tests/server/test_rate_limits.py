@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.rate_limits import RateLimits
+from server.rate_limits import RateLimits, TokenBucket
 
 
 def test_so_many_are_allowed_and_the_next_is_told_to_wait() -> None:
@@ -64,3 +64,42 @@ def test_keys_that_are_silent_are_forgotten() -> None:
         rates.retry_after_ms("turns", str(number), number / 100)
     (window,) = rates._windows.values()
     assert len(window._times) <= 6_001  # those of the last minute
+
+
+def test_bucket_lets_a_burst_through_and_then_the_rate() -> None:
+    bucket = TokenBucket(10, 3, 0.0)
+    assert [bucket.retry_after_ms(0.0) for _ in range(4)] == [None, None, None, 100]
+    assert bucket.retry_after_ms(0.1) is None
+    assert bucket.retry_after_ms(0.15) in (50, 51)  # rounded up
+
+
+def test_bucket_forgives_what_came_while_it_was_us_who_did_not_read() -> None:
+    bucket = TokenBucket(10, 3, 0.0)
+    while bucket.retry_after_ms(0.0) is None:
+        pass
+    assert [bucket.retry_after_ms(2.0, 2.0), *(bucket.retry_after_ms(2.0) for _ in range(3))].count(None) == 4
+
+
+def test_bucket_without_a_rate_is_no_limit() -> None:
+    bucket = TokenBucket(0, 1, 0.0)
+    assert all(bucket.retry_after_ms(0.0) is None for _ in range(1000))
+
+
+@given(
+    per_second=st.integers(1, 5),
+    burst=st.integers(1, 5),
+    pauses=st.lists(st.floats(0, 3, allow_nan=False), max_size=60),
+)
+def test_bucket_never_lets_more_through_than_burst_and_rate_and_no_wait_is_too_short(
+    per_second: int, burst: int, pauses: list[float]
+) -> None:
+    bucket, now, allowed = TokenBucket(per_second, burst, 0.0), 0.0, list[float]()
+    for pause in pauses:
+        now += pause
+        wait_ms = bucket.retry_after_ms(now)
+        if wait_ms is not None:
+            now += (wait_ms + 1) / 1000
+            assert bucket.retry_after_ms(now) is None
+        allowed.append(now)
+        for first, at in enumerate(allowed):
+            assert len(allowed) - first <= burst + per_second * (now - at) + 1e-6

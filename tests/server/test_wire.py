@@ -274,7 +274,7 @@ def test_audio_frame_has_its_eight_bytes_and_the_samples() -> None:
     "frame", [b"", bytes([1, 0, 0, 0, 0, 0, 0]), bytes([2, 0]) + bytes(8), bytes([1, 1]) + bytes(8)]
 )
 def test_binary_frame_of_another_kind_says_what_it_should_be(frame: bytes) -> None:
-    with pytest.raises(wire.WireError, match="8 bytes|version 1, codec 0") as raised:
+    with pytest.raises(wire.WireError, match=r"8 bytes|version 1, codec 0") as raised:
         wire.decode_audio(frame)
     assert raised.value.code == "bad_audio"
 

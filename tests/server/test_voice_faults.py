@@ -1,0 +1,361 @@
+"""Every fault of the recogniser, and every way to leave it, as the person meets it, in each mode of voice.
+
+After each test: the same connection is heard in each mode, no session is open at the vendor, no descriptor is left, no
+error is logged but the one line an operator needs, and neither a key nor a word of a vendor's own is in the log or has
+reached a client.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.voice import (
+    AGENT,
+    BATCH,
+    REPLY_CN,
+    REPLY_KINDS,
+    STREAM,
+    Guest,
+    b64,
+    cloud_server,
+    errors,
+    finals,
+    framed,
+    served,
+    visit,
+    words,
+)
+from tests.simulated_cloud import CloudServer, until
+from tests.simulators import minimax
+from tests.simulators.ark import Behaviour
+from tests.simulators.bytedance import Fault, Manner
+from tests.speech import chunks, silence
+from tests.talker import Talker, Wire, kinds
+
+# Short enough to wait for, and long enough for a machine that is busy with something else.
+HASTE = {"CHATANON_TIMEOUTS__ASR_FINAL": "2", "CHATANON_TIMEOUTS__VENDOR_CONNECT": "1"}
+# So long that only what the test does can end it.
+PATIENCE = {"CHATANON_TIMEOUTS__ASR_FINAL": "300", "CHATANON_TIMEOUTS__LLM_FIRST_TOKEN": "300"}
+BUSY, QUOTA, IDLE, GRANT = 55000031, 45000292, 45000081, 45000010
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudServer]:
+    with cloud_server(tmp_path_factory.mktemp("faults"), **HASTE) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def patient_cloud(cloud: CloudServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudServer]:
+    with served(cloud.vendors, tmp_path_factory.mktemp("patient"), **PATIENCE) as server:
+        yield server
+
+
+@pytest.fixture
+def guest(cloud: CloudServer) -> Iterator[Guest]:
+    with visit(cloud) as guest:
+        yield guest
+
+
+@pytest.fixture
+def patient(patient_cloud: CloudServer) -> Iterator[Guest]:
+    with visit(patient_cloud) as guest:
+        yield guest
+
+
+# --- what goes wrong
+
+FOREVER: dict[str, Any] = {"times": math.inf}
+REFUSED = {  # not tried again, not worth to be said again, and the operator is told
+    "handshake 401": (Fault("handshake", status=401, **FOREVER), "HTTP 401", "refused the key"),
+    "handshake 403": (Fault("handshake", status=403, **FOREVER), "HTTP 403", "check the account"),
+    "handshake 404": (Fault("handshake", status=404, **FOREVER), "HTTP 404", "not at the address"),
+    "key refused in a frame": (Fault("first", code=GRANT, **FOREVER), GRANT, "refused the key"),
+}
+BROKEN = {
+    "busy at once": (Fault("first", code=BUSY, **FOREVER), "too busy"),
+    "busy in mid-utterance": (Fault("audio", code=BUSY, after_bytes=6400, **FOREVER), "too busy"),
+    "busy at its end": (Fault("final", code=BUSY, **FOREVER), "too busy"),
+    "an error frame in mid-utterance": (Fault("audio", code=55000001, after_bytes=6400, **FOREVER), "failed"),
+    "an unknown code": (Fault("audio", code=12345, **FOREVER), "failed"),
+    "handshake 503": (Fault("handshake", status=503, **FOREVER), "failed"),
+    "handshake 429": (Fault("handshake", status=429, **FOREVER), "too busy"),
+    "drop at the handshake": (Fault("handshake", drop=True, **FOREVER), "cannot be reached"),
+    "drop after the upgrade": (Fault("upgrade", drop=True, **FOREVER), "broke"),
+    "drop before the first answer": (Fault("first", drop=True, **FOREVER), "broke"),
+    "drop in mid-utterance": (Fault("audio", drop=True, after_bytes=6400, **FOREVER), "broke"),
+    "drop at its end": (Fault("final", drop=True, **FOREVER), "broke"),
+    "closed in mid-utterance": (Fault("audio", close=1011, after_bytes=6400, **FOREVER), "broke"),
+    "garbage": (Fault("audio", raw=b"\x11\x90\x10\x00garbage", **FOREVER), "cannot be read"),
+    "a text message": (Fault("audio", raw="hello", **FOREVER), "cannot be read"),
+}
+SILENT = {
+    "stall at the handshake": Fault("handshake", stall=True, **FOREVER),
+    "half-open at the handshake": Fault("handshake", half_open=True, **FOREVER),
+    "stall after the upgrade": Fault("upgrade", stall=True, **FOREVER),
+    "stall before the first answer": Fault("first", stall=True, **FOREVER),
+    "stall in mid-utterance": Fault("audio", stall=True, after_bytes=6400, **FOREVER),
+    "half-open in mid-utterance": Fault("audio", half_open=True, after_bytes=6400, **FOREVER),
+    "stall at its end": Fault("final", stall=True, **FOREVER),
+    "half-open at its end": Fault("final", half_open=True, **FOREVER),
+    "idle": Fault("final", code=IDLE, **FOREVER),
+}
+
+
+def meet(guest: Guest, fault: Fault) -> Iterator[Wire]:
+    """The error that this fault is, in batch, streamed and hands-free, where it goes back to listening."""
+    guest.ear.faults = [fault]
+    messages = guest.clip(framed(words()))
+    assert kinds(messages) == ["thinking", "error"]
+    yield messages[-1]
+    messages = guest.stream(chunks(framed(words())))
+    while messages[-1]["code"] == "wrong_state":  # for all chunks that came too late
+        messages.pop()
+    messages = [each for each in messages if each.get("code") != "wrong_state"]
+    assert [kind for kind in kinds(messages) if kind != "transcription"] == ["audio_stream_started", "error"]
+    assert not finals(messages)
+    yield messages[-1]
+    guest.talker.send("ping")
+    assert set(errors(guest.talker.until("pong"))) <= {"wrong_state"}
+    guest.start_agent()
+    in_mid_utterance = fault.at != "final" and not (fault.stall or fault.half_open)
+    spoken = words("en")[: 2 * 12800] if in_mid_utterance else words("en") + silence(1)
+    messages = guest.speak(chunks(silence(0.5) + spoken))
+    assert [kind for kind in kinds(messages) if kind != "transcription"] == ["error", "agent_listening"]
+    assert not finals(messages)
+    yield messages[-2]
+
+
+def recover(guest: Guest, kept: int = 0) -> None:
+    """The vendor is well again: hands-free talk goes on, and each other mode works. Nothing was kept until now."""
+    assert len(guest.kept()) == kept
+    guest.ear.faults = []
+    guest.ear.access_key = guest.ear.access_key
+    assert kinds(guest.speak(chunks(framed(words())))) == AGENT
+    guest.talker.send("agent_mode_stop")
+    assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+    assert kinds(guest.clip(words())) == BATCH
+    assert len(guest.kept()) == kept + 6
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_key_that_is_refused_is_asr_failed_says_what_to_check_and_tells_the_operator_once(
+    guest: Guest, name: str
+) -> None:
+    fault, code, why = REFUSED[name]
+    for error in meet(guest, replace(fault)):
+        assert set(error) == {"type", "message", "code", "retryable"}
+        assert (error["code"], error["retryable"]) == ("asr_failed", False) and why in error["message"]
+    recover(guest)
+    guest.operator = [("hearing_refused", code)]
+
+
+def test_a_wrong_key_is_asr_failed_and_never_logged(guest: Guest) -> None:
+    right, guest.ear.access_key = guest.ear.access_key, "another-key"
+    for error in meet(guest, Fault("final", drop=True, times=0)):
+        assert (error["code"], error["retryable"]) == ("asr_failed", False)
+    guest.ear.access_key = right
+    recover(guest)
+    guest.operator = []  # the same as HTTP 403 or the vendor's code: told already
+
+
+def test_a_quota_that_is_used_up_is_asr_failed_retryable_and_tells_the_operator_once(guest: Guest) -> None:
+    for error in meet(guest, Fault("first", code=QUOTA, **FOREVER)):
+        assert (error["code"], error["retryable"]) == ("asr_failed", True) and "too busy" in error["message"]
+    recover(guest)
+    guest.operator = [("hearing_refused", QUOTA)]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_busy_drop_or_an_error_frame_is_asr_failed_and_the_next_utterance_works(guest: Guest, name: str) -> None:
+    fault, why = BROKEN[name]
+    for error in meet(guest, replace(fault)):
+        assert set(error) == {"type", "message", "code", "retryable"}
+        assert (error["code"], error["retryable"]) == ("asr_failed", True) and why in error["message"]
+    recover(guest)
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_a_vendor_that_stalls_is_asr_timeout_and_the_next_utterance_works(guest: Guest, name: str) -> None:
+    for error in meet(guest, replace(SILENT[name])):
+        assert set(error) == {"type", "message", "code", "retryable"}
+        assert (error["code"], error["retryable"]) == ("asr_timeout", True)
+    recover(guest)
+
+
+def test_chunks_after_asr_failed_get_one_wrong_state_and_not_one_each(guest: Guest) -> None:
+    guest.ear.faults = [Fault("handshake", status=429)]
+    guest.talker.send("audio_stream_start")
+    assert errors(guest.talker.until("error")) == ["asr_failed"]
+    guest.push(chunks(words()))
+    assert errors([guest.talker.receive()]) == ["wrong_state"]
+    guest.talker.send("audio_stream_end")
+    guest.talker.ping()
+    assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+
+
+def test_a_turn_that_fails_in_a_voice_call_is_followed_by_listening(guest: Guest) -> None:
+    guest.start_agent()
+    guest.ear.faults = [Fault("final", drop=True, times=2)]
+    guest.talker.send("audio_message", audio_base64=b64(words()))
+    assert kinds(guest.talker.until("agent_listening")) == ["thinking", "error", "agent_listening"]
+    guest.vendors.answer(Behaviour(fault="error_event"))
+    messages = guest.speak(chunks(framed(words())))
+    assert kinds(messages) == ["transcription", "thinking", "error", "agent_listening"]
+    assert errors(messages) == ["llm_failed"] and guest.kept() == []
+    recover(guest)
+
+
+# --- one reconnect in mid-utterance
+
+
+@pytest.mark.parametrize("what", ["drop", "close", "busy"])
+def test_a_session_that_breaks_in_mid_utterance_is_mended_once_and_every_sample_is_heard(
+    guest: Guest, what: str
+) -> None:
+    how: dict[str, Any] = {"drop": {"drop": True}, "close": {"close": 1011}, "busy": {"code": BUSY}}[what]
+    pcm = framed(words("en"), 0.3, 1.0)
+    guest.ear.faults = [Fault("audio", after_bytes=16000, **how)]
+    assert kinds(guest.stream(chunks(pcm))) == STREAM
+    assert bytes(guest.ear.calls[-1].audio) == pcm and len(guest.ear.calls) == 2
+    guest.start_agent()
+    guest.ear.faults = [Fault("audio", after_bytes=16000, **how)]
+    messages = guest.speak(chunks(pcm))
+    assert kinds(messages) == AGENT and len(finals(messages)) == 1
+    assert words("en") in bytes(guest.ear.calls[-1].audio) and len(guest.ear.calls) == 4
+    guest.talker.send("agent_mode_stop")
+    guest.ear.faults = [Fault("final", **how)]
+    assert kinds(guest.clip(pcm)) == BATCH
+    assert [bytes(call.audio) for call in guest.ear.calls[-2:]] == [pcm, pcm]
+
+
+def test_text_that_was_definite_before_a_break_is_neither_lost_nor_said_twice(guest: Guest) -> None:
+    guest.ear.hear = deque(["第一句。", "第二句。"])
+    first = silence(0.2) + words("zh") + silence(1.2)
+    pcm = first + words("en") + silence(0.3)
+    guest.ear.faults = [Fault("audio", after_bytes=len(first) + 6400, drop=True)]
+    messages = guest.stream(chunks(pcm))
+    assert kinds(messages) == STREAM and finals(messages) == ["第一句。第二句。"]
+    before, after = (bytes(call.audio) for call in guest.ear.calls)
+    assert pcm.startswith(before) and pcm.endswith(after) and len(before) + len(after) >= len(pcm)
+    assert words("en") in after and words("zh") not in after
+
+
+# --- who leaves in the middle
+
+LEAVING = pytest.mark.parametrize("politely", [True, False], ids=["with a close frame", "without"])
+
+
+def begin(guest: Guest, talker: Talker, mode: str) -> None:
+    """An utterance, of which the vendor has something on return."""
+    stayed, guest.talker = guest.talker, talker
+    if mode == "batch":
+        guest.ear.faults = [Fault("final", stall=True)]
+        talker.send("audio_message", audio_base64=b64(framed(words())))
+    elif mode == "stream":
+        talker.send("audio_stream_start")
+        guest.push(chunks(words()))
+    else:
+        guest.start_agent()
+        guest.push(chunks(silence(0.5) + words()), "agent_audio_chunk")
+    guest.wait_heard(6400)
+    guest.talker = stayed
+
+
+@LEAVING
+@pytest.mark.parametrize("mode", ["batch", "stream", "agent"])
+def test_who_leaves_in_mid_utterance_leaves_no_session_behind(patient: Guest, mode: str, politely: bool) -> None:
+    leaving = patient.server.talker()
+    begin(patient, leaving, mode)
+    patient.leave(leaving, politely=politely)
+    patient.wait_unheard()
+    assert patient.kept() == [] and patient.ark.requests == []
+
+
+@LEAVING
+@pytest.mark.parametrize("mode", ["batch", "stream", "agent"])
+def test_who_leaves_in_mid_reply_leaves_nothing_behind_and_what_was_said_is_kept_as_cut(
+    patient: Guest, mode: str, politely: bool
+) -> None:
+    patient.minimax.manner = minimax.Manner(pace=2)
+    patient.ear.hear = lambda _: "你好"
+    leaving = patient.server.talker()
+    begin(patient, leaving, mode)
+    patient.ear.faults = []
+    if mode == "batch":
+        patient.vendors.portal.call(lambda: [each.transport.abort() for each in patient.ear.sockets])
+    elif mode == "stream":
+        leaving.send("audio_stream_end")
+    else:
+        for chunk in chunks(silence(1)):
+            leaving.send("agent_audio_chunk", audio_base64=b64(chunk))
+    leaving.until("audio_chunk")
+    patient.leave(leaving, politely=politely)
+    patient.wait_unheard()
+    assert patient.kept()[0] == ("user", "你好", True)
+    assert all(cut and REPLY_CN.startswith(text) for _, text, cut in patient.kept()[1:])
+    patient.minimax.manner = minimax.Manner()
+
+
+@LEAVING
+def test_who_leaves_while_nothing_more_of_theirs_is_read_is_noticed(patient: Guest, politely: bool) -> None:
+    """wire.md, 1: "client gone without `resume` ...: cancelled at once". The audio that waits fills every buffer."""
+    patient.vendors.answer(Behaviour(fault="silent"))
+    leaving = patient.server.talker()
+    leaving.send("message", content="你好")
+    leaving.send("audio_stream_start")
+    for chunk in chunks(silence(13), 500):
+        leaving.send("audio_stream_chunk", audio_base64=b64(chunk))
+    until(lambda: patient.ark.open == 1, "the mind is asked")
+    patient.leave(leaving, politely=politely)
+    patient.vendors.portal.call(patient.ark.wait_idle)
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream", "agent"])
+def test_who_is_replaced_in_mid_utterance_leaves_no_session_behind(patient: Guest, mode: str) -> None:
+    leaving = Talker(patient.server.process.url)
+    token = patient.server.process.url and "token-of-the-simulated-cloud-199"
+    leaving.connect(api_token=token)
+    begin(patient, leaving, mode)
+    patient.ear.faults = []
+    newcomer = Talker(patient.server.process.url)
+    newcomer.connect(api_token=token)
+    code, messages = leaving.closed()
+    assert code == 4501 and messages[-1]["reason"] == "new_connection"
+    patient.wait_unheard()
+    assert kinds(newcomer.turn("你好")) == REPLY_KINDS
+    leaving.close()
+    patient.leave(newcomer)
+
+
+def test_connections_to_model_and_voice_are_opened_while_the_person_still_speaks(
+    cloud: CloudServer, tmp_path: Path
+) -> None:
+    cloud.vendors.reset()
+    for mode in ("stream", "agent"):
+        server = CloudServer(cloud.vendors, tmp_path)  # that has spoken to nobody yet
+        try:
+            guest = Guest(server)
+            assert server.descriptors.ark == server.descriptors.minimax == ()
+            begin(guest, guest.talker, mode)
+            until(lambda: bool(server.descriptors.ark and server.descriptors.minimax), "both are open")  # noqa: B023
+            assert guest.ark.requests == [] and not any(call.ended for call in guest.ear.calls)
+            if mode == "stream":
+                guest.talker.send("audio_stream_end")
+            else:
+                guest.push(chunks(silence(1)), "agent_audio_chunk")
+            assert kinds(guest.talker.until("response"))[-len(REPLY_KINDS) :] == REPLY_KINDS
+            opened = len(guest.ark.connections)
+            guest.leave()
+            assert opened >= 1
+        finally:
+            server.process.kill()
+        cloud.vendors.reset()
+
+
+def unused(_: Sequence[Manner]) -> None: ...
