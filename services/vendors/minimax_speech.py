@@ -154,12 +154,16 @@ class MinimaxSpeech:
             return connection, text
 
     async def _complete(self, task: bytes, content: str) -> tuple[Connection, Text] | None:
-        """Send the rest of a sentence that was begun, where it is this one."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None or ahead.begun is None:
+        """Send the rest of a sentence that was begun, where it is this one. Another one goes on if it is in nobody's
+        way: it will be spoken with another emotion, or behind this one."""
+        ahead = self._ahead
+        if ahead is None or ahead.task != task or (ahead.begun is None and not content.startswith(ahead.words)):
+            return None
+        self._ahead = None
+        if ahead.begun is None:
             return None
         connection, text = ahead.begun
-        if ahead.task == task and connection.alive and text.fault is None and content.startswith(text.sent):
+        if connection.alive and text.fault is None and content.startswith(text.sent):
             with suppress(Failed):
                 await connection.send(text, content)
                 return ahead.begun

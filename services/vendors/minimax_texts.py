@@ -153,7 +153,9 @@ class TextQueue:
     def _receive_refusal(self, refusal: Refusal) -> Fault | None:
         unheard = [text for text in self._texts if not text.heard]
         in_pieces = any(text.in_pieces for text in self._texts)  # and none of them says which
-        if refusal.skips_one_text and len(unheard) == 1 and not in_pieces:  # page, 8.3: skipped, and no final will come for it
+        if (
+            refusal.skips_one_text and len(unheard) == 1 and not in_pieces
+        ):  # page, 8.3: skipped, and no final will come for it
             unheard[0].fault = refusal.fault
             self._texts.remove(unheard[0])
             return None

@@ -198,6 +198,29 @@ def test_every_bracket_that_opens_is_closed(text: str) -> None:
 HOSTILE = ['{"', "[", "{[", "` ", '\\"', '""', '"a"b', "{a:", "\\ud83d", "\n", "“", '{"a":"']
 
 
+@pytest.mark.parametrize(
+    ("text", "beginning"),
+    [
+        ('{"jp": "あい', "あい"),
+        ('{"jp": "あい\\', "あい"),
+        ('{"jp": "あい\\u30', "あい"),
+        ('{"jp": "あい\\n', "あい\n"),
+        ('{"jp": "あい\n', "あい"),
+        ('{"jp": "あい"', ""),
+        ('{"jp": あい', ""),
+        ('{"jp": ', ""),
+        ("あい", ""),
+        ('{"jp": "' + "あ" * 1000, "あ" * 256),
+    ],
+)
+def test_the_beginning_of_an_open_string_is_known(text: str, beginning: str) -> None:
+    whole, by_characters = LooseJsonScanner(), LooseJsonScanner()
+    whole.feed(text)
+    for char in text:
+        by_characters.feed(char)
+    assert whole.open_string == by_characters.open_string == beginning
+
+
 def calls(text: str) -> int:
     """How many Python functions run while a text is read."""
     count = 0

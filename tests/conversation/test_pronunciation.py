@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation.pronunciation import speakable
+from conversation.pronunciation import speakable, speakable_ahead
 
 PROMPTS = Path(__file__).parents[2] / "prompts"
 
@@ -140,3 +140,53 @@ def test_the_names_need_their_table() -> None:
 def test_ordinary_words_with_the_same_sign_stay_right(line: str, spoken: str, table: Table) -> None:
     assert spoken in kana(line, table)
     assert "トモリ" not in kana(line, table)
+
+
+# The beginning of a sentence that is still being written
+
+NAMES = {"愛音": "アノン", "千早愛音": "チハヤアノン", "モ。娘": "モームスメ", "、": "", "い！": " イ "}
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("ええと、", "ええと、"),
+        ("ええと、うん。愛音は、", "ええと、うん。アノンは、"),
+        ("え！？ うん、", "え！？ うん、"),
+        ("うん♪、", "うん、"),
+        ("え!うん、", "え!うん、"),
+        ("うん", ""),
+        ("ええと、うん", "ええと、"),
+        ("ええと、（笑）うん、", "ええと、"),
+        ("（笑）うん、", ""),
+        ("ええと、*うなずく*うん、", "ええと、"),
+        ("え、すごい![", "え、"),
+        ("…、", ""),
+        ("1. うん、", "うん、"),
+    ],
+)
+def test_of_a_beginning_is_said_what_nothing_that_follows_can_change(shown: str, said: str) -> None:
+    assert speakable_ahead(shown, {"愛音": "アノン"}) == said
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("ええと！モ。", "ええと！"),  # the name may go on
+        ("ええと！モ。娘、", "ええと！"),  # its comma is said in no way
+        ("ええと！モ。娘。", "ええと！モームスメ。"),
+        ("ええと！モ♪。", "ええと！"),
+        ("ええと！い！", "ええと！"),
+    ],
+)
+def test_a_name_with_a_stop_in_it_is_said_as_one(shown: str, said: str) -> None:
+    assert speakable_ahead(shown, NAMES) == said
+
+
+SIGNS: list[str] = [*"愛音千早モ娘あい1a 、。！？!?…（）()[]【】*_~`#.-♪", "**", "[x](y)", "😀", "モ。娘"]
+SHOWN = st.lists(st.sampled_from(SIGNS), max_size=12).map("".join) | st.text(max_size=12)
+
+
+@given(SHOWN, SHOWN, st.sampled_from([{}, NAMES]))
+def test_whatever_follows_what_was_said_ahead_is_its_beginning(first: str, rest: str, names: Table) -> None:
+    assert speakable(first + rest, names).startswith(speakable_ahead(first, names))

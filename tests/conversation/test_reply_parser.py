@@ -84,6 +84,49 @@ def test_the_emotion_is_known_while_its_words_are_still_being_written() -> None:
     assert parser.emotion_ahead is None
 
 
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("あい、", "あい、"),
+        ("あい、う", "あい、"),
+        ("あい。」う", "あい。"),
+        ("え！", ""),
+        ("え！？", ""),
+        ("え！？う", "え！？"),
+        (" あい\\n、", "あい 、"),
+        ("あい、jp: う、", "あい、"),
+        ("あい、“う、", "あい、"),
+        ("あい、[う、", "あい、"),
+        ("{あい、", ""),
+        (",あい、", ""),
+        ("あい", ""),
+    ],
+)
+def test_the_clauses_that_are_whole_are_known_while_the_next_is_written(written: str, words: str) -> None:
+    parser = ReplyParser()
+    parser.feed('{"emotion": "happy", "jp": "' + written)
+    assert parser.words_ahead == words
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"jp": "あい、',  # its emotion may follow
+        '{"emotion": "happy", "cn": "甲、',
+        '{"emotion": "happy", "jp": ["あい、',
+        '{"emotion": "happy", "jp": {"text": "あい、',
+        '{"emotion": "happy", "jp": あい、',
+        '{"emotion": "happy", "jp": "あい、"',
+        '{"responses_jp": ["あい、',
+        "あい、",
+    ],
+)
+def test_no_words_are_known_of_what_may_become_another_sentence(written: str) -> None:
+    parser = ReplyParser()
+    parser.feed(written)
+    assert parser.words_ahead == ""
+
+
 def test_an_emotion_after_jp_is_waited_for_until_the_object_ends() -> None:
     parser = ReplyParser()
     assert parser.feed('{"jp": "あいう。", "cn": "甲乙", "emotion": "sad"') == []
@@ -388,6 +431,27 @@ def test_indexes_count_up_and_each_translation_follows_its_sentence_once(text: s
         else:
             untranslated.remove(event.index)
     assert not untranslated
+
+
+AHEAD = st.lists(
+    st.sampled_from([*PIECES, "あ、い", "え！", "？", "jp:", '{"emotion": "sad", "jp": "う、']), max_size=25
+)
+
+
+@given(st.sampled_from(["", '{"emotion": "happy", "jp": "']), AHEAD.map("".join) | st.text(max_size=60))
+def test_words_that_are_known_ahead_begin_the_sentence_that_follows(start: str, rest: str) -> None:
+    parser, said = ReplyParser(), 0
+    ahead: dict[int, list[tuple[str, str | None]]] = {}
+    spoken: dict[int, tuple[str, str]] = {}
+    for char in [*start, *rest, None]:
+        for event in parser.close() if char is None else parser.feed(char):
+            if isinstance(event, SentenceReady):
+                spoken[event.index] = event.jp, event.emotion
+                said += 1
+        ahead.setdefault(said, []).append((parser.words_ahead, parser.emotion_ahead))
+    for index in ahead.keys() & spoken.keys():
+        for words, emotion in ahead[index]:
+            assert not words or (spoken[index][0].startswith(words) and emotion == spoken[index][1])
 
 
 def mutants(text: str) -> list[str]:

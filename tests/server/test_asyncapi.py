@@ -133,7 +133,9 @@ STRUCTURE: dict[str, Any] = {
                         "properties": {
                             "name": {"type": "string"},
                             "summary": {"type": "string", "minLength": 3},
-                            "payload": REFERENCE,
+                            "description": {"type": "string", "minLength": 3},
+                            "contentType": {"const": "application/octet-stream"},  # the default where it is absent
+                            "payload": {"anyOf": [REFERENCE, {"type": "object", "required": ["type", "format"]}]},
                         },
                         "additionalProperties": False,
                     },

@@ -603,7 +603,9 @@ async def test_every_turn_ends_and_nothing_leaks_when_much_fails_and_many_interr
                         simulator.faults.append(Fault(**chance.choice(makers)))
                     text, emotion = f"{turn}の{sentence}番目の文。", chance.choice(emotions)
                     if chance.random() < 0.5:
-                        speech.expect(emotion)
+                        speech.expect(emotion, chance.choice(["", text[:5], text[:5], "別の文、"]))
+                        for _ in range(chance.choice([1, 50])):  # so that there is time to send them, or not
+                            await anyio.lowlevel.checkpoint()
                     try:
                         if chance.random() < 0.3:
                             async with aclosing(speech.synthesize(text, emotion)) as pieces:
