@@ -27,6 +27,7 @@ def _library() -> Iterator[tuple[Any, int]]:
     try:
         rate_hz = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, espeakng_loader.get_data_path().encode(), 0)
         assert rate_hz > 0, "espeak-ng does not find its data"
+        library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         yield library, rate_hz
         library.espeak_Terminate()
     finally:

@@ -84,9 +84,11 @@ class Mouth:
     speaking: int = 0
     exited: bool = False
     expected: list[tuple[Emotion, str]] = field(default_factory=list)
+    told: list[tuple[str, Emotion, str]] = field(default_factory=list)  # what was expected and what asked, in order
 
     def expect(self, emotion: Emotion, words: str = "") -> None:
         self.expected.append((emotion, words))
+        self.told.append(("expect", emotion, words))
 
     def prepare(self, voice: Voice) -> None:
         pass
@@ -114,6 +116,7 @@ class Mouth:
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
         self.asked.append((text, emotion))
+        self.told.append(("ask", emotion, text))
         self.speaking += 1
         try:
             for piece in self.pieces(text):
@@ -331,6 +334,74 @@ async def test_a_voice_that_did_not_open_is_told_nothing_more() -> None:
         await anyio.wait_all_tasks_blocked()
         written.set()
     assert mouth.expected == []
+
+
+async def test_the_voice_is_told_the_words_of_a_sentence_clause_by_clause() -> None:
+    mouth = Mouth()
+    written = '{"emotion": "sad", "jp": "ええと、愛音は、千早', '愛音。（笑）そう、", "cn": "甲"}\n'
+    mind = Mind([char for char in "".join(written)] + [line("二、二。")])
+    await run(mind, mouth, Ear())
+    assert mouth.told[:5] == [
+        *(
+            ("expect", "sad", words)
+            for words in ("", "ええと、", "ええと、アノンは、", "ええと、アノンは、千早アノン。")
+        ),
+        ("ask", "sad", "ええと、アノンは、千早アノン。 そう、"),
+    ]
+
+
+async def test_the_words_of_the_next_sentence_wait_until_it_would_be_asked_for() -> None:
+    sent, written = anyio.Event(), anyio.Event()
+    mind = Mind([line("一。"), line("二。"), line("三。"), '{"emotion": "sad", "jp": "ええと、', written, '四。"}'])
+    mouth, ear = Mouth(), Ear(hold={SpeechChunk: sent})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, ear)
+        await ear.until(SpeechChunk)
+        await anyio.wait_all_tasks_blocked()
+        assert ("sad", "") in mouth.expected  # what the emotion needs can be prepared
+        assert [words for _, words in mouth.expected if words] == []
+        sent.set()
+        await anyio.wait_all_tasks_blocked()
+        assert mouth.told[-2:] == [("ask", "happy", "三。"), ("expect", "sad", "ええと、")]
+        written.set()
+    assert mouth.told[-1] == ("ask", "sad", "ええと、四。")
+
+
+async def test_a_voice_that_was_lost_is_told_no_words() -> None:
+    lost = anyio.Event()
+    mind, ear = Mind([line("一。"), lost, '{"emotion": "sad", "jp": "ええと、', '四。"}']), Ear()
+    mouth = Mouth(lambda text: [ALL])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, ear)
+        await anyio.wait_all_tasks_blocked()
+        lost.set()
+    assert "ええと、" not in [words for _, words in mouth.expected]
+
+
+CLAUSES = ("ええと、", "愛", "音は", "そう。", "え！", "？", "（笑）", "*あ、*", " ")
+SENTENCES = st.lists(
+    st.tuples(st.sampled_from(["happy", "sad", "auto"]), st.lists(st.sampled_from(CLAUSES), max_size=5)), max_size=4
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SENTENCES, st.lists(st.integers(0, 200), max_size=10), st.lists(st.booleans(), max_size=10))
+async def test_words_that_were_told_begin_the_sentence_that_is_asked_for_next(
+    sentences: list[tuple[str, list[str]]], cuts: list[int], pauses: list[bool]
+) -> None:
+    text = "".join(line("".join(clauses), emotion=emotion) for emotion, clauses in [*sentences, ("happy", ["終。"])])
+    ends = sorted({min(cut, len(text)) for cut in [*cuts, len(text)]})
+    mouth, mind = Mouth(), Mind([text[start:end] for start, end in zip([0, *ends], ends, strict=False)])
+
+    async def slowly(event: TurnEvent) -> None:
+        for _ in range(20 if pauses and pauses.pop() else 1):
+            await anyio.lowlevel.checkpoint()
+
+    await run(mind, mouth, slowly)
+    for number, (what, emotion, words) in enumerate(mouth.told):
+        if what == "expect" and words:
+            _, asked_emotion, asked = next(each for each in mouth.told[number:] if each[0] == "ask")
+            assert asked.startswith(words) and asked_emotion == emotion
 
 
 async def test_the_marks_of_a_turn() -> None:
