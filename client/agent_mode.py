@@ -18,6 +18,7 @@ ECHO_TAIL_S = 0.3  # from the speaker's last sample to the last of it in the mic
 LONGEST_TURN_S = 90.0  # without a word from the server; then the microphone is heard again
 LONGEST_LAG_MS = 10_000  # between a moment of speech and the word about it
 QUIET_S = 5.0  # after a file: no utterance is going to come
+HARMLESS = ("history_unavailable", "no_speech")  # errors after which all is as well as before
 UNFINISHED_S = 15.0  # after a file, where an utterance has begun and its final transcript is due
 
 
@@ -130,7 +131,7 @@ class _Floor:
                 self._answered = True
             case "error":
                 self._speaking = False
-                self._failed = self._failed or text_of(frame, "code") != "history_unavailable"
+                self._failed = self._failed or text_of(frame, "code") not in HARMLESS
 
     def lose(self) -> None:
         self._taken = self._speaking = False

@@ -103,7 +103,9 @@ class Ledger:
         elif oldest is not None and oldest.has_rest and oldest.started.is_set() and code in CHUNK_ERRORS:
             pass
         else:
-            self._stray_expected = oldest is not None and oldest.has_rest and oldest.started.is_set()
+            # Its chunks, or its end, may be on their way: the server says one `wrong_state` to all that comes late.
+            if oldest is not None and oldest.kind == "audio_stream_start":
+                self._stray_expected = oldest.started.is_set()
             self._answer(failed=True)
         return True
 

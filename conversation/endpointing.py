@@ -18,7 +18,7 @@ SAMPLES_PER_MS = HEARING_RATE_HZ // 1000
 BYTES_PER_SAMPLE = 2
 
 # The probability from which on a frame counts as speech, and below which speech pauses.
-VOICED = 0.5
+VOICED = 0.45
 STILL_VOICED = 0.35
 # The voiced frames that make a start lie within so long: a syllable may be torn.
 START_WINDOW_MS = 400

@@ -67,8 +67,7 @@ class ReplyParser:
     @property
     def words_ahead(self) -> str:
         """With which that sentence will begin, whatever follows: up to the end of its last whole clause."""
-        current = self._objects[-1] if self._objects else None
-        return words.settled(self._scanner.open_string) if current is not None and current.awaits_words() else ""
+        return words.settled(self._scanner.open_string) if self._objects and self._objects[-1].awaits_words() else ""
 
     def feed(self, delta: str) -> list[ReplyEvent]:
         """What this piece makes ready."""
@@ -287,9 +286,8 @@ class _Object:
         return bool(self._key) and not self._given
 
     def awaits_words(self) -> bool:
-        """Whether the next text is the whole of what a sentence with a known emotion says."""
-        nested = self._list_depth or self._braces or self.fields.texts.get("jp")
-        return self._key == "jp" and not nested and self.fields.emotion_ahead() is not None
+        """Whether the next text is all that a sentence with a known emotion says."""
+        return self._key == "jp" and not (self._list_depth or self._braces) and self.fields.emotion_ahead() is not None
 
     def open_brace(self) -> bool:
         """An object where a text belongs: its words are the text. False: it is an object of its own."""

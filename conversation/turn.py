@@ -108,6 +108,35 @@ async def run_turn(request: TurnRequest, llm: LLM, tts: TTS, emit: Emit, *, repl
 
 
 @dataclass(slots=True)
+class _Ahead:
+    """The sentence that is being written, for the voice: it may need a connection for each emotion, which is known
+    before the words, and it may speak a sentence as it grows."""
+
+    written: tuple[Emotion, str] | None = None
+    spoken: tuple[Emotion, str] | None = None
+    told: tuple[Emotion, str] | None = None
+
+    def read(self, parser: ReplyParser, pronunciation: Mapping[str, str]) -> bool:
+        """Whether there is news."""
+        emotion = parser.emotion_ahead
+        written = None if emotion is None else (emotion, parser.words_ahead)
+        if written == self.written:
+            return False
+        self.written = written
+        self.spoken = written and (written[0], speakable_ahead(written[1], pronunciation))
+        return True
+
+    def tell(self, speech: Speech, *, with_words: bool) -> None:
+        if self.spoken is None:
+            self.told = None
+            return
+        emotion, words = self.spoken if with_words else (self.spoken[0], "")
+        if self.told is None or self.told[0] != emotion or (words and words != self.told[1]):
+            self.told = emotion, words
+            speech.expect(emotion, words)
+
+
+@dataclass(slots=True)
 class _Turn:
     request: TurnRequest
     llm: LLM
@@ -119,8 +148,7 @@ class _Turn:
     bytes_sent: int = 0
     spoken_until: int = MAX_SENTENCES  # the sentence in which the voice was lost
     speech: Speech | None = None  # once it is open
-    ahead: tuple[Emotion, str] | None = None  # of the sentence that is being written: its feeling, its first words
-    told_ahead: tuple[Emotion, str] | None = None  # what the voice was told of that
+    ahead: _Ahead = field(default_factory=_Ahead)  # of the sentence that is being written
     asked: int = 0  # sentences the voice was asked for, and delivery has come to
     owned: ExitStack = field(default_factory=ExitStack)  # streams that would be nobody's if a hand-over is cut short
 
@@ -150,7 +178,8 @@ class _Turn:
             self.timeline.mark("first_token", anyio.current_time())
             for event in parser.feed(delta):
                 await self._take(event, out)
-            self._look_ahead(parser)
+            if self.ahead.read(parser, self.request.pronunciation):
+                self._expect()
             if parser.too_long:
                 return
         for event in parser.close():
@@ -160,7 +189,7 @@ class _Turn:
         match event:
             case SentenceReady(index, jp, emotion, cn):
                 self.timeline.mark("first_sentence", anyio.current_time())
-                self.ahead = self.told_ahead = None
+                self.ahead = _Ahead()
                 sentence = SpokenSentence(index, jp, emotion, cn)
                 self.reply.sentences.append(sentence)
                 await out.send(sentence)
@@ -170,26 +199,11 @@ class _Turn:
                 if sentence.begun:
                     self.to_tell.send_nowait(sentence)
 
-    def _look_ahead(self, parser: ReplyParser) -> None:
-        emotion = parser.emotion_ahead
-        self.ahead = None if emotion is None else (emotion, parser.words_ahead)
-        self._expect()
-
     def _expect(self) -> None:
-        """Tell the voice early: a vendor may need a connection for each emotion, and may speak a sentence as it grows.
-        Words are told only where the sentence, if it were whole, would be asked for now: no other comes before it."""
-        if self.ahead is None or self.speech is None or not _voice_lives(self.reply):
-            self.told_ahead = None
-            return
-        emotion, words = self.ahead
-        if self.asked < len(self.reply.sentences):
-            words = ""
-        is_new = self.told_ahead is None or self.told_ahead[0] != emotion
-        if is_new or (words and (emotion, words) != self.told_ahead):
-            self.told_ahead = emotion, words
-            spoken = speakable_ahead(words, self.request.pronunciation)
-            if is_new or spoken:
-                self.speech.expect(emotion, spoken)
+        """Tell the voice early. Words are told only where the sentence, if it were whole, would be asked for now: so no
+        other comes before it."""
+        if self.speech is not None and _voice_lives(self.reply):
+            self.ahead.tell(self.speech, with_words=self.asked == len(self.reply.sentences))
 
     async def tell_translations(self, translated: MemoryObjectReceiveStream[SpokenSentence]) -> None:
         async with translated:

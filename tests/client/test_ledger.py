@@ -60,9 +60,11 @@ async def test_a_stream_is_one_request_from_its_start_to_its_response() -> None:
     assert stream.done.is_set() and not stream.failed
 
 
-async def test_one_late_wrong_state_after_a_broken_stream_answers_nothing_and_is_not_shown() -> None:
+@pytest.mark.parametrize("end_was_sent", [False, True])
+async def test_one_late_wrong_state_after_a_broken_stream_answers_nothing_and_is_not_shown(end_was_sent: bool) -> None:
     ledger = Ledger()
     broken = streaming(ledger)
+    broken.has_rest = not end_was_sent
     assert fail(ledger, "asr_failed") and broken.failed
     text = asked(ledger)
     assert not fail(ledger, "wrong_state")

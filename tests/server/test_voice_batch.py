@@ -289,7 +289,7 @@ def test_a_ping_is_answered_while_a_clip_is_recognised(guest: Guest) -> None:
     assert guest.talker.receive()["type"] == "thinking"
     until(lambda: any(call.ended for call in guest.ear.calls), "the clip is at the vendor")
     guest.talker.ping()
-    guest.vendors.portal.call(lambda: [each.transport.abort() for each in guest.ear.sockets])
+    guest.break_sessions()
     assert kinds(guest.talker.until("response", "error")) == BATCH[1:]  # heard by a second session
 
 

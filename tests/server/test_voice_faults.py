@@ -7,7 +7,7 @@ reached a client.
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tests.server.voice import (
     visit,
     words,
 )
-from tests.simulated_cloud import CloudServer, until
+from tests.simulated_cloud import TOKENS, CloudServer, until
 from tests.simulators import minimax
 from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault, Manner
@@ -72,119 +72,126 @@ def patient(patient_cloud: CloudServer) -> Iterator[Guest]:
 
 FOREVER: dict[str, Any] = {"times": math.inf}
 REFUSED = {  # not tried again, not worth to be said again, and the operator is told
-    "handshake 401": (Fault("handshake", status=401, **FOREVER), "HTTP 401", "refused the key"),
-    "handshake 403": (Fault("handshake", status=403, **FOREVER), "HTTP 403", "check the account"),
-    "handshake 404": (Fault("handshake", status=404, **FOREVER), "HTTP 404", "not at the address"),
-    "key refused in a frame": (Fault("first", code=GRANT, **FOREVER), GRANT, "refused the key"),
+    "a key refused at the handshake": ("http", None, "HTTP 403", "check the account"),
+    "a key refused in a frame": ("frame", None, GRANT, "refused the key"),
+    "handshake 401": ("http", Fault("handshake", status=401, **FOREVER), "HTTP 401", "refused the key"),
+    "handshake 404": ("http", Fault("handshake", status=404, **FOREVER), "HTTP 404", "not at the address"),
 }
 BROKEN = {
-    "busy at once": (Fault("first", code=BUSY, **FOREVER), "too busy"),
     "busy in mid-utterance": (Fault("audio", code=BUSY, after_bytes=6400, **FOREVER), "too busy"),
-    "busy at its end": (Fault("final", code=BUSY, **FOREVER), "too busy"),
     "an error frame in mid-utterance": (Fault("audio", code=55000001, after_bytes=6400, **FOREVER), "failed"),
+    "drop at the handshake": (Fault("handshake", drop=True, **FOREVER), "cannot be reached"),
+    "drop in mid-utterance": (Fault("audio", drop=True, after_bytes=6400, **FOREVER), "broke"),
+    "drop at its end": (Fault("final", drop=True, **FOREVER), "broke"),
+    "garbage": (Fault("audio", raw=b"\x11\x90\x10\x00garbage", **FOREVER), "cannot be read"),
+}
+BROKEN_TOO = {
+    "busy at once": (Fault("first", code=BUSY, **FOREVER), "too busy"),
+    "busy at its end": (Fault("final", code=BUSY, **FOREVER), "too busy"),
     "an unknown code": (Fault("audio", code=12345, **FOREVER), "failed"),
     "handshake 503": (Fault("handshake", status=503, **FOREVER), "failed"),
     "handshake 429": (Fault("handshake", status=429, **FOREVER), "too busy"),
-    "drop at the handshake": (Fault("handshake", drop=True, **FOREVER), "cannot be reached"),
     "drop after the upgrade": (Fault("upgrade", drop=True, **FOREVER), "broke"),
     "drop before the first answer": (Fault("first", drop=True, **FOREVER), "broke"),
-    "drop in mid-utterance": (Fault("audio", drop=True, after_bytes=6400, **FOREVER), "broke"),
-    "drop at its end": (Fault("final", drop=True, **FOREVER), "broke"),
     "closed in mid-utterance": (Fault("audio", close=1011, after_bytes=6400, **FOREVER), "broke"),
-    "garbage": (Fault("audio", raw=b"\x11\x90\x10\x00garbage", **FOREVER), "cannot be read"),
     "a text message": (Fault("audio", raw="hello", **FOREVER), "cannot be read"),
 }
 SILENT = {
+    "stall in mid-utterance": Fault("audio", stall=True, after_bytes=6400, **FOREVER),
+    "half-open at its end": Fault("final", half_open=True, **FOREVER),
+}
+SILENT_TOO = {
     "stall at the handshake": Fault("handshake", stall=True, **FOREVER),
     "half-open at the handshake": Fault("handshake", half_open=True, **FOREVER),
     "stall after the upgrade": Fault("upgrade", stall=True, **FOREVER),
     "stall before the first answer": Fault("first", stall=True, **FOREVER),
-    "stall in mid-utterance": Fault("audio", stall=True, after_bytes=6400, **FOREVER),
     "half-open in mid-utterance": Fault("audio", half_open=True, after_bytes=6400, **FOREVER),
     "stall at its end": Fault("final", stall=True, **FOREVER),
-    "half-open at its end": Fault("final", half_open=True, **FOREVER),
     "idle": Fault("final", code=IDLE, **FOREVER),
 }
 
 
-def meet(guest: Guest, fault: Fault) -> Iterator[Wire]:
+def some_slow(quick: Iterable[str], slow: Iterable[str]) -> list[Any]:
+    """Parameters, the second ones marked."""
+    return [*quick, *[pytest.param(name, marks=pytest.mark.slow) for name in slow]]
+
+
+def meet(guest: Guest, fault: Fault | None) -> Iterator[Wire]:
     """The error that this fault is, in batch, streamed and hands-free, where it goes back to listening."""
-    guest.ear.faults = [fault]
+    guest.ear.faults = [replace(fault)] if fault is not None else []
     messages = guest.clip(framed(words()))
     assert kinds(messages) == ["thinking", "error"]
     yield messages[-1]
-    messages = guest.stream(chunks(framed(words())))
-    while messages[-1]["code"] == "wrong_state":  # for all chunks that came too late
-        messages.pop()
-    messages = [each for each in messages if each.get("code") != "wrong_state"]
+    guest.talker.send("audio_stream_start")
+    guest.push(chunks(framed(words())))
+    guest.talker.send("audio_stream_end")
+    messages = guest.talker.until("error")
     assert [kind for kind in kinds(messages) if kind != "transcription"] == ["audio_stream_started", "error"]
     assert not finals(messages)
     yield messages[-1]
     guest.talker.send("ping")
-    assert set(errors(guest.talker.until("pong"))) <= {"wrong_state"}
+    assert errors(guest.talker.until("pong")) in ([], ["wrong_state"])  # for all chunks that came too late
     guest.start_agent()
-    in_mid_utterance = fault.at != "final" and not (fault.stall or fault.half_open)
-    spoken = words("en")[: 2 * 12800] if in_mid_utterance else words("en") + silence(1)
+    at_its_end = fault is not None and (fault.at == "final" or fault.stall or fault.half_open)
+    spoken = words("en") + silence(1) if at_its_end else words("en")[: 2 * 12800]
     messages = guest.speak(chunks(silence(0.5) + spoken))
     assert [kind for kind in kinds(messages) if kind != "transcription"] == ["error", "agent_listening"]
-    assert not finals(messages)
+    assert not finals(messages) and guest.kept() == []
     yield messages[-2]
 
 
-def recover(guest: Guest, kept: int = 0) -> None:
-    """The vendor is well again: hands-free talk goes on, and each other mode works. Nothing was kept until now."""
-    assert len(guest.kept()) == kept
+def recover(guest: Guest) -> None:
+    """The vendor is well again: hands-free talk goes on, and each other mode works."""
     guest.ear.faults = []
-    guest.ear.access_key = guest.ear.access_key
-    assert kinds(guest.speak(chunks(framed(words())))) == AGENT
+    assert kinds(guest.speak(chunks(framed(words(), 0.3, 0.8)))) == AGENT
     guest.talker.send("agent_mode_stop")
-    assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+    assert kinds(guest.stream(chunks(words()))) == STREAM
     assert kinds(guest.clip(words())) == BATCH
-    assert len(guest.kept()) == kept + 6
+    assert len(guest.kept()) == 6
+
+
+def told(error: Wire) -> tuple[str, bool]:
+    """The code, and whether it is worth to be said again."""
+    assert set(error) == {"type", "message", "code", "retryable"}
+    return error["code"], error["retryable"]
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_key_that_is_refused_is_asr_failed_says_what_to_check_and_tells_the_operator_once(
     guest: Guest, name: str
 ) -> None:
-    fault, code, why = REFUSED[name]
-    for error in meet(guest, replace(fault)):
-        assert set(error) == {"type", "message", "code", "retryable"}
-        assert (error["code"], error["retryable"]) == ("asr_failed", False) and why in error["message"]
+    where, fault, code, why = REFUSED[name]
+    right = guest.ear.access_key
+    if fault is None:
+        guest.ear.access_key, guest.ear.manner = "another-key", Manner(wrong_key=where)  # type: ignore[arg-type]
+    for error in meet(guest, fault):
+        assert told(error) == ("asr_failed", False) and why in error["message"]
+    guest.ear.access_key = right
     recover(guest)
     guest.operator = [("hearing_refused", code)]
 
 
-def test_a_wrong_key_is_asr_failed_and_never_logged(guest: Guest) -> None:
-    right, guest.ear.access_key = guest.ear.access_key, "another-key"
-    for error in meet(guest, Fault("final", drop=True, times=0)):
-        assert (error["code"], error["retryable"]) == ("asr_failed", False)
-    guest.ear.access_key = right
-    recover(guest)
-    guest.operator = []  # the same as HTTP 403 or the vendor's code: told already
-
-
 def test_a_quota_that_is_used_up_is_asr_failed_retryable_and_tells_the_operator_once(guest: Guest) -> None:
     for error in meet(guest, Fault("first", code=QUOTA, **FOREVER)):
-        assert (error["code"], error["retryable"]) == ("asr_failed", True) and "too busy" in error["message"]
+        assert told(error) == ("asr_failed", True) and "too busy" in error["message"]
     recover(guest)
     guest.operator = [("hearing_refused", QUOTA)]
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", some_slow(BROKEN, BROKEN_TOO))
 def test_busy_drop_or_an_error_frame_is_asr_failed_and_the_next_utterance_works(guest: Guest, name: str) -> None:
-    fault, why = BROKEN[name]
-    for error in meet(guest, replace(fault)):
-        assert set(error) == {"type", "message", "code", "retryable"}
-        assert (error["code"], error["retryable"]) == ("asr_failed", True) and why in error["message"]
+    fault, why = {**BROKEN, **BROKEN_TOO}[name]
+    for error in meet(guest, fault):
+        assert told(error) == ("asr_failed", True) and why in error["message"]
     recover(guest)
 
 
-@pytest.mark.parametrize("name", SILENT)
+@pytest.mark.parametrize("name", some_slow(SILENT, SILENT_TOO))
 def test_a_vendor_that_stalls_is_asr_timeout_and_the_next_utterance_works(guest: Guest, name: str) -> None:
-    for error in meet(guest, replace(SILENT[name])):
-        assert set(error) == {"type", "message", "code", "retryable"}
-        assert (error["code"], error["retryable"]) == ("asr_timeout", True)
+    for error in meet(guest, {**SILENT, **SILENT_TOO}[name]):
+        assert told(error) == ("asr_timeout", True)
+    until(lambda: not guest.server.descriptors.bytedance, "no connection to the recogniser is left")
+    guest.break_sessions()  # of which a half-open vendor does not know that they are over
     recover(guest)
 
 
@@ -288,7 +295,7 @@ def test_who_leaves_in_mid_reply_leaves_nothing_behind_and_what_was_said_is_kept
     begin(patient, leaving, mode)
     patient.ear.faults = []
     if mode == "batch":
-        patient.vendors.portal.call(lambda: [each.transport.abort() for each in patient.ear.sockets])
+        patient.break_sessions()  # so that another one answers
     elif mode == "stream":
         leaving.send("audio_stream_end")
     else:
@@ -302,9 +309,11 @@ def test_who_leaves_in_mid_reply_leaves_nothing_behind_and_what_was_said_is_kept
     patient.minimax.manner = minimax.Manner()
 
 
-@LEAVING
-def test_who_leaves_while_nothing_more_of_theirs_is_read_is_noticed(patient: Guest, politely: bool) -> None:
-    """wire.md, 1: "client gone without `resume` ...: cancelled at once". The audio that waits fills every buffer."""
+# FAILS: while the reader waits for room in the buffer, nobody notices that the connection is lost, so that the turn
+# goes on for nobody (here for 300 s). wire.md, 1: "client gone without `resume` ...: cancelled at once", and where
+# "the server reads no further [...] the dead are found by TCP_USER_TIMEOUT on the unanswered ping", that is after 20 s.
+@pytest.mark.slow
+def test_who_leaves_while_nothing_more_of_theirs_is_read_is_noticed(patient: Guest) -> None:
     patient.vendors.answer(Behaviour(fault="silent"))
     leaving = patient.server.talker()
     leaving.send("message", content="你好")
@@ -312,19 +321,18 @@ def test_who_leaves_while_nothing_more_of_theirs_is_read_is_noticed(patient: Gue
     for chunk in chunks(silence(13), 500):
         leaving.send("audio_stream_chunk", audio_base64=b64(chunk))
     until(lambda: patient.ark.open == 1, "the mind is asked")
-    patient.leave(leaving, politely=politely)
+    patient.leave(leaving, politely=False)
     patient.vendors.portal.call(patient.ark.wait_idle)
 
 
 @pytest.mark.parametrize("mode", ["batch", "stream", "agent"])
 def test_who_is_replaced_in_mid_utterance_leaves_no_session_behind(patient: Guest, mode: str) -> None:
     leaving = Talker(patient.server.process.url)
-    token = patient.server.process.url and "token-of-the-simulated-cloud-199"
-    leaving.connect(api_token=token)
+    leaving.connect(api_token=TOKENS[-1])
     begin(patient, leaving, mode)
     patient.ear.faults = []
     newcomer = Talker(patient.server.process.url)
-    newcomer.connect(api_token=token)
+    newcomer.connect(api_token=TOKENS[-1])
     code, messages = leaving.closed()
     assert code == 4501 and messages[-1]["reason"] == "new_connection"
     patient.wait_unheard()
@@ -356,6 +364,3 @@ def test_connections_to_model_and_voice_are_opened_while_the_person_still_speaks
         finally:
             server.process.kill()
         cloud.vendors.reset()
-
-
-def unused(_: Sequence[Manner]) -> None: ...

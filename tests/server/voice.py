@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from websockets.protocol import State
+
 from tests.simulated_cloud import (
     ARK_KEY,
     MINIMAX_KEY,
@@ -89,6 +91,11 @@ def check_specified(messages: Sequence[Wire]) -> None:
             assert message["text"] and message["is_partial"] == (after["type"] == "transcription")
 
 
+def base_kinds(messages: Sequence[Wire]) -> list[str]:
+    """Their types, runs of the same type once, without those of the extensions."""
+    return kinds([message for message in messages if message["type"] in {"error", *FIELDS}])
+
+
 def errors(messages: Sequence[Wire]) -> list[str]:
     """The codes of the errors in them."""
     return [message["code"] for message in messages if message["type"] == "error"]
@@ -144,6 +151,11 @@ class Guest:
         """Until the vendor has no session open."""
         until(lambda: not self.ear.open_calls, "no session is open at the recogniser")
 
+    def break_sessions(self) -> None:
+        """The vendor's connections are gone, without a close frame."""
+        self.vendors.portal.call(lambda: [each.transport.abort() for each in self.ear.sockets])
+        self.wait_unheard()
+
     def leave(self, talker: Talker | None = None, *, politely: bool = True) -> None:
         """Be gone, with a close frame or without; on return the server has noticed."""
         talker = talker or self.talker
@@ -158,8 +170,8 @@ class Guest:
     def end(self) -> None:
         """The next turn works, and nothing is left of those before it."""
         said = json.dumps(self.talker.said, ensure_ascii=False)
-        if not self.talker.socket.protocol.close_expected() and self.talker.socket.protocol.state.name == "OPEN":
-            assert kinds(self.talker.turn("然后呢？")) == REPLY_KINDS
+        if self.talker.socket.state is State.OPEN:
+            assert base_kinds(self.talker.turn("然后呢？")) == REPLY_KINDS
             self.leave()
         log = self.server.process.log[self._log_from :]
         assert [(error["event"], error["code"]) for error in self.server.errors(self._log_from)] == self.operator
