@@ -67,7 +67,8 @@ class ReplyParser:
     @property
     def words_ahead(self) -> str:
         """With which that sentence will begin, whatever follows: up to the end of its last whole clause."""
-        return words.settled(self._scanner.open_string) if self._objects and self._objects[-1].awaits_words() else ""
+        is_known = self._objects and self._objects[-1].awaits_whole_jp()
+        return words.settled(self._scanner.open_string) if is_known else ""
 
     def feed(self, delta: str) -> list[ReplyEvent]:
         """What this piece makes ready."""
@@ -285,9 +286,9 @@ class _Object:
     def awaits_value(self) -> bool:
         return bool(self._key) and not self._given
 
-    def awaits_words(self) -> bool:
-        """Whether the next text is all that a sentence with a known emotion says."""
-        return self._key == "jp" and not (self._list_depth or self._braces) and self.fields.emotion_ahead() is not None
+    def awaits_whole_jp(self) -> bool:
+        nested_or_given = self._list_depth or self._braces or self._given
+        return self._key == "jp" and not nested_or_given and self.fields.emotion_ahead() is not None
 
     def open_brace(self) -> bool:
         """An object where a text belongs: its words are the text. False: it is an object of its own."""

@@ -20,8 +20,8 @@ class UtteranceAudio:
         self._sent = 0  # of it, in this session
         self._confirmed = 0  # of this session, and no longer here
         self._overdue = 0  # not yet sent, and already late
-        self._complete = True  # nothing of what is not confirmed is missing
         self._closed = False
+        self.repeatable = True  # another session can hear everything that is not confirmed
         self.heard_anything = False
         self.finished = False
         self._changed = anyio.Event()
@@ -40,11 +40,6 @@ class UtteranceAudio:
     def overdue(self) -> bool:
         """Whether the next packet was there before this session was."""
         return self._overdue > 0
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether another session can hear everything that is not confirmed."""
-        return self._complete
 
     async def append(self, pcm: bytes) -> None:
         """Waits while QUEUE_BYTES wait; drops what comes after the end."""
@@ -85,7 +80,7 @@ class UtteranceAudio:
         self._sent += len(packet)
         self._overdue = max(0, self._overdue - len(packet))
         if self._sent > KEPT_BYTES:
-            self._complete = False
+            self.repeatable = False
             self._drop(self._sent)
         self._notify()
         return packet, self.finished and not self.unsent

@@ -107,6 +107,11 @@ async def open_connector(*endpoints: str) -> AsyncIterator[aiohttp.BaseConnector
         yield connector
 
 
+def _session_headers() -> dict[str, str]:
+    """Sending all three covers every version of the vendor's page (section 1)."""
+    return {"X-Api-Request-Id": str(uuid4()), "X-Api-Connect-Id": str(uuid4()), "X-Api-Sequence": "-1"}
+
+
 @asynccontextmanager
 async def open_line(
     connector: aiohttp.BaseConnector, endpoint: str, headers: Mapping[str, str], limit_s: float
@@ -130,13 +135,7 @@ async def open_line(
             with map_errors(*_HANDSHAKE_ERRORS), anyio.fail_after(limit_s):
                 socket = await session.ws_connect(
                     endpoint,
-                    # Sending all three of the last covers every version of the vendor's page (section 1).
-                    headers={
-                        **headers,
-                        "X-Api-Request-Id": str(uuid4()),
-                        "X-Api-Connect-Id": str(uuid4()),
-                        "X-Api-Sequence": "-1",
-                    },
+                    headers={**headers, **_session_headers()},
                     # No heartbeat: the service answers pings late, and would be taken for dead (section 3).
                     heartbeat=None,
                     timeout=aiohttp.ClientWSTimeout(ws_close=0),

@@ -80,24 +80,22 @@ class BidiTextQueue(TextQueue):
 
     def __init__(self, sample_rate_hz: int) -> None:
         super().__init__(sample_rate_hz)
-        self._flushing: deque[Text] = deque()  # their task_flush is not acknowledged, be they skipped or not
-        self._unfinished: Text | None = None  # its last piece is not sent
+        self._flushing: deque[Text] = (
+            deque()
+        )  # their task_flush is not sent or not acknowledged, be they skipped or not
         self._begun: Text | None = None  # the last of which a sentence was heard of
         self._open_sentences = 0  # of that text
         self._announces = False  # the server announces sentences, as far as was seen
 
     def add(self) -> Text:
-        self._unfinished = super().add()
-        return self._unfinished
-
-    def finish(self, text: Text) -> None:
-        self._unfinished = None
+        text = super().add()
         self._flushing.append(text)
+        return text
 
     def cancel(self) -> bytes | None:
         self._texts.clear()
         self._flushing.clear()
-        self._unfinished, self._begun, self._open_sentences = None, None, 0
+        self._begun, self._open_sentences = None, 0
         self.heard, self.canceling = False, True
         return TASK_CANCEL
 
@@ -155,8 +153,6 @@ class BidiTextQueue(TextQueue):
 
     def _end_foremost(self) -> None:
         text = self._texts[0] if self._texts else None
-        if text is None or text is not self._begun or self._open_sentences:
-            return
-        if text is not self._unfinished and text not in self._flushing:
+        if text is not None and text is self._begun and not self._open_sentences and text not in self._flushing:
             self._texts.popleft()
             text.ended = True

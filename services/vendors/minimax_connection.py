@@ -163,8 +163,6 @@ class Connection:
             return
         messages = self._request(content, text.sent) if whole else (frames.task_continue(content[len(text.sent) :]),)
         text.sent, text.in_pieces = content, text.in_pieces or not whole
-        if whole:
-            self.texts.finish(text)
         self.used, sent = True, False
         try:
             for message in messages:

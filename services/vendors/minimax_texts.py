@@ -111,9 +111,6 @@ class TextQueue:
         self._texts.append(text)
         return text
 
-    def finish(self, text: Text) -> None:
-        """The whole of it is being sent."""
-
     def cancel(self) -> bytes | None:
         """Forget all texts. Returns the message that has the vendor do so, None where only closing does."""
         return None  # page, section 2: there is no cancel here

@@ -117,6 +117,8 @@ def test_the_clauses_that_are_whole_are_known_while_the_next_is_written(written:
         '{"emotion": "happy", "jp": {"text": "あい、',
         '{"emotion": "happy", "jp": あい、',
         '{"emotion": "happy", "jp": "あい、"',
+        '{"emotion": "happy", "jp": "", "jpあい、',
+        '{"emotion": "happy", "jp": "", "あい、',
         '{"responses_jp": ["あい、',
         "あい、",
     ],

@@ -628,15 +628,9 @@ LAST = Audio(b"\2\0", is_final=True)
 STARTED, ENDED, FLUSHED, CANCELED = Mark.SENTENCE_STARTED, Mark.SENTENCE_ENDED, Mark.FLUSHED, Mark.CANCELED
 
 
-def add_whole(queue: BidiTextQueue) -> Text:
-    text = queue.add()
-    queue.finish(text)
-    return text
-
-
 def queue_of(count: int) -> tuple[BidiTextQueue, list[Text]]:
     queue = BidiTextQueue(RATE)
-    return queue, [add_whole(queue) for _ in range(count)]
+    return queue, [queue.add() for _ in range(count)]
 
 
 def receive(queue: BidiTextQueue, *events: Event) -> None:
@@ -668,6 +662,14 @@ def test_a_text_is_over_when_its_flush_is_acknowledged_and_all_its_sentences_hav
     assert [len(text.pieces) for text in queued] == [sum(pieces + 1 for pieces in text) for text in texts]
 
 
+def test_a_text_whose_end_is_not_sent_is_not_over_when_what_was_sent_of_it_is_spoken() -> None:
+    queue, (first,) = queue_of(1)
+    receive(queue, STARTED, PIECE, LAST, ENDED)
+    assert not first.ended
+    receive(queue, STARTED, LAST, ENDED, FLUSHED)
+    assert first.ended and len(first.pieces) == 3
+
+
 def test_a_flush_acknowledged_early_waits_for_the_sentence() -> None:
     queue, (first, second) = queue_of(2)
     receive(queue, FLUSHED, FLUSHED)
@@ -681,7 +683,7 @@ def test_a_flush_acknowledged_early_waits_for_the_sentence() -> None:
 def test_audio_before_a_texts_first_sentence_is_not_its_own() -> None:
     queue, (first,) = queue_of(1)
     receive(queue, STARTED, PIECE, ENDED, FLUSHED)
-    second = add_whole(queue)
+    second = queue.add()
     receive(queue, PIECE, LAST, ENDED)
     assert (second.pieces, second.ended, len(first.pieces)) == ([], False, 1)
 
@@ -705,7 +707,7 @@ def test_everything_before_the_cancellations_answer_is_dropped_and_nothing_after
     receive(queue, STARTED, PIECE)
     text.pieces.clear()
     assert queue.cancel() == b'{"event":"task_cancel"}'
-    following = add_whole(queue)
+    following = queue.add()
     receive(queue, PIECE, LAST, ENDED, STARTED, PIECE, FLUSHED, Refusal(status_fault(2205), True))
     assert queue.canceling and following.pieces == []
     receive(queue, CANCELED, STARTED, PIECE, ENDED, FLUSHED)
