@@ -1,7 +1,7 @@
 """Sans-IO: probabilities of speech in; the start, the audio and the end of each utterance out. Its clock is samples.
 
-    listening --enough voiced frames close together--> speaking --a silence window, or the utterance is too long-->
-    listening
+    listening --enough voiced frames close together--> speaking
+    speaking --a silence window, or too long an utterance--> listening
 
 An utterance is announced once it is none of the sounds that end soon (a cough, a click), and then with all audio since
 shortly before its first sound. From there on the audio is handed out as it comes, pauses and the window at its end too:
@@ -75,8 +75,7 @@ class Endpointer:
     def __init__(self, settings: EndpointingSettings, frame_samples: int) -> None:
         self._settings = settings
         self._frame_samples = frame_samples
-        self._needed = _frames(settings.shortest_utterance_ms, frame_samples)
-        self._window = max(_frames(START_WINDOW_MS, frame_samples), 2 * self._needed)
+        self._window = max(START_WINDOW_MS, 2 * settings.shortest_utterance_ms) * SAMPLES_PER_MS // frame_samples + 1
         held = self._window + _frames(LOOK_BACK_MS, frame_samples)
         self._voiced: deque[bool] = deque(maxlen=held)  # of the last frames, while listening
         self._audio: deque[bytes] = deque(maxlen=held + _frames(settings.pre_roll_ms, frame_samples))
@@ -122,7 +121,8 @@ class Endpointer:
 
     def _listen(self, probability: float) -> list[Event]:
         self._voiced.append(probability >= VOICED)
-        if not self._voiced[-1] or sum(islice(reversed(self._voiced), self._window)) < self._needed:
+        needed = _frames(self._settings.shortest_utterance_ms, self._frame_samples)
+        if not self._voiced[-1] or sum(islice(reversed(self._voiced), self._window)) < needed:
             return []
         at = self._clock - self._speech_frames() * self._frame_samples
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)

@@ -23,7 +23,7 @@ GATE_CLOSES_AFTER = 12  # frames
 REPLAYED = 6  # frames
 
 # The network knows speech in rooms. Without any noise around it, as where a browser suppresses it, it misses short
-# syllables: of 2,048 it missed 86 without and 30 with so much noise added (bench/endpointing.py).
+# syllables: of 2,048 it missed 71 without and 20 with so much noise added (bench/endpointing.py).
 ROOM_NOISE_DB = -60.0
 ROOM_NOISE_FRAMES = 61  # heard in a circle
 

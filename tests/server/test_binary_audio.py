@@ -89,7 +89,7 @@ def frames(messages: Sequence[Wire]) -> list[Wire]:
 
 
 def without_turns(messages: Sequence[Wire]) -> list[str]:
-    return [kind for kind in kinds(messages) if kind not in ("turn_started", "turn_end")]
+    return [kind for kind in kinds(list(messages)) if kind not in ("turn_started", "turn_end")]
 
 
 def with_frames(base: Sequence[str]) -> list[str]:

@@ -89,8 +89,7 @@ def test_speech_events_count_all_audio_of_a_voice_call_also_what_was_dropped(wat
         watcher.push(chunks(words("en")), "agent_audio_chunk")  # while it is answered
         messages += watcher.talker.until("agent_listening")
         assert base_kinds(messages) == AGENT
-        kind_of_first = [message["type"] for message in messages][0]
-        assert kind_of_first == "speech_started"  # before anything is known of what was said
+        assert messages[0]["type"] == "speech_started"  # before anything is known of what was said
         start = 1000 * (sent_s + before_s)
         check_near(messages, start, start + 1000 * length_s)
         sent_s += seconds_of(pcm) + seconds_of(words("en"))

@@ -1,4 +1,4 @@
-"""Mode 3 of the specification: speech in chunks in, exactly its messages out, every sample heard; and what is refused."""
+"""Mode 3 of the specification: speech in chunks in, exactly its messages out, all of it heard; and what is refused."""
 
 import itertools
 from collections.abc import Iterator
@@ -108,7 +108,7 @@ def test_all_modes_work_one_after_the_other_on_one_connection(guest: Guest) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [20, 250, 2000])
 def test_a_minute_of_audio_pushed_as_fast_as_it_can_loses_nothing(guest: Guest, size: int) -> None:
-    """Three of it at once would be a recording; the vendor paces it, and the server reads no further."""
+    """The vendor takes it at twice the speed of speech, and until it has, the server reads no further."""
     minute = b"".join(itertools.islice(itertools.cycle([words("zh"), silence(0.4), words("en"), silence(0.3)]), 200))
     minute = minute[: 60 * 32000]
     messages = guest.stream(chunks(minute, size))

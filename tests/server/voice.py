@@ -61,7 +61,8 @@ def framed(pcm: bytes, before_s: float = 0.5, after_s: float = 1.0) -> bytes:
 
 def uneven(pcm: bytes) -> list[bytes]:
     """In pieces of sizes that fit no frame and no packet."""
-    pieces, at = [], 0
+    pieces: list[bytes] = []
+    at = 0
     while at < len(pcm):
         size = 2 * ANY_SIZES[len(pieces) % len(ANY_SIZES)]
         pieces.append(pcm[at : at + size])
@@ -153,8 +154,12 @@ class Guest:
 
     def break_sessions(self) -> None:
         """The vendor's connections are gone, without a close frame."""
-        self.vendors.portal.call(lambda: [each.transport.abort() for each in self.ear.sockets])
+        self.vendors.portal.call(self._abort_sessions)
         self.wait_unheard()
+
+    def _abort_sessions(self) -> None:
+        for session in self.ear.sockets:
+            session.transport.abort()
 
     def leave(self, talker: Talker | None = None, *, politely: bool = True) -> None:
         """Be gone, with a close frame or without; on return the server has noticed."""
