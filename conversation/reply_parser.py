@@ -67,8 +67,7 @@ class ReplyParser:
     @property
     def words_ahead(self) -> str:
         """With which that sentence will begin, whatever follows: up to the end of its last whole clause."""
-        is_known = self._objects and self._objects[-1].awaits_whole_jp()
-        return words.settled(self._scanner.open_string) if is_known else ""
+        return words.settled(self._scanner.open_string) if self.emotion_ahead and self._objects[-1].awaits_jp() else ""
 
     def feed(self, delta: str) -> list[ReplyEvent]:
         """What this piece makes ready."""
@@ -286,9 +285,8 @@ class _Object:
     def awaits_value(self) -> bool:
         return bool(self._key) and not self._given
 
-    def awaits_whole_jp(self) -> bool:
-        nested_or_given = self._list_depth or self._braces or self._given
-        return self._key == "jp" and not nested_or_given and self.fields.emotion_ahead() is not None
+    def awaits_jp(self) -> bool:
+        return self._key == "jp" and not (self._given or self._list_depth or self._braces)
 
     def open_brace(self) -> bool:
         """An object where a text belongs: its words are the text. False: it is an object of its own."""

@@ -33,6 +33,16 @@ _SEARCH = {"maxhmmpf": 2000}
 
 
 @dataclass(frozen=True, slots=True)
+class Phone:
+    """A phone as it was found in the sound: frames, and nats in all of them."""
+
+    name: str
+    start: int
+    duration: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """The nearest phrase, and what speaks for it and against it."""
 
@@ -112,8 +122,9 @@ class Phrases:
         if word is None:
             return None
         self._decoder.set_alignment()
-        _decode(self._decoder, pcm)
-        phones = [phone for phone in self._decoder.get_alignment().phones() if phone.duration > 0]
+        _hear(self._decoder, pcm)
+        alignment = self._decoder.get_alignment()
+        phones = [Phone(each.name, each.start, each.duration, each.score * _UNIT) for each in alignment.phones()]
         return Candidate(self._phrases[word.partition("(")[0]], _features(phones, self._free_scores(pcm)))
 
     def _prepare(self, speech: Samples, stretch: float) -> bytes:
@@ -148,11 +159,15 @@ class Phrases:
 CERTAIN = 2.0  # a score at which no other way to hear it is tried
 
 
-def _decode(decoder: Any, pcm: bytes) -> list[Any]:
+def _hear(decoder: Any, pcm: bytes) -> None:
     """All at once, so that the mean of the whole utterance is known before its first frame is judged."""
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
+
+
+def _decode(decoder: Any, pcm: bytes) -> list[Any]:
+    _hear(decoder, pcm)
     return list(decoder.seg()) if decoder.hyp() else []
 
 

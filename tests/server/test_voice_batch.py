@@ -4,6 +4,7 @@ import io
 import wave
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from tests.server.voice import (
     errors,
     finals,
     framed,
+    served,
     visit,
     words,
 )
@@ -252,6 +254,13 @@ def test_a_clip_as_long_as_the_limit_is_heard(guest: Guest) -> None:
     clip = pcm + silence(LONGEST_S)[len(pcm) :]
     assert kinds(guest.clip(clip)) == BATCH
     assert bytes(guest.ear.calls[-1].audio) == clip
+
+
+def test_a_clip_of_a_minute_is_heard_whole_as_the_server_ships(cloud: CloudServer, tmp_path: Path) -> None:
+    minute = (framed(words("zh"), 0.2, 0.9) * 60)[: 60 * 32000]
+    with served(cloud.vendors, tmp_path) as server, visit(server) as guest:
+        assert kinds(guest.clip(minute)) == BATCH
+        assert bytes(guest.ear.calls[-1].audio) == minute
 
 
 # --- only silence or noise

@@ -206,6 +206,22 @@ def test_chunks_after_asr_failed_get_one_wrong_state_and_not_one_each(guest: Gue
     assert kinds(guest.stream(chunks(framed(words())))) == STREAM
 
 
+# FAILS: what is left of the sentence is taken for another utterance, and fails too, again and again: with a refused key
+# 4.6 s of speech in real time are 24 errors and 25 handshakes. Issue 4: "ASR key refused [...] | `asr_failed`; agent
+# mode goes back to listening; the next utterance works": this is not the next one yet.
+def test_an_utterance_that_fails_in_its_middle_fails_once(guest: Guest) -> None:
+    guest.start_agent()
+    guest.ear.faults = [Fault("handshake", status=429, **FOREVER)]
+    messages = guest.speak(chunks(silence(0.5) + words("en")[: 2 * 9600]))
+    assert kinds(messages) == ["error", "agent_listening"]
+    guest.push(chunks(words("en")[2 * 9600 :] + silence(1)), "agent_audio_chunk")
+    guest.talker.send("ping")
+    messages = guest.talker.until("pong")
+    handshakes = guest.ear.handshakes
+    recover(guest)
+    assert kinds(messages) == ["pong"] and handshakes == 1
+
+
 def test_a_turn_that_fails_in_a_voice_call_is_followed_by_listening(guest: Guest) -> None:
     guest.start_agent()
     guest.ear.faults = [Fault("final", drop=True, times=2)]
@@ -340,6 +356,22 @@ def test_who_is_replaced_in_mid_utterance_leaves_no_session_behind(patient: Gues
     assert kinds(newcomer.turn("你好")) == REPLY_KINDS
     leaving.close()
     patient.leave(newcomer)
+
+
+def test_a_server_that_is_stopped_in_mid_utterance_leaves_no_session_behind(cloud: CloudServer, tmp_path: Path) -> None:
+    with served(cloud.vendors, tmp_path, **PATIENCE) as server:
+        cloud.vendors.reset()
+        callers = [Guest(server) for _ in range(2)]
+        for guest, mode in zip(callers, ["stream", "agent"], strict=True):
+            begin(guest, guest.talker, mode)
+        server.process.signal()
+        for guest in callers:
+            code, messages = guest.talker.closed()
+            assert code == 4001 and messages[-1]["reason"] == "server_shutdown"
+            guest.talker.close()
+        assert server.process.wait() == 0 and server.errors() == []
+        callers[0].wait_unheard()
+        assert callers[0].kept() == []
 
 
 def test_connections_to_model_and_voice_are_opened_while_the_person_still_speaks(
