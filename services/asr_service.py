@@ -12,8 +12,8 @@ from services.base import ASR, ASRError, ASRSettings, EngineChoice, Hearing, Hea
 ASR_VENDORS: Mapping[str, Vendor] = {
     "bytedance": Vendor(
         "services.vendors.bytedance_asr",
-        secrets=("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY"),
-        or_secrets=("BYTEDANCE_API_KEY",),
+        secrets=("BYTEDANCE_API_KEY",),
+        or_secrets=("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY"),
     ),
     "sherpa": Vendor("services.vendors.sherpa_asr", only_named=True),
     "embedded": Vendor("services.vendors.embedded_asr"),

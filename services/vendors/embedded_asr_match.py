@@ -121,11 +121,23 @@ class Phrases:
         word = next((each.word for each in _decode(self._decoder, pcm) if each.word.startswith("w")), None)
         if word is None:
             return None
-        self._decoder.set_alignment()
-        _hear(self._decoder, pcm)
-        alignment = self._decoder.get_alignment()
-        phones = [Phone(each.name, each.start, each.duration, each.score * _UNIT) for each in alignment.phones()]
+        phones = self._align(word, pcm)
+        if not phones:
+            return None
         return Candidate(self._phrases[word.partition("(")[0]], _features(phones, self._free_scores(pcm)))
+
+    def _align(self, word: str, pcm: bytes) -> list[Phone]:
+        """[] where it is none that could have been said: too long for the sound."""
+        self._decoder.set_align_text(word)
+        if not _decode(self._decoder, pcm):
+            return []
+        try:
+            self._decoder.set_alignment()
+            _hear(self._decoder, pcm)
+        except RuntimeError:
+            return []
+        alignment = self._decoder.get_alignment()
+        return [Phone(each.name, each.start, each.duration, each.score * _UNIT) for each in alignment.phones()]
 
     def _prepare(self, speech: Samples, stretch: float) -> bytes:
         loud = float(np.sqrt(np.mean(np.square(speech)))) or 1.0

@@ -66,15 +66,14 @@ def check_near(messages: Sequence[Wire], *truth_ms: float) -> None:
         assert abs(at_ms - true_ms) <= NEAR_MS, (told, truth_ms)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_speech_events_tell_where_in_a_stream_speech_began_and_ended(watcher: Guest, language: str) -> None:
+@pytest.mark.parametrize(("language", "size"), [("zh", 20), ("ja", 100), ("en", 1000)])
+def test_speech_events_tell_where_in_a_stream_speech_began_and_ended(watcher: Guest, language: str, size: int) -> None:
     length_ms = seconds_of(words(language)) * 1000
     pcm = silence(0.7) + words(language) + silence(1.5) + words(language) + silence(1.0)
-    for size in (20, 100, 1000):
-        messages = watcher.stream(chunks(pcm, size))
-        assert base_kinds(messages) == STREAM
-        second = 700 + length_ms + 1500
-        check_near(messages, 700, 700 + length_ms, second, second + length_ms)
+    messages = watcher.stream(chunks(pcm, size))
+    assert base_kinds(messages) == STREAM
+    second = 700 + length_ms + 1500
+    check_near(messages, 700, 700 + length_ms, second, second + length_ms)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -146,7 +146,7 @@ def test_a_stream_that_waits_may_have_more_than_the_buffer_holds(guest: Guest) -
     assert bytes(guest.ear.calls[-1].audio) == pcm
 
 
-# FAILS: 30 s are taken: 10 in the server's buffer, 10 in the engine's, and 10 on their way from the one to the other.
+# FAILS: 25 s are taken: 10 in the server's buffer, 10 in the engine's, the rest on its way from the one to the other.
 # wire.md, 1: audio chunks "have a buffer of their own (`limits.buffered_audio_seconds`, default 10), and when it is
 # full the server reads no further until there is room"; reliability.md, row 32: "buffer <= 10 s of audio".
 def test_no_more_is_read_ahead_of_the_recogniser_than_the_buffer_holds(cloud: CloudServer, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ NEW = {"BYTEDANCE_API_KEY": "key"}
     [
         (OLD, "bytedance", "BYTEDANCE_APP_KEY and BYTEDANCE_ACCESS_KEY set"),
         (NEW, "bytedance", "BYTEDANCE_API_KEY set"),
-        ({"BYTEDANCE_APP_KEY": "app"}, "embedded", "BYTEDANCE_ACCESS_KEY, BYTEDANCE_API_KEY not set"),
-        ({}, "embedded", "BYTEDANCE_APP_KEY, BYTEDANCE_ACCESS_KEY, BYTEDANCE_API_KEY not set"),
+        (OLD | NEW, "bytedance", "BYTEDANCE_API_KEY set"),
+        ({"BYTEDANCE_APP_KEY": "app"}, "embedded", "BYTEDANCE_API_KEY, BYTEDANCE_ACCESS_KEY not set"),
+        ({}, "embedded", "BYTEDANCE_API_KEY, BYTEDANCE_APP_KEY, BYTEDANCE_ACCESS_KEY not set"),
     ],
 )
 def test_recogniser_with_two_kinds_of_keys_is_chosen_by_either(secrets: dict[str, str], name: str, reason: str) -> None:
@@ -31,7 +32,7 @@ def test_engine_that_needs_more_than_a_key_is_taken_by_its_name_alone() -> None:
 def test_engine_named_without_its_keys_says_which_sets_would_do() -> None:
     with pytest.raises(EngineUnavailable) as raised:
         choose_engine("asr", "bytedance", ASR_VENDORS, {"BYTEDANCE_APP_KEY": "app"})
-    assert "BYTEDANCE_APP_KEY and BYTEDANCE_ACCESS_KEY, or BYTEDANCE_API_KEY" in str(raised.value)
+    assert "BYTEDANCE_API_KEY, or BYTEDANCE_APP_KEY and BYTEDANCE_ACCESS_KEY" in str(raised.value)
 
 
 def test_engine_that_does_not_exist_is_answered_with_those_that_do() -> None:

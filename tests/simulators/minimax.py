@@ -100,7 +100,8 @@ class Call:
 def speech(text: str, start: dict[str, Any]) -> bytes:
     """The pcm of a text under a task_start: a tone of its own, 60 ms per character at speed 1."""
     voice, rate = start["voice_setting"], start["audio_setting"]["sample_rate"]
-    pitch_hz = 200 + crc32(json.dumps([text, voice["voice_id"], voice.get("emotion"), voice["pitch"]]).encode()) % 500
+    about = json.dumps([text, voice["voice_id"], voice.get("emotion"), voice["pitch"]])
+    pitch_hz = 200 + crc32(about.encode()) % 500_000 / 1000
     angle = np.arange(int(0.06 * len(text) * rate / voice["speed"])) * (2 * math.pi * pitch_hz / rate)
     pcm: bytes = (8000 * np.sin(angle)).round().astype("<i2").tobytes()
     return pcm

@@ -1,0 +1,87 @@
+"""Speech to the embedded engines, without a key: the demo's phrases are understood, and what is not is said openly."""
+
+import base64
+from collections.abc import Callable
+
+import pytest
+
+from tests import speech
+from tests.running_server import RunningServer
+from tests.talker import Talker, audio, kinds
+
+Talk = Callable[..., Talker]
+SAID = [("zh", "你好"), ("zh", "你叫什么名字"), ("en", "what is your name"), ("en", "good morning")]
+
+
+def base64_of(pcm: bytes) -> str:
+    return base64.b64encode(pcm).decode()
+
+
+def in_a_room(words: bytes) -> bytes:
+    """With half a second of a quiet room before it and one and a half after it."""
+    pcm = speech.silence(0.5) + words + speech.silence(1.5)
+    return speech.mix(pcm, speech.noise(speech.seconds_of(pcm), -65.0))
+
+
+@pytest.mark.parametrize(("language", "phrase"), SAID)
+def test_phrase_of_the_demo_is_understood_and_answered(talk: Talk, language: str, phrase: str) -> None:
+    talker = talk()
+    talker.send("audio_message", audio_base64=base64_of(in_a_room(speech.say(phrase, language))))
+    messages = talker.until("response", "error")
+    assert kinds(messages) == ["thinking", "transcription", "audio_chunk", "audio_end", "response"]
+    assert messages[1] == {"type": "transcription", "text": phrase, "is_partial": False}
+    assert audio(messages)
+
+
+def test_hands_free_talk_understands_one_phrase_after_the_other(talk: Talk) -> None:
+    talker = talk()
+    talker.send("agent_mode_start")
+    assert talker.receive()["type"] == "agent_listening"
+    for language, phrase in SAID[:3]:
+        for chunk in speech.chunks(in_a_room(speech.say(phrase, language))):
+            talker.send("agent_audio_chunk", audio_base64=base64_of(chunk))
+        messages = talker.until("agent_listening", "error")
+        heard = ["transcription", "thinking", "audio_chunk", "audio_end", "response", "agent_listening"]
+        assert kinds(messages) == heard, messages[-1]
+        assert messages[0]["text"] == phrase
+
+
+def test_suggested_phrases_are_understood(server: RunningServer, talk: Talk) -> None:
+    suggested = {item["name"]: item["suggestions"] for item in server.get("/characters")[1]["characters"]}
+    talker = talk(character_name="anon")
+    for phrase in suggested["anon"]:
+        talker.send("audio_message", audio_base64=base64_of(in_a_room(speech.say(phrase, "zh"))))
+        messages = talker.until("response", "error")
+        assert messages[1].get("text") == phrase
+
+
+def test_what_is_no_phrase_of_the_demo_is_answered_with_what_would_be(talk: Talk) -> None:
+    talker = talk()
+    unknown = speech.say("请问下个季度的财务报表什么时候可以提交给董事会", "zh")
+    talker.send("audio_message", audio_base64=base64_of(in_a_room(unknown)))
+    thinking, error = talker.until("response", "error")
+    assert (thinking["type"], error["type"], error["code"]) == ("thinking", "error", "no_speech")
+    assert "only the phrases of the demo" in error["message"] and "你好" in error["message"]
+    talker.ping()
+
+
+def test_hands_free_talk_says_once_that_it_knows_few_phrases_and_listens_on(talk: Talk) -> None:
+    talker = talk()
+    talker.send("agent_mode_start")
+    talker.receive()
+    unknown = in_a_room(speech.say("请问下个季度的财务报表什么时候可以提交给董事会", "zh"))
+    for chunk in speech.chunks(unknown):
+        talker.send("agent_audio_chunk", audio_base64=base64_of(chunk))
+    error = talker.receive()
+    assert error["code"] == "no_speech" and "only the phrases of the demo" in error["message"]
+    for chunk in speech.chunks(unknown + in_a_room(speech.say("你好", "zh"))):
+        talker.send("agent_audio_chunk", audio_base64=base64_of(chunk))
+    assert talker.receive() == {"type": "transcription", "text": "你好", "is_partial": False}
+    talker.until("agent_listening")
+
+
+def test_silence_and_noise_are_no_speech(talk: Talk) -> None:
+    talker = talk()
+    for pcm in (speech.silence(2), speech.noise(2, -40.0), speech.melody(2, -30.0)):
+        talker.send("audio_message", audio_base64=base64_of(pcm))
+        assert talker.until("response", "error")[-1]["code"] == "no_speech"
