@@ -65,6 +65,7 @@ async def _serve_caller(
         character.display_name,
         extensions=UNSET if asked is None else tuple(sorted(extensions)),
         session_id=UNSET if asked is None else session_id,
+        audio_sample_rate=backend.tts.sample_rate_hz if "binary_audio" in extensions else UNSET,
     )
     async with backend.connections.claimed(session, caller.token_hash):
         log.info("connected", caller=caller.label, character=character.name)

@@ -169,13 +169,17 @@ class ServerMessage(Struct, frozen=True, tag_field="type"):
 
 
 class Connected(ServerMessage, frozen=True, tag="connected"):
-    """The handshake is done. `extensions` and `session_id` only where the client asked for extensions."""
+    """The handshake is done. `extensions` and `session_id` only where the client asked for extensions.
+
+    `audio_sample_rate` with `binary_audio`, whose frames do not tell it.
+    """
 
     character: str
     character_display_name: str
     message: str = "Connection established successfully"
     extensions: tuple[Extension, ...] | UnsetType = UNSET
     session_id: str | UnsetType = UNSET
+    audio_sample_rate: int | UnsetType = UNSET
 
 
 class Thinking(ServerMessage, frozen=True, tag="thinking"):
