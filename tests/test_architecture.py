@@ -101,7 +101,14 @@ PURE_BY_NAME = {
     "conversation/reply_text.py",
     "conversation/timeline.py",
     "services/vendors/bytedance_frames.py",
+    "services/vendors/bytedance_request.py",
+    "services/vendors/doubao_answer.py",
     "services/vendors/minimax_frames.py",
+    "services/vendors/minimax_texts.py",
+    "services/vendors/silero_network.py",
+    "services/vendors/silero_weights.py",
+    "server/audio_formats.py",
+    "server/audio_input.py",
 }
 PURE = re.compile(r"(Pure|Sans-IO): |.*, (pure|sans-IO): ")
 IMPURE_MODULES = {

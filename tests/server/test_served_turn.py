@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from conversation.timeline import Timeline
 from server import wire
 from server.auth import Authenticator
 from server.backend import Backend
@@ -15,8 +16,10 @@ from server.config import Config
 from server.connection_manager import ConnectionManager
 from server.rate_limits import RateLimits
 from server.served_turn import ServedTurn
-from services.base import EngineChoice, Prompt, TTSSettings, Vendor
+from services.base import ASRSettings, EngineChoice, Prompt, TTSSettings, Vendor
+from services.vendors.bytedance_asr import open_asr
 from services.vendors.embedded_tts import open_tts
+from services.vendors.silero_vad import open_vad
 from stores.history import HistoryKey, MemoryHistory
 from stores.presence import InProcessPresence
 
@@ -26,6 +29,8 @@ pytestmark = pytest.mark.anyio
 class DefectiveLLM:
     """Says a sentence, then shows that we made a mistake."""
 
+    def prepare(self) -> None: ...
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         yield '{"emotion": "happy", "jp": "うん。", "cn": "嗯。"}\n'
         yield "{"
@@ -34,25 +39,28 @@ class DefectiveLLM:
 
 async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard() -> None:
     characters = CharacterManager.load(Path(__file__).parents[2] / "prompts", "anon")
-    store, said = MemoryHistory(), list[wire.AnyServerMessage]()
+    store, said = MemoryHistory(), list[wire.AnyServerFrame]()
 
-    async def send(message: wire.AnyServerMessage) -> None:
+    async def send(message: wire.AnyServerFrame) -> None:
         said.append(message)
 
-    async with open_tts(TTSSettings()) as tts:
+    ears = ASRSettings("ws://127.0.0.1/", "ws://127.0.0.1/", "volc", secrets={"BYTEDANCE_API_KEY": "key"})
+    async with open_tts(TTSSettings()) as tts, open_asr(ears) as asr, open_vad() as vad:
         backend = Backend(
             Config(),
             Authenticator([]),
             characters,
             DefectiveLLM(),
             tts,
+            asr,
+            vad,
             {"tts": EngineChoice("embedded", Vendor(""), "")},
             store,
             ConnectionManager(InProcessPresence(), Config().limits),
             RateLimits({}),
         )
         history = CallerHistory(store, "a" * 64, send)
-        turn = ServedTurn(backend, send, frozenset({"turns"}), history, characters.default, 1, 0.0)
+        turn = ServedTurn(backend, send, frozenset({"turns"}), history, characters.default, 1, Timeline(0.0))
         with capture_logs() as logs:
             await turn.run("你好", "text")
     *_, error, end = said
