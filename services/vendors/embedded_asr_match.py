@@ -5,8 +5,9 @@ the search is between phrases and not between syllables. It always finds one. Wh
 the phrase's phones are aligned with the sound and compared, phone by phone, with what any phones whatever would score.
 """
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +26,10 @@ PAD_S = 0.3  # of silence on both sides; with less the first and the last phone 
 LEVEL = 2500.0  # root mean square of speech, of 32767
 MAX_GAIN = 30.0
 DITHER = 25.0  # digital silence is no silence that the model has ever heard
-MAX_GRAMMARS = 16  # kept; the one unused for longest goes
+MAX_GRAMMARS = 24  # kept; the one unused for longest goes
 
-_FRAME_S = 0.01
+_NO_SPEECH = frozenset(("SIL", "+NSN+", "+SPN+"))
+_SHORTEST = 3  # frames: a phone has as many states
 _UNIT = 1024 * math.log(1.0001)  # of the scores of an alignment, in nats
 _SEARCH = {"maxhmmpf": 2000}
 
@@ -56,7 +58,7 @@ class Candidate:
 
 
 BIAS = 0.0
-WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 
 
 class Phrases:
@@ -77,13 +79,15 @@ class Phrases:
             dictionary = read_dictionary(lines)
         self._random = np.random.default_rng(0)
         self._phrases: dict[str, str] = {}  # by the decoder's word for it
-        self._words: dict[str, tuple[str, ...]] = {}  # of each character
+        self._words: dict[str, tuple[tuple[str, ...], ...]] = {}  # of each character, one grammar per language
         self._grammars: dict[tuple[str, ...], str] = {}  # that exist, the one used last at the end
+        self._numbers = itertools.count()
         self.left_out: list[str] = []
         known: dict[tuple[str, ...], str] = {}
         for character, by_language in scripts.items():
-            words = {}
+            grammars = []
             for language, phrases in by_language.items():
+                known_here: dict[str, None] = {}
                 for phrase in phrases:
                     pronunciations = pronounce(language, phrase, dictionary)
                     if not pronunciations:
@@ -91,8 +95,12 @@ class Phrases:
                         continue
                     if pronunciations not in known:
                         known[pronunciations] = self._add_word(phrase, pronunciations)
-                    words[known[pronunciations]] = None
-            self._words[character] = tuple(words)
+                    known_here[known[pronunciations]] = None
+                if known_here:
+                    grammars.append(tuple(known_here))
+            self._words[character] = tuple(grammars)
+        for words in [each for grammars in self._words.values() for each in grammars][:MAX_GRAMMARS]:
+            self._use_grammar(words)  # ready before the first who speaks
 
     def _add_word(self, phrase: str, pronunciations: Sequence[str]) -> str:
         word = f"w{len(self._phrases)}"
@@ -103,28 +111,24 @@ class Phrases:
 
     def recognise(self, character: str, speech: Samples) -> str | None:
         """`speech` is one utterance at HEARING_RATE_HZ, in the range of int16, with little silence around it."""
-        if not self._words.get(character):
-            return None
         best: Candidate | None = None
         for stretch in STRETCHES:
-            found = self.nearest(character, speech, stretch)
-            if found and (best is None or found.score > best.score):
-                best = found
+            best = max(self.nearest(character, speech, stretch), key=lambda each: each.score, default=best)
             if best and best.score > CERTAIN:
                 break
         return best.phrase if best and best.score > 0 else None
 
-    def nearest(self, character: str, speech: Samples, stretch: float) -> Candidate | None:
-        """The nearest phrase however far, for a speech that is played more slowly; None where it is nothing at all."""
+    def nearest(self, character: str, speech: Samples, stretch: float) -> Iterator[Candidate]:
+        """The nearest phrase of each language, however far, for a speech that is played more slowly."""
         pcm = self._prepare(speech, stretch)
-        self._use_grammar(self._words[character])
-        word = next((each.word for each in _decode(self._decoder, pcm) if each.word.startswith("w")), None)
-        if word is None:
-            return None
-        phones = self._align(word, pcm)
-        if not phones:
-            return None
-        return Candidate(self._phrases[word.partition("(")[0]], _features(phones, self._free_scores(pcm)))
+        free = self._free_scores(pcm)
+        for words in self._words.get(character, ()):
+            self._use_grammar(words)
+            word = next((each.word for each in _decode(self._decoder, pcm) if each.word.startswith("w")), None)
+            phones = self._align(word, pcm) if word else []
+            features = _features(phones, free)
+            if word and features:
+                yield Candidate(self._phrases[word.partition("(")[0]], features)
 
     def _align(self, word: str, pcm: bytes) -> list[Phone]:
         """[] where it is none that could have been said: too long for the sound."""
@@ -146,12 +150,12 @@ class Phrases:
             sound = soxr.resample(sound, HEARING_RATE_HZ, HEARING_RATE_HZ * stretch)
         padded = np.pad(sound, int(PAD_S * HEARING_RATE_HZ))
         padded += self._random.normal(0, DITHER, len(padded)).astype(np.float32)
-        return np.rint(padded.clip(-32767, 32767)).astype("<i2").tobytes()
+        return bytes(np.rint(padded.clip(-32767, 32767)).astype("<i2"))
 
     def _use_grammar(self, words: tuple[str, ...]) -> None:
         name = self._grammars.pop(words, None)
         if name is None:
-            name = f"g{words[0]}{len(words)}.{len(self._phrases)}"
+            name = f"grammar {next(self._numbers)}"
             if len(self._grammars) >= MAX_GRAMMARS:
                 self._decoder.remove_search(self._grammars.pop(next(iter(self._grammars))))
             share = 1 / len(words)
@@ -183,5 +187,31 @@ def _decode(decoder: Any, pcm: bytes) -> list[Any]:
     return list(decoder.seg()) if decoder.hyp() else []
 
 
-def _features(phones: Sequence[Any], free: NDArray[np.float64]) -> tuple[float, ...]:
-    return ()
+def _features(phones: Sequence[Phone], free: NDArray[np.float64]) -> tuple[float, ...]:
+    """What tells a phrase that was said from one that was merely nearest; () where there is no phone.
+
+    Above all by how much its phones fit the sound worse than the best phones would, and how alike in length they are:
+    where a phrase is forced on other sounds, some phones are as short as they can be, and others much too long.
+    """
+    spoken = [phone for phone in phones if phone.name not in _NO_SPEECH]
+    if not spoken:
+        return ()
+    frames = np.array([phone.duration for phone in spoken], dtype=np.float64)
+    excess = np.array([_excess(phone, free) for phone in spoken])
+    outside = sum(_excess(phone, free) for phone in phones if phone.name in _NO_SPEECH)
+    length = frames.mean()
+    return (
+        float((excess / frames).mean()),
+        float(excess.sum() / frames.sum()),
+        float(outside / frames.sum()),
+        math.log(len(spoken)),
+        math.log(length),
+        float(frames.std() / length),
+        float((frames <= _SHORTEST).mean()),
+    )
+
+
+def _excess(phone: Phone, free: NDArray[np.float64]) -> float:
+    last = len(free) - 1
+    end = min(phone.start + phone.duration, last)
+    return phone.score - float(free[end] - free[min(phone.start, last)])

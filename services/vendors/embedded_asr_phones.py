@@ -5,6 +5,7 @@ first what they resemble on paper, then what it answered when it was made to ali
 """
 
 import heapq
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -14,22 +15,25 @@ Dictionary = Mapping[str, Variants]  # English words in small letters
 
 MAX_VARIANTS = 12  # of one phrase
 
-# The tables: alternatives parted by spaces, phones of one by underscores; a lone underscore is silence. -----------
+# The tables -------------------------------------------------------------------------------------------------------
+# Alternatives are parted by spaces, phones of one by underscores; a lone underscore is silence. The first of all sounds
+# together are one manner of speaking, and so are the second and the third; a sound with fewer keeps to its last.
 
 # Pinyin, as pypinyin parts it in its strict style: `y` and `w` are no initials.
 _INITIALS = {
-    "b": "B P", "p": "P K_HH", "m": "M", "f": "F TH", "d": "D DH T", "t": "T", "n": "N", "l": "L", "g": "G K",
-    "k": "K", "h": "HH K", "j": "JH D_Z", "q": "CH T_S", "x": "SH S_Y S", "zh": "JH D_Z CH", "ch": "CH T_S",
-    "sh": "SH S", "r": "R ZH", "z": "D_Z T_S", "c": "T_S", "s": "S Z", "": "_",
+    "b": "B P", "p": "P K_HH", "m": "M", "f": "F TH", "d": "D DH T", "t": "T", "n": "N", "l": "L L N", "g": "G G K",
+    "k": "K", "h": "HH K", "j": "JH D_Z CH", "q": "CH T_S SH", "x": "SH S_Y S", "zh": "JH D_Z CH", "ch": "CH T_S SH",
+    "sh": "SH SH S", "r": "R ZH", "z": "D_Z T_S", "c": "T_S", "s": "S Z", "": "_",
 }  # fmt: skip
 _FINALS = {
-    "a": "AA", "o": "W_AO OW", "e": "AH UH OW", "ê": "EH", "er": "AA_R ER", "ai": "AY AA_Y", "ei": "EY EH",
-    "ao": "AW AA_W", "ou": "OW", "an": "AA_N AE_N", "en": "AH_N ER_N", "ang": "AA_NG AA_N", "eng": "AH_NG OW_NG",
-    "ong": "UH_NG AO_NG OW", "i": "IY", "ia": "Y_AA IY_AA", "ie": "Y_EH EH", "iao": "Y_AW Y_AO", "iou": "Y_OW IY_OW",
-    "ian": "Y_EH_N IY_EH_N", "in": "IY_N IH_N", "iang": "Y_AA_NG Y_AA_N", "ing": "IY_NG IH_N IY_N",
-    "iong": "Y_UH_NG Y_AO_NG", "u": "UW OW", "ua": "W_AA", "uo": "W_AO W_OW", "uai": "W_AY", "uei": "W_EY W_IY",
-    "uan": "W_AA_N", "uen": "W_AH_N", "uang": "W_AA_NG W_AA_N", "ueng": "W_AH_NG", "v": "Y_UW IY", "ve": "Y_EH UW_EH",
-    "van": "Y_EH_N Y_AA_N", "vn": "Y_UW_N IY_N",
+    "a": "AA", "o": "W_AO OW", "e": "AH UH OW", "ê": "EH", "er": "AA_R ER", "ai": "AY AY AA_Y", "ei": "EY EY EH",
+    "ao": "AW AO AA_W", "ou": "OW", "an": "AA_N AA_N AE_N", "en": "AH_N ER_N", "ang": "AA_NG AA_N AO_NG",
+    "eng": "AH_NG OW_NG UH_NG", "ong": "UH_NG AO_NG OW_N", "i": "IY", "ia": "Y_AA IY_AA", "ie": "Y_EH Y_EH EH",
+    "iao": "Y_AW Y_AO", "iou": "Y_OW IY_OW", "ian": "Y_EH_N Y_EH_N IY_EH_N", "in": "IY_N IY_N IH_N",
+    "iang": "Y_AA_NG Y_AA_N IY_AA_NG", "ing": "IY_NG IH_N IH_NG", "iong": "Y_UH_NG Y_AO_NG", "u": "UW UW OW",
+    "ua": "W_AA", "uo": "W_AO W_AO W_OW", "uai": "W_AY", "uei": "W_EY W_IY", "uan": "W_AA_N", "uen": "W_AH_N",
+    "uang": "W_AA_NG W_AA_N", "ueng": "W_AH_NG", "v": "Y_UW Y_IY IY", "ve": "Y_EH UW_EH EH", "van": "Y_EH_N Y_AA_N",
+    "vn": "Y_UW_N IY_N",
 }  # fmt: skip
 _WHOLE = {  # initial and final: where the two together sound otherwise
     **dict.fromkeys((("zh", "i"), ("ch", "i"), ("sh", "i"), ("r", "i")), "ER UW IH"),
@@ -41,17 +45,19 @@ _WHOLE = {  # initial and final: where the two together sound otherwise
 
 # Japanese, as Open JTalk names its phonemes; capital vowels are devoiced.
 _VOWELS = {
-    "a": "AA AE", "i": "IY IH", "u": "UW UH", "e": "EH EY", "o": "OW UH AA",
-    "A": "AA", "I": "_ IH IY", "U": "_ UH", "E": "EH", "O": "OW",
+    "a": "AA AA AE", "i": "IY IY IH", "u": "UW UH AH", "e": "EH IH EY", "o": "OW AO UH",
+    "A": "AA", "I": "_ IY IH", "U": "_ UW UH", "E": "EH", "O": "OW",
 }  # fmt: skip
 _CONSONANTS = {
-    "k": "K G", "s": "S", "t": "T D", "n": "N", "h": "HH F", "m": "M", "r": "R D L _", "g": "G", "z": "Z D_Z",
-    "d": "D", "b": "B", "p": "P", "w": "W _", "y": "Y", "sh": "SH S", "ch": "CH T_SH", "ts": "T_S S", "j": "JH ZH",
-    "f": "F HH", "v": "V B", "ky": "K_Y G_Y", "gy": "G_Y", "ny": "N_Y", "hy": "HH_Y SH", "my": "M_Y", "ry": "R_Y L_Y",
-    "by": "B_Y", "py": "P_Y", "ty": "T_Y", "dy": "D_Y", "kw": "K_W", "gw": "G_W", "": "_",
+    "k": "K K G", "s": "S", "t": "T T D", "n": "N", "h": "HH F", "m": "M", "r": "R DH D _", "g": "G", "z": "Z D_Z",
+    "d": "D", "b": "B", "p": "P", "w": "W _ W", "y": "Y", "sh": "SH S", "ch": "CH T_SH", "ts": "T_S",
+    "j": "JH D_ZH Z", "f": "F HH", "v": "V B", "ky": "K_Y", "gy": "G_Y", "ny": "N_Y", "hy": "HH_Y SH", "my": "M_Y",
+    "ry": "R_Y L_Y", "by": "B_Y", "py": "P_Y", "ty": "T_Y", "dy": "D_Y", "kw": "K_W", "gw": "G_W", "": "_",
 }  # fmt: skip
-_MORAIC_NASAL = ("N", "NG", "AH N")
+_MORAIC_NASAL = "N N IH_N"
+_NASALS = {"b": "M", "p": "M", "m": "M", "k": "NG N", "g": "NG N"}  # before these; first letters
 _UNHEARD = frozenset(("cl", "pau", "sil"))  # a held consonant is a silence, which the model needs not be told of
+_MANNERS = 3
 
 _LETTERS = {
     "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY", "h": "EY CH", "i": "AY",
@@ -81,7 +87,8 @@ def _mandarin(phrase: str, dictionary: Dictionary) -> list[Variants]:
         if solid:
             initials = pinyin(solid, style=Style.INITIALS, strict=True)
             finals = pinyin(solid, style=Style.FINALS, strict=True)
-            parts += [_syllable(initial, final) for (initial,), (final,) in zip(initials, finals, strict=True)]
+            for (initial,), (final,) in zip(initials, finals, strict=True):
+                parts += _syllable(initial, final)
         elif latin:
             parts += _english(latin, dictionary) or [()]
         else:
@@ -89,12 +96,9 @@ def _mandarin(phrase: str, dictionary: Dictionary) -> list[Variants]:
     return parts if all(parts) else []
 
 
-@cache
-def _syllable(initial: str, final: str) -> Variants:
-    if ("", final) in _WHOLE and not initial:
-        return _alternatives(_WHOLE["", final])
+def _syllable(initial: str, final: str) -> list[Variants]:
     vowels = _WHOLE.get((initial, final)) or _FINALS.get(final)
-    return _joined(_INITIALS[initial], vowels) if vowels and initial in _INITIALS else ()
+    return [_alternatives(_INITIALS[initial]), _alternatives(vowels)] if vowels and initial in _INITIALS else [()]
 
 
 def _japanese(phrase: str, _: Dictionary) -> list[Variants]:
@@ -102,20 +106,17 @@ def _japanese(phrase: str, _: Dictionary) -> list[Variants]:
 
     if re.search(r"[^\w\s、。！？!?,.・ー~～]", phrase):
         return []
-    phonemes = [each for each in pyopenjtalk.g2p(phrase, use_sudachi_kanji_yomi=False, predict_nani=False).split() if each not in _UNHEARD]
-    parts: list[Variants] = []
-    consonant = ""
-    for phoneme in phonemes:
-        if phoneme == "N":
-            parts.append(_MORAIC_NASAL)
-        elif phoneme in _VOWELS:
-            parts.append(_joined(_CONSONANTS[consonant], _VOWELS[phoneme]))
-            consonant = ""
-        elif consonant or phoneme not in _CONSONANTS:
-            return []
-        else:
-            consonant = phoneme
-    return [] if consonant else parts
+    phonemes = pyopenjtalk.g2p(phrase, join=False, use_sudachi_kanji_yomi=False, predict_nani=False)
+    return _morae([phoneme for phoneme in phonemes if phoneme not in _UNHEARD])
+
+
+def _morae(phonemes: Sequence[str]) -> list[Variants]:
+    parts = []
+    for phoneme, after in itertools.pairwise([*phonemes, ""]):
+        written = _NASALS.get(after[:1], _MORAIC_NASAL) if phoneme == "N" else _VOWELS.get(phoneme)
+        written = written or _CONSONANTS.get(phoneme)
+        parts.append(_alternatives(written) if written else ())
+    return parts if all(parts) else []
 
 
 def _english(phrase: str, dictionary: Dictionary) -> list[Variants]:
@@ -144,16 +145,16 @@ def _word(word: str, dictionary: Dictionary) -> list[Variants]:
 
 
 def _romaji(word: str) -> list[Variants]:
-    parts: list[Variants] = []
+    phonemes: list[str] = []
     at = 0
     while at < len(word):
         found = _ROMAJI.match(word, at)
         if found is None:
             return []
         consonant, vowel, nasal = found.groups()
-        parts.append(_MORAIC_NASAL if nasal else _joined(_CONSONANTS[consonant], _VOWELS[vowel[0]]))
+        phonemes += ["N"] if nasal else [consonant, vowel[0]] if consonant else [vowel[0]]
         at = found.end()
-    return parts
+    return _morae(phonemes)
 
 
 # Variants ---------------------------------------------------------------------------------------------------------
@@ -164,34 +165,24 @@ def _alternatives(written: str) -> Variants:
     return tuple(each.replace("_", " ").strip() for each in written.split())
 
 
-@cache
-def _joined(before: str, after: str) -> Variants:
-    """Each of the first with each of the second, those first that come early in both."""
-    pairs = [
-        (i + j, i, f"{one} {other}".strip())
-        for i, one in enumerate(_alternatives(before))
-        for j, other in enumerate(_alternatives(after))
-    ]
-    return tuple(phones for _, _, phones in sorted(pairs))
-
-
 def _best(parts: Sequence[Variants]) -> Iterator[str]:
-    """The pronunciations of a whole phrase, those first that take the earliest variant of its parts."""
-    first = (0,) * len(parts)
-    waiting = [(0, 0, first)]
-    seen = {first}
+    """The pronunciations of a whole phrase: each manner throughout, then with one part in another, with two ..."""
+    manners = [tuple(min(manner, len(part) - 1) for part in parts) for manner in range(_MANNERS)]
+    waiting = [(0, number, chosen) for number, chosen in enumerate(manners)]
+    seen = set(manners)
     found: set[str] = set()
     while waiting and len(found) < MAX_VARIANTS:
-        cost, _, chosen = heapq.heappop(waiting)
+        changes, _, chosen = heapq.heappop(waiting)
         phones = " ".join(part[at] for part, at in zip(parts, chosen, strict=True) if part[at])
         if phones and phones not in found:
             found.add(phones)
             yield phones
         for at, part in enumerate(parts):
-            later = (*chosen[:at], chosen[at] + 1, *chosen[at + 1 :])
-            if later[at] < len(part) and later not in seen:
-                seen.add(later)
-                heapq.heappush(waiting, (cost + 1, len(seen), later))
+            for other in range(len(part)):
+                changed = (*chosen[:at], other, *chosen[at + 1 :])
+                if changed not in seen:
+                    seen.add(changed)
+                    heapq.heappush(waiting, (changes + 1, len(seen), changed))
 
 
 def read_dictionary(lines: Iterable[str]) -> dict[str, Variants]:

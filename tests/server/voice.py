@@ -170,7 +170,7 @@ class Guest:
             talker.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, with_reset)
             talker.socket.socket.shutdown(socket.SHUT_RDWR)
         talker.close()
-        until(lambda: len(self.server.process.events("gone")) > before, "the server has noticed that its caller left")
+        self.server.process.wait_for("gone", before + 1)
 
     def end(self) -> None:
         """The next turn works, and nothing is left of those before it."""

@@ -1,0 +1,55 @@
+"""Frames between the server and its recogniser process, bytes to typed frames and back, sans-IO: no pipe, no clock.
+
+A frame is the length of the rest (4 bytes), what it is (1 byte), which hearing it concerns (4 bytes), and its payload.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+_HEAD = struct.Struct(">IBI")
+_LENGTH = 4
+
+
+class Kind(IntEnum):
+    """What a frame is; to the process first, from it last."""
+
+    SCRIPTS = 1  # JSON: character -> language -> phrases; once, before all else
+    OPEN = 2  # the character's name
+    AUDIO = 3  # pcm
+    FINISH = 4
+    CLOSE = 5
+    READY = 6  # JSON: the phrases left out, because they cannot be pronounced
+    HEARD = 7  # the phrase, "" for none
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`hearing` is 0 where the frame concerns none."""
+
+    kind: Kind
+    hearing: int = 0
+    payload: bytes = b""
+
+    def encode(self) -> bytes:
+        head = _HEAD.pack(_HEAD.size - _LENGTH + len(self.payload), self.kind, self.hearing)
+        return head + self.payload
+
+
+class FrameReader:
+    """Bytes of any number in, the frames that are whole out."""
+
+    def __init__(self) -> None:
+        self._read = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        self._read += data
+        while len(self._read) >= _HEAD.size:
+            length, kind, hearing = _HEAD.unpack_from(self._read)
+            end = _LENGTH + length
+            if len(self._read) < end:
+                break
+            payload = bytes(self._read[_HEAD.size : end])
+            del self._read[:end]
+            yield Frame(Kind(kind), hearing, payload)
