@@ -25,7 +25,9 @@ class State(Enum):
     LISTENING = auto()
     USER_SPEAKING = auto()  # an utterance is at the recogniser
     TRANSCRIBING = auto()  # it is whole, its final transcript is not there
+    UNHEARD = auto()  # the recogniser failed, and the person speaks on: the rest of that is no utterance
     REPLYING = auto()
+    OFF = auto()
 
 
 class Happened(Enum):
@@ -39,6 +41,7 @@ class Happened(Enum):
     HEARING_FAILED = auto()
     TURN_STARTED = auto()  # any, also a typed one
     TURN_FINISHED = auto()
+    STOPPED = auto()  # the person hung up; a turn that runs goes to its end
 
 
 class Effect(Enum):
@@ -55,34 +58,48 @@ class Effect(Enum):
 S, H, E = State, Happened, Effect
 Row: TypeAlias = Mapping[Happened, tuple[State, tuple[Effect, ...]]]
 
+_HANG_UP = {H.STOPPED: (S.OFF, (E.DISCARD_UTTERANCE, E.FORGET_AUDIO))}
+
 TRANSITIONS: Mapping[State, Row] = {
     S.STARTING: {
+        **_HANG_UP,
         H.STARTED: (S.LISTENING, (E.ANNOUNCE_LISTENING,)),
         H.TURN_STARTED: (S.WAITING, (E.FORGET_AUDIO,)),
     },
     S.WAITING: {
+        **_HANG_UP,
         H.STARTED: (S.LISTENING, (E.ANNOUNCE_LISTENING,)),
     },
     S.LISTENING: {
+        **_HANG_UP,
         H.SPEECH_STARTED: (S.USER_SPEAKING, (E.OPEN_UTTERANCE,)),
         H.TURN_STARTED: (S.REPLYING, (E.FORGET_AUDIO,)),
     },
     S.USER_SPEAKING: {
+        **_HANG_UP,
         H.SPEECH_STOPPED: (S.TRANSCRIBING, (E.CLOSE_UTTERANCE,)),
         H.FINAL_TRANSCRIPT: (S.REPLYING, (E.CLOSE_UTTERANCE, E.FORGET_AUDIO, E.START_TURN)),
         H.NOTHING_HEARD: (S.LISTENING, (E.CLOSE_UTTERANCE, E.FORGET_AUDIO)),
-        H.HEARING_FAILED: (S.LISTENING, (E.CLOSE_UTTERANCE, E.FORGET_AUDIO, E.ANNOUNCE_LISTENING)),
+        H.HEARING_FAILED: (S.UNHEARD, (E.CLOSE_UTTERANCE, E.ANNOUNCE_LISTENING)),
         H.TURN_STARTED: (S.REPLYING, (E.DISCARD_UTTERANCE, E.FORGET_AUDIO)),  # typed just before speech was noticed
     },
     S.TRANSCRIBING: {
+        **_HANG_UP,
         H.FINAL_TRANSCRIPT: (S.REPLYING, (E.FORGET_AUDIO, E.START_TURN)),
         H.NOTHING_HEARD: (S.LISTENING, ()),
         H.HEARING_FAILED: (S.LISTENING, (E.ANNOUNCE_LISTENING,)),
         H.TURN_STARTED: (S.REPLYING, (E.DISCARD_UTTERANCE, E.FORGET_AUDIO)),
     },
+    S.UNHEARD: {
+        **_HANG_UP,
+        H.SPEECH_STOPPED: (S.LISTENING, ()),
+        H.TURN_STARTED: (S.REPLYING, (E.FORGET_AUDIO,)),
+    },
     S.REPLYING: {
         H.TURN_FINISHED: (S.LISTENING, (E.ANNOUNCE_LISTENING,)),
+        H.STOPPED: (S.OFF, ()),
     },
+    S.OFF: {},
 }
 
 
@@ -100,7 +117,9 @@ ATTENTION: Mapping[State, Attention] = {
     S.LISTENING: Attention.HEAR,
     S.USER_SPEAKING: Attention.HEAR,
     S.TRANSCRIBING: Attention.HOLD,
+    S.UNHEARD: Attention.HEAR,
     S.REPLYING: Attention.SKIP,
+    S.OFF: Attention.SKIP,
 }
 
 

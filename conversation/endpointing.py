@@ -112,6 +112,12 @@ class Endpointer:
         self._clock += len(frame) // BYTES_PER_SAMPLE
         self.reset()
 
+    def forget_rest(self) -> None:
+        """What was received and is not yet a frame is not listened to either."""
+        self._clock += len(self._rest) // BYTES_PER_SAMPLE
+        self._rest = b""
+        self.reset()
+
     def reset(self) -> None:
         """Forget all but the clock, an utterance in progress too; nothing received so far will be handed out."""
         self._utterance = None

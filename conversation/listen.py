@@ -1,5 +1,7 @@
 """One utterance's audio in, as it arrives; its transcripts out, the changing ones as told, the final one as result."""
 
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,6 +13,9 @@ from services.base import ASR, Hearing, HearingHints
 
 OnPartial = Callable[[str], Awaitable[None]]
 
+_LOOK_UP_S = 1.0
+TAKEN_BYTES = 6400  # 200 ms: so much is under way between this buffer and the recogniser's own
+
 
 class NoAudio(Exception):
     """An utterance was begun, and nothing more of it came for the time that is allowed."""
@@ -19,9 +24,11 @@ class NoAudio(Exception):
 class SpeechBuffer:
     """Audio of one utterance on its way to the recogniser, which may take it slower than it comes. One taker."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, while_full: Callable[[], None] | None = None) -> None:
+        """`while_full` is called now and then by whoever waits for room, and may raise."""
         self._limit_bytes = limit_bytes
-        self._pieces: list[bytes] = []
+        self._while_full = while_full
+        self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._whole = False
         self._abandoned = False
@@ -37,7 +44,10 @@ class SpeechBuffer:
         """Waits while it is full: nothing more is read from whoever sends faster than is listened."""
         while self.takes_more and self._waiting_bytes > 0 and self._waiting_bytes + len(pcm) > self._limit_bytes:
             self._emptied = anyio.Event()
-            await self._emptied.wait()
+            with anyio.move_on_after(_LOOK_UP_S):
+                await self._emptied.wait()
+            if self._while_full is not None:
+                self._while_full()
         if self.takes_more:
             self._pieces.append(pcm)
             self._waiting_bytes += len(pcm)
@@ -55,17 +65,20 @@ class SpeechBuffer:
         self._wake()
 
     async def take(self) -> bytes | None:
-        """Everything that is there, at least some; None at the end."""
+        """The next of it: about TAKEN_BYTES where more waits, else what is there, at least some; None at the end."""
         while not self._pieces and self.takes_more:
             self._filled = anyio.Event()
             await self._filled.wait()
         if not self._pieces:
             return None
-        pcm = b"".join(self._pieces)
-        self._pieces.clear()
-        self._waiting_bytes = 0
+        taken = [self._pieces.popleft()]
+        size = len(taken[0])
+        while self._pieces and size + len(self._pieces[0]) <= TAKEN_BYTES:
+            taken.append(self._pieces.popleft())
+            size += len(taken[-1])
+        self._waiting_bytes -= size
         self._emptied.set()
-        return pcm
+        return b"".join(taken)
 
     def _wake(self) -> None:
         self._filled.set()
@@ -77,11 +90,13 @@ class ListenRequest:
     """What listening needs to know. `whole`: the utterance exists already in full.
 
     `patience_s`: how long to wait for more audio; then NoAudio, or the end of the utterance where `silence_ends` it.
+    `longest_s`: how long it may take to come in all; then NoAudio.
     `definite_ends`: so does the recogniser's own opinion that the person has finished.
     """
 
     hints: HearingHints
     patience_s: float
+    longest_s: float = math.inf
     whole: bool = False
     silence_ends: bool = False
     definite_ends: bool = False
@@ -111,8 +126,9 @@ async def listen(request: ListenRequest, speech: SpeechBuffer, asr: ASR, on_part
 
 
 async def _feed(request: ListenRequest, speech: SpeechBuffer, hearing: Hearing) -> None:
+    due = anyio.current_time() + request.longest_s
     while True:
-        with anyio.move_on_after(request.patience_s) as waiting:
+        with anyio.CancelScope(deadline=min(due, anyio.current_time() + request.patience_s)) as waiting:
             pcm = await speech.take()
         if waiting.cancelled_caught:
             if not request.silence_ends:

@@ -6,16 +6,18 @@ they ask for comes after its reply.
 """
 
 from functools import partial
+from typing import assert_never
 
-import anyio
+import anyio.lowlevel
 
-from conversation.agent_mode import AgentMode, Attention, Effect, Happened
-from conversation.endpointing import SpeechStarted, SpeechStopped, UtteranceAudio
+from conversation.agent_mode import AgentMode, Attention, Effect, Happened, State
+from conversation.endpointing import Event, SpeechStarted, SpeechStopped, UtteranceAudio
 from server import wire
 from server.backend import Backend
 from server.chunk_intake import ChunkIntake
+from server.connection import ConnectionLost, HangUp
 from server.hearing import Ears, Utterance, begin_timeline
-from server.microphone import HearingEvent, Microphone, milliseconds
+from server.microphone import Microphone
 from server.served_turn import NotHeard, Send
 from server.talk import Talk
 from services.base import HEARING_RATE_HZ
@@ -34,23 +36,21 @@ class AgentSession:
         self._microphone = Microphone(backend)
         self._mode = AgentMode()
         self._utterance: Utterance | None = None  # what is being said
-        self._stopped = False
+        self._listens = False
         self._hinted = False  # that only phrases are understood
 
     @property
     def open(self) -> bool:
         """Whether chunks are still taken."""
-        return not self._stopped
+        return self._mode.state is not State.OFF
 
     async def start(self) -> bool:
         """Listen, after what waits; False, and the caller is told, where too much waits already."""
         return await self._talk.submit(partial(self.happened, Happened.STARTED))
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """At once: the utterance in progress is forgotten; a turn that runs goes to its end."""
-        self._stopped = True
-        if self._utterance is not None:
-            self._utterance.discard()
+        await self.happened(Happened.STOPPED)
 
     async def hear(self, chunk: bytes) -> None:
         """The next audio of the microphone. Waits while the recogniser is behind.
@@ -58,33 +58,48 @@ class AgentSession:
         Raises:
             BadAudio: it is not taken.
         """
-        self._microphone.receive(self._intake.take(chunk))
-        while self._mode.attention is Attention.HEAR and (events := self._microphone.listen()) is not None:
-            for event in events:
-                await self._heard(event)
+        await self._microphone.receive(self._intake.take(chunk))
         if self._mode.attention is Attention.SKIP:
             self._microphone.forget()
+        await self._listen()
 
     async def happened(self, happened: Happened) -> bool:
         """Do what the table says; whether that is to begin a turn."""
-        effects = () if self._stopped else self._mode.receive(happened)
+        effects = self._mode.receive(happened)
         for effect in effects:
             await self._do(effect)
+        await self._listen()  # to what was held
         return Effect.START_TURN in effects
 
-    async def _heard(self, event: HearingEvent) -> None:
+    async def _listen(self) -> None:
+        """To all that has come, as long as it is to be listened to. Once at a time: who comes second is served too."""
+        if self._listens:
+            return
+        self._listens = True
+        try:
+            while self._mode.attention is Attention.HEAR and (events := self._microphone.listen()) is not None:
+                await anyio.lowlevel.checkpoint()
+                for event in events:
+                    await self._heard(event)
+        finally:
+            self._listens = False
+
+    async def _heard(self, event: Event) -> None:
+        await self._ears.tell(event)
+        utterance = self._utterance
         match event:
-            case SpeechStarted(at_sample):
-                await self._ears.tell(wire.SpeechStarted(milliseconds(at_sample)))
+            case SpeechStarted():
                 await self.happened(Happened.SPEECH_STARTED)
             case UtteranceAudio(pcm):
-                if self._utterance is not None:
-                    await self._utterance.speech.put(pcm)
-            case SpeechStopped(at_sample, silence_samples):
-                if self._utterance is not None:
-                    self._utterance.ended_at = anyio.current_time() - silence_samples / HEARING_RATE_HZ
-                await self._ears.tell(wire.SpeechStopped(milliseconds(at_sample)))
+                if utterance is not None:
+                    utterance.ended_at = self._microphone.heard_at
+                    await utterance.speech.put(pcm)
+            case SpeechStopped(_, silence_samples):
+                if utterance is not None:
+                    utterance.ended_at = self._microphone.heard_at - silence_samples / HEARING_RATE_HZ
                 await self.happened(Happened.SPEECH_STOPPED)
+            case _:
+                assert_never(event)
 
     async def _do(self, effect: Effect) -> None:
         match effect:
@@ -92,15 +107,18 @@ class AgentSession:
                 await self._send(self._listening)
             case Effect.OPEN_UTTERANCE:
                 await self._open_utterance()
-            case Effect.CLOSE_UTTERANCE if self._utterance is not None:
-                self._utterance.close()
-            case Effect.DISCARD_UTTERANCE if self._utterance is not None:
-                self._utterance.discard()
+            case Effect.CLOSE_UTTERANCE:
+                if self._utterance is not None:
+                    self._utterance.close()
+            case Effect.DISCARD_UTTERANCE:
+                if self._utterance is not None:
+                    self._utterance.discard()
             case Effect.FORGET_AUDIO:
-                if self._microphone.forget():
-                    await self._ears.tell(wire.SpeechStopped(self._microphone.received_ms))
+                await self._ears.tell_cut(self._microphone)
+            case Effect.START_TURN:
+                pass  # by whoever had the transcript
             case _:
-                pass
+                assert_never(effect)
 
     async def _open_utterance(self) -> None:
         utterance = self._utterance = self._ears.new_utterance("agent")
@@ -115,9 +133,14 @@ class AgentSession:
                 text = await self._ears.hear(utterance, self._talk.character)
         except NotHeard as reason:
             await self._not_heard(reason.error)
+        except (ConnectionLost, HangUp):
+            raise
+        except Exception:  # a defect of ours must not leave the microphone deaf
+            await self.happened(Happened.HEARING_FAILED)
+            raise
         if text is None or not await self.happened(Happened.FINAL_TRANSCRIPT):
             return
-        if await self._talk.allows_turn():
+        if await self._talk.allows_turn(waits=False):
             await self._talk.take_turn(text, "agent", begin_timeline(utterance))
         else:
             await self.happened(Happened.TURN_FINISHED)
@@ -125,11 +148,11 @@ class AgentSession:
     async def _not_heard(self, error: wire.Error) -> None:
         """No speech is nothing, but whoever speaks to a recogniser of few phrases is told once what they are."""
         if error.code != "no_speech":
-            if not self._stopped:
+            if self.open:
                 await self._send(error)
             await self.happened(Happened.HEARING_FAILED)
             return
-        if self._ears.phrases_only and not self._hinted and not self._stopped:
+        if self._ears.phrases_only and not self._hinted and self.open:
             self._hinted = True
             await self._send(error)
         await self.happened(Happened.NOTHING_HEARD)

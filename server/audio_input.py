@@ -4,6 +4,7 @@ WAV containers are read here and by no library: libsndfile takes a data size of 
 header, for the end of the sound, and would decode thirty formats of strangers in C inside the server's process.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,7 +109,9 @@ def read_batch(data: bytes, rate_hz: int, longest_s: float) -> bytes:
 
 def _check_length(samples: int, rate_hz: int, longest_s: float) -> None:
     if samples > longest_s * rate_hz:
-        raise AudioTooLong(f"This audio lasts {samples / rate_hz:.1f} seconds; at most {longest_s:g} are allowed.")
+        raise AudioTooLong(
+            f"This audio lasts {math.ceil(samples * 10 / rate_hz) / 10:g} seconds; at most {longest_s:g} are allowed."
+        )
 
 
 def _encode(samples: Samples, rate_hz: int, wanted: str) -> bytes:

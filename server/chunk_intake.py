@@ -1,9 +1,8 @@
 """Chunks of one stream or one hands-free talk, as the client sends them, in; pcm as it is listened to out."""
 
+from conversation.endpointing import BYTES_PER_SAMPLE
 from server.audio_input import AudioTooLong, ChunkResampler, check_chunk
 from server.config import Config
-
-_BYTES_PER_SAMPLE = 2
 
 
 class ChunkIntake:
@@ -24,7 +23,7 @@ class ChunkIntake:
             AudioTooLong: with them it is more than is taken.
         """
         check_chunk(chunk, self._max_bytes, self._rate_hz)
-        self._samples += len(chunk) // _BYTES_PER_SAMPLE
+        self._samples += len(chunk) // BYTES_PER_SAMPLE
         if self._longest_s is not None and self._samples > self._longest_s * self._rate_hz:
             raise AudioTooLong(f"A stream may last {self._longest_s:g} seconds; this one was closed at its end")
         return self._resampler.feed(chunk)

@@ -24,13 +24,13 @@ class HangUp(Exception):
 
 
 class Connection:
-    """A WebSocket whose sends are in order, bounded in time, and can be forbidden for good (`fence`)."""
+    """A WebSocket whose sends are in order, bounded in time, and can be forbidden for good (`fenced`)."""
 
     def __init__(self, websocket: WebSocket, send_timeout_s: float) -> None:
         self._websocket = websocket
         self._send_timeout_s = send_timeout_s
         self._lock = anyio.Lock()
-        self._fenced = False
+        self.fenced = False  # true: nothing is sent any more but a farewell
 
     @property
     def address(self) -> str | None:
@@ -76,7 +76,7 @@ class Connection:
         frame = wire.encode_audio(message) if isinstance(message, wire.AudioFrame) else wire.encode(message)
         with anyio.move_on_after(self._send_timeout_s) as waiting:
             async with self._lock:
-                if self._fenced:
+                if self.fenced:
                     raise ConnectionLost
                 await self._send_frame(frame)
         if waiting.cancelled_caught:
@@ -84,9 +84,14 @@ class Connection:
                 Error("This client does not read what is sent to it", "too_slow", retryable=True), wire.CLOSE_TOO_SLOW
             )
 
-    def fence(self) -> None:
-        """From now on nothing is sent but a farewell."""
-        self._fenced = True
+    def check(self) -> None:
+        """For who does not receive for a while, and so would not notice; a server that cannot tell says nothing.
+
+        Raises:
+            ConnectionLost: the other end is gone.
+        """
+        if self._websocket.scope.get("extensions", {}).get("chatanon.is_gone", bool)():
+            raise ConnectionLost
 
     async def refuse(self, code: ErrorCode, sentence: str, *, retryable: bool = False) -> None:
         """Answer with an error; the connection is kept."""
@@ -94,7 +99,7 @@ class Connection:
 
     async def hang_up(self, end: HangUp) -> None:
         """Last message and close frame; a client that does not take them at once is cut off."""
-        self.fence()
+        self.fenced = True
         farewell = wire.encode(end.farewell)
         with anyio.move_on_after(_FAREWELL_S, shield=True) as waiting:
             try:

@@ -1,24 +1,29 @@
 """One utterance of a caller in; its transcription messages, and the text that begins a turn, out."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import anyio
 from msgspec import UNSET
 
 from conversation.character import Character
+from conversation.endpointing import Event, SpeechStarted, SpeechStopped, UtteranceAudio
 from conversation.listen import ListenRequest, NoAudio, SpeechBuffer, listen
 from conversation.timeline import Timeline
 from conversation.user_text import visible_text
 from server import wire
 from server.backend import Backend
 from server.caller_history import CallerHistory
-from server.served_turn import NotHeard, Send, TurnId
+from server.connection import Connection
+from server.microphone import Microphone, milliseconds
+from server.served_turn import NotHeard, TurnId
 from services.base import HEARING_RATE_HZ, ASRError, HearingHints
 
 STREAM_PATIENCE_S = 15.0  # a stream was started and nothing comes: wire.md, `stream_timeout`
 # Hands-free, the clock of an utterance is its samples: a microphone that was switched off in the middle of a word would
 # never come to the silence that ends it.
 AGENT_PATIENCE_S = 2.0
+_SLOWEST = 2  # times as long as it sounds may a stream take: who trickles on holds a vendor's session that costs money
 _BYTES_PER_SECOND = HEARING_RATE_HZ * 2
 
 
@@ -29,12 +34,11 @@ class Utterance:
     kind: wire.TurnInput
     speech: SpeechBuffer
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of the hearing alone, not of the turn after
-    ended_at: float | None = None  # when the last of the speech was received, on the loop's clock
+    ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
 
     def close(self) -> None:
         """It is whole."""
-        if self.ended_at is None:
-            self.ended_at = anyio.current_time()
+        self.ended_at = self.ended_at or anyio.current_time()
         self.speech.close()
 
     def discard(self) -> None:
@@ -47,18 +51,18 @@ class Ears:
     """How one caller is heard."""
 
     def __init__(
-        self, backend: Backend, send: Send, extensions: frozenset[wire.Extension], history: CallerHistory
+        self, backend: Backend, connection: Connection, extensions: frozenset[wire.Extension], history: CallerHistory
     ) -> None:
         self._backend = backend
-        self._send = send
+        self._connection = connection
+        self._send = connection.send
         self._extensions = extensions
         self._history = history
 
     def new_utterance(self, kind: wire.TurnInput) -> Utterance:
         """One that begins now, and may be as far ahead of the recogniser as the limits say."""
-        return Utterance(
-            kind, SpeechBuffer(int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND))
-        )
+        limit_bytes = int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND)
+        return Utterance(kind, SpeechBuffer(limit_bytes, self._connection.check))
 
     async def hear(self, utterance: Utterance, character: Character, turn_id: TurnId = UNSET) -> str:
         """The final text, which was sent, as were the changing ones before it.
@@ -71,8 +75,9 @@ class Ears:
         if "stages" in self._extensions:
             await self._send(wire.AsrStart(turn_id))
 
-        async def on_partial(text: str) -> None:
-            await self._send(wire.Transcription(text, True, turn_id))
+        async def on_partial(heard: str) -> None:
+            if text := visible_text(heard):
+                await self._send(wire.Transcription(text, True, turn_id))
 
         try:
             heard = await listen(
@@ -82,7 +87,7 @@ class Ears:
             code: wire.ErrorCode = "asr_timeout" if error.timed_out else "asr_failed"
             raise NotHeard(wire.Error(str(error), code, error.retryable, turn_id=turn_id)) from error
         except NoAudio:
-            silent = f"No audio came for {STREAM_PATIENCE_S:g} seconds, so the stream was closed; start another one"
+            silent = f"Too little audio came, or none for {STREAM_PATIENCE_S:g} seconds; start another stream"
             raise NotHeard(wire.Error(silent, "stream_timeout", retryable=True, turn_id=turn_id)) from None
         finally:
             utterance.speech.abandon()
@@ -94,10 +99,22 @@ class Ears:
             await self._send(wire.AsrEnd(text, turn_id))
         return text
 
-    async def tell(self, event: wire.SpeechStarted | wire.SpeechStopped) -> None:
+    async def tell(self, event: Event) -> None:
         """Extension `speech_events`."""
-        if self.tells_events:
-            await self._send(event)
+        match event:
+            case SpeechStarted(at_sample) if self.tells_events:
+                await self._send(wire.SpeechStarted(milliseconds(at_sample)))
+            case SpeechStopped(at_sample) if self.tells_events:
+                await self._send(wire.SpeechStopped(milliseconds(at_sample)))
+            case SpeechStarted() | SpeechStopped() | UtteranceAudio():
+                pass
+            case _:
+                assert_never(event)
+
+    async def tell_cut(self, microphone: Microphone) -> None:
+        """Nothing of what it has received is listened to any more; where that cuts speech short, so it is told."""
+        if microphone.forget() and self.tells_events:
+            await self._send(wire.SpeechStopped(microphone.received_ms))
 
     @property
     def tells_events(self) -> bool:
@@ -113,7 +130,8 @@ class Ears:
         hints = HearingHints(character.name, character.hotwords, await self._history.said_before(character.name))
         if kind == "agent":
             return ListenRequest(hints, AGENT_PATIENCE_S, silence_ends=True, definite_ends=True)
-        return ListenRequest(hints, STREAM_PATIENCE_S, whole=kind == "audio")
+        longest_s = _SLOWEST * self._backend.config.limits.max_audio_seconds.stream + STREAM_PATIENCE_S
+        return ListenRequest(hints, STREAM_PATIENCE_S, longest_s, whole=kind == "audio")
 
     def _not_understood(self, character: Character) -> str:
         if not self.phrases_only:

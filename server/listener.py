@@ -25,6 +25,7 @@ _TCP_USER_TIMEOUT_MS = 20_000
 _PING_INTERVAL_S = 20.0
 _BACKLOG = 2048
 # More fragments than this are no message but an attack: each empty one costs memory and counts for nothing elsewhere.
+_ESTABLISHED = 1  # of Linux's struct tcp_info: no side has closed
 _MAX_FRAGMENTS = 1024
 # How long a socket may take to send the head of its request; else anyone could hold sockets open for nothing.
 _REQUEST_S = 5.0
@@ -51,11 +52,12 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket, with a bound on fragments and a way to cut off a client that takes nothing more."""
 
     def handle_connect(self, event: Any) -> None:
-        """Offer `chatanon.cut_off` to the app, in the scope of the connection."""
+        """Offer `chatanon.cut_off` and `chatanon.is_gone` to the app, in the scope of the connection."""
         super().handle_connect(event)
         scope = getattr(self, "scope", None)
         if scope is not None:
-            cast(dict[str, Any], scope)["extensions"]["chatanon.cut_off"] = self.cut_off
+            extensions = cast(dict[str, Any], scope)["extensions"]
+            extensions["chatanon.cut_off"], extensions["chatanon.is_gone"] = self.cut_off, self.is_gone
 
     def handle_cont(self, event: Frame) -> None:
         """A fragment. RFC 6455, 7.4.1: 1008 is for a message that violates a policy."""
@@ -75,6 +77,16 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
             self.close_sent = True
             self.transport.resume_reading()
             self.close_timer = self.loop.call_later(_LINGER_S, self.transport.close)
+
+    def is_gone(self) -> bool:
+        """Whether the other end has closed its side; for an app that does not read, and so is not told."""
+        if self.transport.is_closing():
+            return True
+        sock = self.transport.get_extra_info("socket")
+        if not hasattr(socket, "TCP_INFO") or sock.family not in (socket.AF_INET, socket.AF_INET6):
+            return False
+        state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return state != _ESTABLISHED
 
     def cut_off(self, farewell: str, code: int, *, at_once: bool) -> None:
         """End a transport whose buffer is full: at once, or with last words behind what waits there."""

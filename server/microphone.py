@@ -2,44 +2,57 @@
 
 from collections import deque
 
-from conversation.endpointing import Endpointer, EndpointingSettings, SpeechStarted, SpeechStopped, UtteranceAudio
+import anyio
+
+from conversation.endpointing import (
+    BYTES_PER_SAMPLE,
+    Endpointer,
+    EndpointingSettings,
+    Event,
+    SpeechStarted,
+    UtteranceAudio,
+)
 from server.backend import Backend
 from server.config import AgentConfig
 from services.base import HEARING_RATE_HZ
 
-HearingEvent = SpeechStarted | UtteranceAudio | SpeechStopped
-
-_BYTES_PER_SAMPLE = 2
+# Nobody speaks faster than in real time. Who sends so is read at this multiple of it, once the buffer is full.
+_FASTEST = 1.5
 
 
 class Microphone:
     """Its clock is the audio that was received, listened to or not."""
 
     def __init__(self, backend: Backend) -> None:
-        settings = _endpointing_settings(backend.config.agent)
         self._detector = backend.vad.open_detector()
-        self._endpointer = Endpointer(settings, backend.vad.frame_samples)
-        self._frames: deque[bytes] = deque()  # not listened to yet
-        self._frame_bytes = backend.vad.frame_samples * _BYTES_PER_SAMPLE
+        self._endpointer = Endpointer(_endpointing_settings(backend.config.agent), backend.vad.frame_samples)
+        self._frames: deque[tuple[float, bytes]] = deque()  # not listened to yet: when each came
+        self._buffered_s = backend.config.limits.buffered_audio_seconds
+        self._limit = int(self._buffered_s * HEARING_RATE_HZ / backend.vad.frame_samples)
+        self._due = 0.0  # when what was received so far would have been spoken at the fastest
         self._speaking = False
-        self._limit_bytes = backend.config.limits.buffered_audio_seconds * HEARING_RATE_HZ * _BYTES_PER_SAMPLE
+        self.heard_at = 0.0  # when the last audio that was listened to came, on the loop's clock
 
     @property
     def received_ms(self) -> int:
         """How much has come in all."""
         return milliseconds(self._endpointer.received_samples)
 
-    def receive(self, pcm: bytes) -> None:
-        """More audio. Of what nobody listens to, the oldest is forgotten in the end."""
-        self._frames.extend(self._endpointer.frames(pcm))
-        while len(self._frames) * self._frame_bytes > self._limit_bytes:
-            self._endpointer.skip(self._frames.popleft())
+    async def receive(self, pcm: bytes) -> None:
+        """More audio. Waits for who sends faster than one can speak; of what nobody listens to, the oldest is forgotten
+        in the end."""
+        now = anyio.current_time()
+        self._due = max(self._due, now - self._buffered_s) + len(pcm) / (_FASTEST * HEARING_RATE_HZ * BYTES_PER_SAMPLE)
+        self._frames.extend((now, frame) for frame in self._endpointer.frames(pcm))
+        while len(self._frames) > self._limit:
+            self._endpointer.skip(self._frames.popleft()[1])
+        await anyio.sleep(self._due - now)  # at least lets the others have their turn
 
-    def listen(self) -> list[HearingEvent] | None:
+    def listen(self) -> list[Event] | None:
         """What the next frame of it brings; None where all was listened to."""
         if not self._frames:
             return None
-        frame = self._frames.popleft()
+        self.heard_at, frame = self._frames.popleft()
         events = self._endpointer.receive(frame, self._detector.probability(frame))
         for event in events:
             if not isinstance(event, UtteranceAudio):
@@ -48,10 +61,10 @@ class Microphone:
 
     def forget(self) -> bool:
         """Listen to nothing of what has come so far. Whether that was in the middle of speech."""
-        for frame in self._frames:
+        for _, frame in self._frames:
             self._endpointer.skip(frame)
         self._frames.clear()
-        self._endpointer.reset()
+        self._endpointer.forget_rest()
         speaking, self._speaking = self._speaking, False
         return speaking
 

@@ -57,17 +57,18 @@ class TokenBucket:
         self._left = float(burst)
         self._at = now
 
-    def retry_after_ms(self, now: float, waited_s: float = 0.0) -> int | None:
-        """Count one more: None if it is allowed, else when the next one will be.
+    def retry_after_ms(self, now: float, cost: float = 1.0, waited_s: float = 0.0) -> int | None:
+        """Count one more, or part of one: None if it is allowed, else when it would be.
 
         `waited_s`: how long it was us who did not read; what came meanwhile may come at once.
         """
-        if not self._per_second:
+        if not self._per_second or cost <= 0:
             return None
         longest = self._burst + waited_s * self._per_second
-        self._left = min(longest, self._left + (now - self._at) * self._per_second)
+        refilled = self._left + (now - self._at) * self._per_second
+        self._left = max(self._left, min(longest, refilled))  # what was granted for waiting is not taken back
         self._at = now
-        if self._left < 1:
-            return max(1, math.ceil((1 - self._left) / self._per_second * 1000))
-        self._left -= 1
+        if self._left < cost:
+            return max(1, math.ceil((cost - self._left) / self._per_second * 1000))
+        self._left -= cost
         return None

@@ -52,7 +52,7 @@ class Session:
                 if self._end is not None:
                     await self.connection.hang_up(self._end)
             finally:
-                self.connection.fence()
+                self.connection.fenced = True
                 self._gone.set()
 
     async def _serve(self, greeting: wire.Connected, handler: Handler) -> None:
@@ -69,12 +69,12 @@ class Session:
     async def end(self, end: HangUp) -> None:
         """Stop at once: nothing more is sent but the farewell, what was said is kept. Returns when it is so."""
         self._end = self._end or end
-        self.connection.fence()
+        self.connection.fenced = True
         self._scope.cancel()
         await self._gone.wait()
 
     async def finish(self, end: HangUp) -> None:
         """Let the running turn come to its end, then stop."""
-        self.modes.hang_up()
+        await self.modes.hang_up()
         await self.talk.finish()
         await self.end(end)

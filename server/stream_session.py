@@ -1,11 +1,12 @@
 """One streamed utterance of a caller: its chunks in; its transcriptions, and the turn that answers it, out."""
 
-from conversation.endpointing import SpeechStarted, SpeechStopped
+import anyio.lowlevel
+
 from server import wire
 from server.backend import Backend
 from server.chunk_intake import ChunkIntake
 from server.hearing import Ears, begin_timeline
-from server.microphone import Microphone, milliseconds
+from server.microphone import Microphone
 from server.served_turn import NotHeard, Send
 from server.talk import Talk
 
@@ -31,9 +32,11 @@ class StreamSession:
         """Listen, after what waits; False, and the caller is told, where too much waits already."""
         return await self._talk.submit(self._serve)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Forget it; nothing is answered."""
         self._utterance.discard()
+        if self._microphone is not None:
+            await self._ears.tell_cut(self._microphone)
 
     async def hear(self, chunk: bytes) -> None:
         """The next audio. Waits while the recogniser is behind.
@@ -47,21 +50,21 @@ class StreamSession:
         """It is whole."""
         await self._hear(self._intake.end())
         self._utterance.close()
+        if self._started and self._microphone is not None:
+            await self._ears.tell_cut(self._microphone)
 
     async def _hear(self, pcm: bytes) -> None:
         await self._utterance.speech.put(pcm)
         if self._microphone is not None:
-            self._microphone.receive(pcm)
+            await self._microphone.receive(pcm)
             if self._started:
                 await self._tell_events(self._microphone)
 
     async def _tell_events(self, microphone: Microphone) -> None:
         while (events := microphone.listen()) is not None:
+            await anyio.lowlevel.checkpoint()
             for event in events:
-                if isinstance(event, SpeechStarted):
-                    await self._ears.tell(wire.SpeechStarted(milliseconds(event.at_sample)))
-                elif isinstance(event, SpeechStopped):
-                    await self._ears.tell(wire.SpeechStopped(milliseconds(event.at_sample)))
+                await self._ears.tell(event)
 
     async def _serve(self) -> None:
         text = None
@@ -71,8 +74,12 @@ class StreamSession:
                 self._started = True
                 if self._microphone is not None:
                     await self._tell_events(self._microphone)
+                    if not self.open:  # it was whole before it began
+                        await self._ears.tell_cut(self._microphone)
                 text = await self._ears.hear(self._utterance, self._talk.character)
         except NotHeard as reason:
+            if self._microphone is not None:
+                await self._ears.tell_cut(self._microphone)
             await self._send(reason.error)
         if text is not None:
             await self._talk.take_turn(text, "stream", begin_timeline(self._utterance))

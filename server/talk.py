@@ -84,13 +84,15 @@ class Talk:
         """Let what runs come to its end; what waits is dropped."""
         await self._inbox.finish()
 
-    async def allows_turn(self) -> bool:
+    async def allows_turn(self, *, waits: bool = True) -> bool:
         """Whether this caller may take one more turn in this minute; they are told if not.
+
+        `waits`: it would be a job of its own. Where there is no room for that, they are told so instead.
 
         Raises:
             HangUp: they do not listen.
         """
-        if not self._inbox.has_room:  # which is what will be said
+        if waits and not self._inbox.has_room:
             return True
         wait_ms = self._wait_ms("turns")
         if wait_ms is None:

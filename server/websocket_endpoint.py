@@ -52,7 +52,7 @@ async def _serve_caller(
     extensions = wire.GRANTED_EXTENSIONS.intersection(wanted)
     session_id = uuid.uuid4().hex
     talk = Talk(backend, connection, caller, character, extensions)
-    ears = Ears(backend, connection.send, extensions, talk.history)
+    ears = Ears(backend, connection, extensions, talk.history)
     session = Session(
         connection,
         MessageReader(connection, backend.config.limits, backend.rates, session_id, extensions),

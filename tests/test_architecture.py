@@ -179,6 +179,7 @@ def test_no_generator_yields_inside_a_task_group_or_cancel_scope() -> None:
 # Where everything is caught, and why. A new one needs a reason here; one that is gone leaves the list.
 BORDERS = {
     ("server/websocket_endpoint.py", "serve"): "process: the outermost border of one connection, with an incident id",
+    ("server/agent_session.py", "AgentSession._serve"): "raised again: a defect must not leave the microphone deaf",
     ("server/talk.py", "_guarded"): "job: a defect ends the job and not the session, with an incident id",
     ("server/served_turn.py", "ServedTurn.run"): "turn: a defect ends it as turns end, with an incident id",
     ("server/credentials_file.py", "_fault_of_running"): "credentials.py is the operator's own code",

@@ -133,9 +133,10 @@ class _Hearing:
 
     async def _send_all(self, line: Line, waiting: anyio.CancelScope) -> None:
         try:
-            await line.write(self._engine.request(self._hints, self._whole), self._stall_s)
+            await line.write(self._engine.request(self._hints, self._whole), self._engine.stall_s(self._whole))
             packet_at, silence_at, is_last = 0.0, anyio.current_time() + SILENCE_S, False
             while not is_last:
+                caught_up = not self._audio.backlogged
                 # What waits since before a break goes at once: at 100 ms a packet, ten seconds of speech would come
                 # five seconds late. The page asks for the spacing of live audio, and knows of clients that send two
                 # seconds in one burst.
@@ -145,8 +146,10 @@ class _Hearing:
                 self._all_sent = is_last
                 packet_at = anyio.current_time() + PACE_S
                 silence_at = anyio.current_time() + SILENCE_S
-                await line.write(frames.audio_frame(pcm, is_last=is_last), self._stall_s)
-            waiting.deadline = anyio.current_time() + self._stall_s
+                await line.write(frames.audio_frame(pcm, is_last=is_last), self._engine.stall_s(self._whole))
+                if caught_up and not is_last:
+                    self._tell()  # since the packet before, the vendor has had time to say that the person goes on
+            waiting.deadline = anyio.current_time() + self._engine.stall_s(self._whole)
         except Failed as failed:
             if failed.timed_out:
                 waiting.cancel()
@@ -167,11 +170,14 @@ class _Hearing:
             if answer.is_last:
                 raise Failed(faults.BROKEN_OFF)
             if waiting.deadline < math.inf:
-                waiting.deadline = anyio.current_time() + self._stall_s
-            if self._heard.text and not self._whole:
-                # With audio still on its way, nobody can say yet that this was all.
-                definite = self._heard.is_definite and not (self._audio.finished or self._audio.backlogged)
-                self._outcome.tell(Transcript(self._text, is_definite=definite))
+                waiting.deadline = anyio.current_time() + self._engine.stall_s(self._whole)
+            self._tell()
+
+    def _tell(self) -> None:
+        """What was heard so far. With audio still on its way, nobody can say yet that this was all."""
+        if self._heard.text and not self._whole:
+            definite = self._heard.is_definite and not (self._audio.finished or self._audio.backlogged)
+            self._outcome.tell(Transcript(self._text, is_definite=definite))
 
     def _can_be_mended(self, error: BaseException) -> bool:
         if not isinstance(error, Failed) or error.fault.remedy is not Remedy.AGAIN:
@@ -195,12 +201,6 @@ class _Hearing:
     @property
     def _text(self) -> str:
         return frames.join(self._confirmed, self._heard.text)
-
-    @property
-    def _stall_s(self) -> float:
-        """How long the vendor may be silent when something is due; half of it leaves time for a second session."""
-        final_s = self._engine.settings.final_s
-        return final_s if self._whole else final_s / 2
 
 
 class _Engine:
@@ -238,6 +238,10 @@ class _Engine:
     def request(self, hints: HearingHints, whole: bool) -> bytes:
         """The full client request, as a frame."""
         return frames.request_frame(full_request(hints, None if whole else self.settings.end_window_ms))
+
+    def stall_s(self, whole: bool) -> float:
+        """How long the vendor may be silent when something is due; half of it leaves time for a second session."""
+        return self.settings.final_s if whole else self.settings.final_s / 2
 
     def report(self, failed: Failed) -> None:
         """What only the operator can mend is an error, said once; anything else a warning each time."""

@@ -8,7 +8,7 @@ from services.base import HEARING_RATE_HZ
 
 _BYTES_PER_MS: Final = HEARING_RATE_HZ * 2 // 1000
 PACKET_BYTES: Final = 200 * _BYTES_PER_MS  # the vendor's optimum (page, section 3)
-QUEUE_BYTES: Final = 10_000 * _BYTES_PER_MS  # not yet sent; more is not taken
+QUEUE_BYTES: Final = 3 * PACKET_BYTES  # not yet sent; more is not taken, it waits where it comes from
 KEPT_BYTES: Final = 120_000 * _BYTES_PER_MS  # sent and not confirmed; no utterance is longer
 
 

@@ -22,7 +22,7 @@ Samples = NDArray[np.float32]
 
 # High and quick voices (children's, the embedded voice's) are nearer to the model when they are played more slowly.
 STRETCHES = (1.0, 1.25)
-PAD_S = 0.3  # of silence on both sides; with less the first and the last phone are often lost
+PAD_S = 0.15  # of silence on both sides, besides what is there: with less the first and last phone are often lost
 LEVEL = 2500.0  # root mean square of speech, of 32767
 MAX_GAIN = 30.0
 DITHER = 25.0  # digital silence is no silence that the model has ever heard
@@ -32,6 +32,7 @@ _NO_SPEECH = frozenset(("SIL", "+NSN+", "+SPN+"))
 _SHORTEST = 3  # frames: a phone has as many states
 _UNIT = 1024 * math.log(1.0001)  # of the scores of an alignment, in nats
 _SEARCH = {"maxhmmpf": 2000}
+_ANY_PHONES = {"allphone_ci": True, "ds": 2, "beam": 1e-20, "pbeam": 1e-20}  # twice as quick, and as good a measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Candidate:
         return BIAS + sum(weight * feature for weight, feature in zip(WEIGHTS, self.features, strict=True))
 
 
-BIAS = 0.0
-WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+BIAS = -5.8
+WEIGHTS = (0.45, 1.51, 0.37, 3.92, 0.52, -2.44, -4.34)
 
 
 class Phrases:
@@ -72,7 +73,7 @@ class Phrases:
 
         model: dict[str, Any] = {"hmm": get_model_path("en-us/en-us"), "lm": None, "dict": None, "loglevel": "FATAL"}
         self._decoder = Decoder(Config(**model, **_SEARCH))
-        self._any_phones = Decoder(Config(**model, allphone_ci=True))
+        self._any_phones = Decoder(Config(**model, **_ANY_PHONES))
         self._any_phones.add_allphone_file("any", None)
         self._any_phones.activate_search("any")
         with open(get_model_path("en-us/cmudict-en-us.dict"), encoding="utf-8") as lines:

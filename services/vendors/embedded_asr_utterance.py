@@ -13,7 +13,7 @@ FRAME = HEARING_RATE_HZ // 100  # samples of 10 ms
 MAX_S = 130.0  # kept of an utterance; the server lets nobody speak for longer
 PAUSE = 30  # frames of silence that part two stretches
 SHORTEST = 12  # frames of sound; no phrase is as short
-LONGEST = 800  # frames; no phrase is as long
+LONGEST = 450  # frames; no phrase is as long
 AROUND = 15  # frames before and after the sound: words begin and end softly
 
 QUIETEST_DB = -65.0  # of full scale: below it is silence, however quiet all else is

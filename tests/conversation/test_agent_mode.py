@@ -37,7 +37,7 @@ def test_every_state_can_be_reached_and_left_and_says_what_becomes_of_audio() ->
     reached = {to for row in TRANSITIONS.values() for to, _ in row.values()}
     assert reached | {State.STARTING} == set(State)
     for state, row in TRANSITIONS.items():
-        assert any(to is not state for to, _ in row.values()), state
+        assert any(to is not state for to, _ in row.values()) or state is State.OFF, state
 
 
 def test_one_turn_after_the_other_is_announced_heard_and_answered() -> None:
@@ -60,7 +60,12 @@ def test_recogniser_that_fails_leaves_the_microphone_open_and_says_so(spoken: tu
     mode = mode_after(H.STARTED, *spoken)
     assert Effect.ANNOUNCE_LISTENING in mode.receive(H.HEARING_FAILED)
     assert mode.attention is Attention.HEAR
+    mode.receive(H.SPEECH_STOPPED)
     assert Effect.OPEN_UTTERANCE in mode.receive(H.SPEECH_STARTED)
+
+
+def test_rest_of_a_sentence_that_failed_in_its_middle_is_no_utterance() -> None:
+    assert Effect.OPEN_UTTERANCE not in effects_of(H.STARTED, H.SPEECH_STARTED, H.HEARING_FAILED, H.SPEECH_STARTED)[2:]
 
 
 @pytest.mark.parametrize("spoken", [(H.SPEECH_STARTED,), (H.SPEECH_STARTED, H.SPEECH_STOPPED)])
@@ -102,12 +107,20 @@ def test_whatever_happens_in_whatever_order_no_turn_begins_without_an_utterance_
                 assert opened and before is not State.REPLYING and mode.state is State.REPLYING
                 opened = False
             elif effect is Effect.ANNOUNCE_LISTENING:
-                assert mode.state is State.LISTENING
+                assert mode.state in (State.LISTENING, State.UNHEARD)
+
+
+def test_after_the_hanging_up_nothing_happens_any_more_and_a_turn_that_runs_is_left_alone() -> None:
+    assert effects_of(H.STARTED, H.SPEECH_STARTED, H.STOPPED, *A_TURN, H.STARTED)[2:] == [
+        Effect.DISCARD_UTTERANCE,
+        Effect.FORGET_AUDIO,
+    ]
+    assert effects_of(H.STARTED, *A_TURN[:3], H.STOPPED, H.TURN_FINISHED)[-1] is Effect.START_TURN
 
 
 def test_no_state_is_a_dead_end() -> None:
     """From wherever the talk stands, an ordinary turn leads back to listening."""
-    for events in itertools.product(Happened, repeat=3):
+    for events in itertools.product(set(Happened) - {H.STOPPED}, repeat=3):
         mode = mode_after(*events)
         for happened in (H.STARTED, H.SPEECH_STOPPED, H.NOTHING_HEARD, H.TURN_FINISHED):
             mode.receive(happened)

@@ -77,7 +77,7 @@ def test_bucket_forgives_what_came_while_it_was_us_who_did_not_read() -> None:
     bucket = TokenBucket(10, 3, 0.0)
     while bucket.retry_after_ms(0.0) is None:
         pass
-    assert [bucket.retry_after_ms(2.0, 2.0), *(bucket.retry_after_ms(2.0) for _ in range(3))].count(None) == 4
+    assert [bucket.retry_after_ms(2.0, waited_s=2.0), *(bucket.retry_after_ms(2.0) for _ in range(3))].count(None) == 4
 
 
 def test_bucket_without_a_rate_is_no_limit() -> None:

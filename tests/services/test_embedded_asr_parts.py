@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from services.vendors.embedded_asr_frames import Frame, FrameReader, Kind
 from services.vendors.embedded_asr_phones import MAX_VARIANTS, pronounce, read_dictionary
 from services.vendors.embedded_asr_utterance import FRAME, MAX_S, Utterance
-from tests.speech import cough, keys, mix, noise, say, silence, tone
+from tests.speech import cough, keys, mix, noise, say, seconds_of, silence, tone
 
 DICTIONARY = read_dictionary(["hello HH AH L OW", "hello(2) HH EH L OW", "chat CH AE T", "my M AY", "go G OW"])
 PHONES = set(
@@ -102,13 +102,13 @@ def test_speech_is_found_between_silences_of_any_length(level_db: float) -> None
     for before, after in ((0.3, 0.3), (5.0, 60.0), (0.0, 0.0)):
         ((start, end),) = seconds(silence(before) + spoken + silence(after))
         assert abs(start - before) < 0.1
-        assert abs(end - before - len(spoken) / 32000) < 0.2
+        assert abs(end - before - seconds_of(spoken)) < 0.2
 
 
 def test_speech_is_found_in_a_noisy_room() -> None:
     pcm = silence(1.0) + say("what is your name", "en", level_db=-23.0) + silence(1.0)
-    ((start, end),) = seconds(mix(pcm, noise(len(pcm) // 32000, -41.0, color="pink")))
-    assert 0.8 < start < 1.2 and end < len(pcm) / 32000 - 0.7
+    ((start, end),) = seconds(mix(pcm, noise(seconds_of(pcm), -41.0, color="pink")))
+    assert 0.8 < start < 1.2 and end < seconds_of(pcm) - 0.7
 
 
 def test_a_pause_parts_two_stretches_and_a_short_one_does_not() -> None:
