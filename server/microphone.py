@@ -46,7 +46,7 @@ class Microphone:
         self._frames.extend((now, frame) for frame in self._endpointer.frames(pcm))
         while len(self._frames) > self._limit:
             self._endpointer.skip(self._frames.popleft()[1])
-        await anyio.sleep(self._due - now)  # at least lets the others have their turn
+        await anyio.sleep(max(0.0, self._due - now))  # at least lets the others have their turn
 
     def listen(self) -> list[Event] | None:
         """What the next frame of it brings; None where all was listened to."""

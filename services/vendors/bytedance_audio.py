@@ -8,7 +8,8 @@ from services.base import HEARING_RATE_HZ
 
 _BYTES_PER_MS: Final = HEARING_RATE_HZ * 2 // 1000
 PACKET_BYTES: Final = 200 * _BYTES_PER_MS  # the vendor's optimum (page, section 3)
-QUEUE_BYTES: Final = 3 * PACKET_BYTES  # not yet sent; more is not taken, it waits where it comes from
+QUEUE_BYTES: Final = 3 * PACKET_BYTES  # not yet sent; more is not taken, and waits where it comes from
+_LIVE_S: Final = 0.05  # a packet that was waited for so long holds what is being said now
 KEPT_BYTES: Final = 120_000 * _BYTES_PER_MS  # sent and not confirmed; no utterance is longer
 
 
@@ -19,9 +20,9 @@ class UtteranceAudio:
         self._pcm = bytearray()  # what is not confirmed, sent or not
         self._sent = 0  # of it, in this session
         self._confirmed = 0  # of this session, and no longer here
-        self._overdue = 0  # not yet sent, and already late
         self._closed = False
         self.repeatable = True  # another session can hear everything that is not confirmed
+        self.overdue = False  # the next packet was there before this session was
         self.heard_anything = False
         self.finished = False
         self._changed = anyio.Event()
@@ -35,11 +36,6 @@ class UtteranceAudio:
     def backlogged(self) -> bool:
         """Whether another packet waits behind the next one."""
         return self.unsent >= 2 * PACKET_BYTES
-
-    @property
-    def overdue(self) -> bool:
-        """Whether the next packet was there before this session was."""
-        return self._overdue > 0
 
     async def append(self, pcm: bytes) -> None:
         """Waits while QUEUE_BYTES wait; drops what comes after the end."""
@@ -71,6 +67,7 @@ class UtteranceAudio:
 
         Where none has come together at `silence_at`, it is filled up with silence.
         """
+        began = anyio.current_time()
         while self.unsent < PACKET_BYTES and not self.finished:
             with anyio.CancelScope(deadline=silence_at):
                 await self._changed.wait()
@@ -78,7 +75,7 @@ class UtteranceAudio:
                 self._pcm += bytes(PACKET_BYTES - self.unsent)
         packet = bytes(self._pcm[self._sent : self._sent + PACKET_BYTES])
         self._sent += len(packet)
-        self._overdue = max(0, self._overdue - len(packet))
+        self.overdue = self.overdue and anyio.current_time() - began < _LIVE_S
         if self._sent > KEPT_BYTES:
             self.repeatable = False
             self._drop(self._sent)
@@ -93,7 +90,7 @@ class UtteranceAudio:
     def rewind(self) -> None:
         """A new session: all that is not confirmed is to be sent, and late."""
         self._sent = self._confirmed = 0
-        self._overdue = len(self._pcm)
+        self.overdue = True
 
     def _drop(self, size: int) -> None:
         del self._pcm[:size]

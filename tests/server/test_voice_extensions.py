@@ -114,16 +114,12 @@ def test_speech_events_of_an_utterance_that_fails_are_a_pair(watcher: Guest) -> 
     assert len(events(messages)) == 4 and len(finals(messages)) == 1
 
 
-# FAILS: whoever ends the stream with their last word is never told that the speech has stopped. wire.md, 3:
-# "`speech_started {at_ms}` and `speech_stopped {at_ms}` in streamed and agent mode: where in the received audio the
-# speech began and ended".
 def test_speech_events_of_a_stream_that_ends_in_mid_speech_are_a_pair(watcher: Guest) -> None:
     messages = watcher.stream(chunks(silence(0.5) + words("en")))
     assert base_kinds(messages) == STREAM
     check_near(messages, 500, 500 + 1000 * seconds_of(words("en")))
 
 
-# FAILS: as above, with agent_mode_stop.
 def test_speech_events_of_a_voice_call_that_stops_in_mid_speech_are_a_pair(watcher: Guest) -> None:
     watcher.start_agent()
     watcher.push(chunks(silence(0.5) + words("en")), "agent_audio_chunk")

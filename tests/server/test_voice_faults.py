@@ -210,20 +210,17 @@ def test_chunks_after_asr_failed_get_one_wrong_state_and_not_one_each(guest: Gue
     assert kinds(guest.stream(chunks(framed(words())))) == STREAM
 
 
-# FAILS: what is left of the sentence is taken for another utterance, and fails too, again and again: with a refused key
-# 4.6 s of speech in real time are 24 errors and 25 handshakes. Issue 4: "ASR key refused [...] | `asr_failed`; agent
-# mode goes back to listening; the next utterance works": this is not the next one yet.
 def test_an_utterance_that_fails_in_its_middle_fails_once(cloud: CloudServer) -> None:
     with visit(cloud, "speech_events") as guest:
         guest.start_agent()
         guest.ear.faults = [Fault("handshake", status=429, **FOREVER)]
         messages = guest.speak(chunks(silence(0.5) + words("en")[: 2 * 9600]))
-        assert kinds(messages) == ["speech_started", "error", "speech_stopped", "agent_listening"]
+        assert kinds(messages) == ["speech_started", "error", "agent_listening"]
         guest.push(chunks(words("en")[2 * 9600 :] + silence(1)), "agent_audio_chunk")
         guest.talker.send("ping")
         messages = guest.talker.until("pong")
         guest.talker.send("agent_mode_stop")
-        assert kinds(messages) == ["pong"]
+        assert kinds(messages) == ["speech_stopped", "pong"]
 
 
 def test_a_turn_that_fails_in_a_voice_call_is_followed_by_listening(guest: Guest) -> None:
@@ -330,9 +327,6 @@ def test_who_leaves_in_mid_reply_leaves_nothing_behind_and_what_was_said_is_kept
     patient.minimax.manner = minimax.Manner()
 
 
-# FAILS: while the reader waits for room in the buffer, nobody notices that the connection is lost, so that the turn
-# goes on for nobody until its own deadline. wire.md, 1: "client gone without `resume` [...]: cancelled at once", and
-# where it "reads no further [...] the dead are found by TCP_USER_TIMEOUT on the unanswered ping" (row 46: in 45 s).
 @pytest.mark.slow
 def test_who_leaves_while_nothing_more_of_theirs_is_read_is_noticed(patient: Guest) -> None:
     patient.vendors.answer(Behaviour(fault="silent"))

@@ -160,9 +160,6 @@ def _has_heard(guest: Guest, size: int) -> bool:
     return len(guest.ear.audio) >= size or any(not call.open for call in guest.ear.calls)
 
 
-# With bursts of a second it FAILS: the vendor's only word on it comes while the rest of its second waits, and is not
-# remembered when that has been heard too. Issue 4: "The vendor's definite result and the local endpoint work together:
-# whichever is sure first ends the utterance, never twice."
 @pytest.mark.parametrize("burst_ms", [100, 1000])
 def test_the_vendors_definite_result_ends_an_utterance_that_voices_behind_it_would_not_let_end(
     guest: Guest, burst_ms: int

@@ -146,9 +146,6 @@ def test_a_stream_that_waits_may_have_more_than_the_buffer_holds(guest: Guest) -
     assert bytes(guest.ear.calls[-1].audio) == pcm
 
 
-# FAILS: 25 s are taken: 10 in the server's buffer, 10 in the engine's, the rest on its way from the one to the other.
-# wire.md, 1: audio chunks "have a buffer of their own (`limits.buffered_audio_seconds`, default 10), and when it is
-# full the server reads no further until there is room"; reliability.md, row 32: "buffer <= 10 s of audio".
 def test_no_more_is_read_ahead_of_the_recogniser_than_the_buffer_holds(cloud: CloudServer, tmp_path: Path) -> None:
     haste = {"CHATANON_TIMEOUTS__VENDOR_CONNECT": "1", "CHATANON_TIMEOUTS__ASR_FINAL": "2"}
     with served(cloud.vendors, tmp_path, **haste) as server, visit(server) as guest:
@@ -218,8 +215,6 @@ def test_a_chunk_or_an_end_without_its_start_is_wrong_state(guest: Guest) -> Non
         {"kind": "switch_character", "character_name": "anon"},
         {"kind": "clear_history"},
         {"kind": "agent_audio_chunk", "audio_base64": b64(bytes(320))},
-        # FAILS: it names agent_mode_start, which is wrong_state here too. Issue 4: "start twice, start inside another
-        # mode | `wrong_state` naming what is expected".
         {"kind": "agent_mode_stop"},
     ],
     ids=lambda message: message["kind"],

@@ -298,11 +298,11 @@ async def test_a_whole_clip_is_never_mixed_with_silence(monkeypatch: pytest.Monk
         assert simulator.audio == speech(250)
 
 
-async def test_sending_waits_while_ten_seconds_are_not_yet_sent() -> None:
+async def test_sending_waits_while_three_packets_are_not_yet_sent() -> None:
     async with bytedance() as (simulator, asr):
         simulator.faults.append(Fault("handshake", stall=True))
         async with asr.open_hearing(HINTS) as hearing:
-            await hearing.send(speech(10_000))
+            await hearing.send(speech(600))
             with anyio.move_on_after(0.05) as waiting:
                 await hearing.send(speech(1))
             assert waiting.cancelled_caught
