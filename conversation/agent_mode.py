@@ -25,7 +25,7 @@ class State(Enum):
     LISTENING = auto()
     USER_SPEAKING = auto()  # an utterance is at the recogniser
     TRANSCRIBING = auto()  # it is whole, its final transcript is not there
-    UNHEARD = auto()  # the recogniser failed, and the person speaks on: the rest of that is no utterance
+    UNHEARD = auto()  # the recogniser failed, and the person speaks on: what follows without a pause is no utterance
     REPLYING = auto()
     OFF = auto()
 
@@ -36,6 +36,7 @@ class Happened(Enum):
     STARTED = auto()
     SPEECH_STARTED = auto()
     SPEECH_STOPPED = auto()
+    SPEECH_PAUSED = auto()  # for a moment, which need not be the end
     FINAL_TRANSCRIPT = auto()  # or a definite one, whichever the recogniser is sure of first
     NOTHING_HEARD = auto()
     HEARING_FAILED = auto()
@@ -93,6 +94,7 @@ TRANSITIONS: Mapping[State, Row] = {
     S.UNHEARD: {
         **_HANG_UP,
         H.SPEECH_STOPPED: (S.LISTENING, ()),
+        H.SPEECH_PAUSED: (S.LISTENING, (E.FORGET_AUDIO,)),
         H.TURN_STARTED: (S.REPLYING, (E.FORGET_AUDIO,)),
     },
     S.REPLYING: {

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import anyio
+import anyio.lowlevel
 
 from conversation.single_error import single_error
 from services.base import ASR, Hearing, HearingHints
@@ -138,4 +139,5 @@ async def _feed(request: ListenRequest, speech: SpeechBuffer, hearing: Hearing) 
         if pcm is None:
             break
         await hearing.send(pcm)
+        await anyio.lowlevel.checkpoint()  # a recogniser that has failed takes everything; let that be known first
     await hearing.finish()

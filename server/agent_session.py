@@ -81,6 +81,8 @@ class AgentSession:
                 await anyio.lowlevel.checkpoint()
                 for event in events:
                     await self._heard(event)
+                if self._microphone.pauses:
+                    await self.happened(Happened.SPEECH_PAUSED)
         finally:
             self._listens = False
 

@@ -6,6 +6,7 @@ import anyio
 
 from conversation.endpointing import (
     BYTES_PER_SAMPLE,
+    STILL_VOICED,
     Endpointer,
     EndpointingSettings,
     Event,
@@ -18,6 +19,7 @@ from services.base import HEARING_RATE_HZ
 
 # Nobody speaks faster than in real time. Who sends so is read at this multiple of it, once the buffer is full.
 _FASTEST = 1.5
+_PAUSE_FRAMES = 7  # 224 ms
 
 
 class Microphone:
@@ -31,12 +33,18 @@ class Microphone:
         self._limit = int(self._buffered_s * HEARING_RATE_HZ / backend.vad.frame_samples)
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
         self._speaking = False
+        self._silent_frames = 0
         self.heard_at = 0.0  # when the last audio that was listened to came, on the loop's clock
 
     @property
     def received_ms(self) -> int:
         """How much has come in all."""
         return milliseconds(self._endpointer.received_samples)
+
+    @property
+    def pauses(self) -> bool:
+        """Whether a pause in the speech has just become one."""
+        return self._silent_frames == _PAUSE_FRAMES
 
     async def receive(self, pcm: bytes) -> None:
         """More audio. Waits for who sends faster than one can speak; of what nobody listens to, the oldest is forgotten
@@ -53,7 +61,9 @@ class Microphone:
         if not self._frames:
             return None
         self.heard_at, frame = self._frames.popleft()
-        events = self._endpointer.receive(frame, self._detector.probability(frame))
+        probability = self._detector.probability(frame)
+        self._silent_frames = 0 if probability >= STILL_VOICED else self._silent_frames + 1
+        events = self._endpointer.receive(frame, probability)
         for event in events:
             if not isinstance(event, UtteranceAudio):
                 self._speaking = isinstance(event, SpeechStarted)
