@@ -60,8 +60,8 @@ class _TimedHearing:
         await self._hearing.send(pcm)
 
     async def finish(self) -> None:
-        self._waiting.deadline = anyio.current_time() + self._final_s
         await self._hearing.finish()
+        self._waiting.deadline = anyio.current_time() + self._final_s
 
     async def transcripts(self) -> AsyncGenerator[Transcript]:
         async with aclosing(self._hearing.transcripts()) as transcripts:

@@ -147,7 +147,7 @@ class Hearing(Protocol):
         ...
 
     async def finish(self) -> None:
-        """The utterance is whole: the final transcript is due."""
+        """The utterance is whole; on return, and not before, the final transcript is due."""
         ...
 
     def transcripts(self) -> AsyncGenerator[Transcript]:
