@@ -49,6 +49,10 @@ class SpeechBuffer:
                 await self._emptied.wait()
             if self._while_full is not None:
                 self._while_full()
+        self.append(pcm)
+
+    def append(self, pcm: bytes) -> None:
+        """For what is bounded elsewhere: it may be full."""
         if self.takes_more:
             self._pieces.append(pcm)
             self._waiting_bytes += len(pcm)

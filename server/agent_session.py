@@ -61,17 +61,18 @@ class AgentSession:
         await self._microphone.receive(self._intake.take(chunk))
         if self._mode.attention is Attention.SKIP:
             self._microphone.forget()
-        await self._listen()
+        await self._listen(waits=True)
 
     async def happened(self, happened: Happened) -> bool:
         """Do what the table says; whether that is to begin a turn."""
         effects = self._mode.receive(happened)
         for effect in effects:
             await self._do(effect)
-        await self._listen()  # to what was held
+        # To what was held. In a job, where the one that would take the audio comes after it: nothing may wait for room.
+        await self._listen(waits=False)
         return Effect.START_TURN in effects
 
-    async def _listen(self) -> None:
+    async def _listen(self, *, waits: bool) -> None:
         """To all that has come, as long as it is to be listened to. Once at a time: who comes second is served too."""
         if self._listens:
             return
@@ -80,13 +81,13 @@ class AgentSession:
             while self._mode.attention is Attention.HEAR and (events := self._microphone.listen()) is not None:
                 await anyio.lowlevel.checkpoint()
                 for event in events:
-                    await self._heard(event)
+                    await self._heard(event, waits)
                 if self._microphone.pauses:
                     await self.happened(Happened.SPEECH_PAUSED)
         finally:
             self._listens = False
 
-    async def _heard(self, event: Event) -> None:
+    async def _heard(self, event: Event, waits: bool) -> None:
         await self._ears.tell(event)
         utterance = self._utterance
         match event:
@@ -95,7 +96,10 @@ class AgentSession:
             case UtteranceAudio(pcm):
                 if utterance is not None:
                     utterance.ended_at = self._microphone.heard_at
-                    await utterance.speech.put(pcm)
+                    if waits:
+                        await utterance.speech.put(pcm)
+                    else:
+                        utterance.speech.append(pcm)
             case SpeechStopped(_, silence_samples):
                 if utterance is not None:
                     utterance.ended_at = self._microphone.heard_at - silence_samples / HEARING_RATE_HZ

@@ -32,7 +32,7 @@ _NO_SPEECH = frozenset(("SIL", "+NSN+", "+SPN+"))
 _SHORTEST = 3  # frames: a phone has as many states
 _UNIT = 1024 * math.log(1.0001)  # of the scores of an alignment, in nats
 _SEARCH = {"maxhmmpf": 2000}
-_ANY_PHONES = {"allphone_ci": True, "ds": 2, "beam": 1e-20, "pbeam": 1e-20}  # twice as quick, and as good a measure
+_ANY_PHONES = {"allphone_ci": True}
 
 
 @dataclass(frozen=True, slots=True)
