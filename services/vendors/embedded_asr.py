@@ -197,9 +197,15 @@ class EmbeddedASR:
 async def open_asr(settings: ASRSettings) -> AsyncIterator[ASR]:
     """At once: the process gets ready meanwhile."""
     worker = WorkerProcess(settings.scripts)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(worker.run)
-        try:
-            yield EmbeddedASR(worker)
-        finally:
-            tasks.cancel_scope.cancel()
+    error: Exception | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(worker.run)
+            try:
+                yield EmbeddedASR(worker)
+            finally:
+                tasks.cancel_scope.cancel()
+    except ExceptionGroup as group:  # the block's own error leaves as itself
+        error = group.exceptions[0]
+    if error is not None:
+        raise error

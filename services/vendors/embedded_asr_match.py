@@ -59,7 +59,7 @@ class Candidate:
         return BIAS + sum(weight * feature for weight, feature in zip(WEIGHTS, self.features, strict=True))
 
 
-# With these a tenth of other sentences are taken for a phrase. A bias of -6.4 halves that, and costs 3 % of the phrases.
+# With these a tenth of other sentences are taken for a phrase. A bias of -6.4 halves that and costs 3 % of the phrases.
 BIAS = -5.8
 WEIGHTS = (0.75, 1.20, 1.75, 3.92, 0.37, -3.03, -2.40)
 CERTAIN, HOPELESS = 1.0, -3.0  # beyond these scores no other way to hear it is tried
@@ -81,7 +81,6 @@ class Phrases:
         self._any_phones.activate_search("any")
         with open(get_model_path("en-us/cmudict-en-us.dict"), encoding="utf-8") as lines:
             dictionary = read_dictionary(lines)
-        self._random = np.random.default_rng(0)
         self._phrases: dict[str, str] = {}  # by the decoder's word for it
         self._words: dict[str, tuple[tuple[str, ...], ...]] = {}  # of each character, one grammar per language
         self._grammars: dict[tuple[str, ...], str] = {}  # that exist, the one used last at the end
@@ -153,7 +152,7 @@ class Phrases:
         if stretch != 1.0:
             sound = soxr.resample(sound, HEARING_RATE_HZ, HEARING_RATE_HZ * stretch)
         padded = np.pad(sound, int(PAD_S * HEARING_RATE_HZ))
-        padded += self._random.normal(0, DITHER, len(padded)).astype(np.float32)
+        padded += np.random.default_rng(0).normal(0, DITHER, len(padded)).astype(np.float32)  # always the same
         return bytes(np.rint(padded.clip(-32767, 32767)).astype("<i2"))
 
     def _use_grammar(self, words: tuple[str, ...]) -> None:
