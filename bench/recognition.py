@@ -4,14 +4,15 @@
     python -m bench.recognition --every 10                 every tenth phrase
     python -m bench.recognition --every 3 --fit            the weights in embedded_asr_match.py, from a third of them
 
-Each phrase of a character is said to that character, all languages open, with 0.3 s of a quiet room around it. It is
-right where the phrase leads the scripted mind to the topic it stands under; `exact` where it is that very phrase.
+Each phrase of a character is said to that character, all languages open, in rooms of different noise, 0.3 s around it.
+It is right where the phrase leads the scripted mind to the topic it stands under; `exact` where it is that very phrase.
 """
 
 import argparse
 import itertools
 import json
 import random
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
@@ -49,7 +50,7 @@ PROMPTS = Path(__file__).parents[1] / "prompts"
 LANGUAGES = ("zh", "ja", "en")
 ESPEAK_MANNERS: Mapping[str, dict[str, Any]] = {"man": {}, "woman": {"variant": "f2", "speed": 1.1, "pitch": 60}}
 OWN_VOICE = "embedded voice"
-ROOM_DB = -50.0  # 27 dB under speech
+ROOMS_DB = (-75.0, -60.0, -50.0, -45.0)  # in turn; the last is 22 dB under speech
 AT_ONCE = 4
 
 # What nobody has lines for, in words of everyday life.
@@ -232,8 +233,10 @@ class Speaker:
 
 
 def in_room(pcm: bytes) -> bytes:
+    """Which of the rooms: by chance, and always the same for the same sound."""
     sound = silence(0.3) + pcm + silence(0.3)
-    return mix(sound, noise(round(seconds_of(sound), 1), ROOM_DB))
+    room_db = ROOMS_DB[zlib.crc32(pcm) % len(ROOMS_DB)]
+    return mix(sound, noise(round(seconds_of(sound) + 0.05, 1), room_db, color="pink"))
 
 
 # What comes of it -------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ MAX_HEARINGS = 100  # at once; who comes later waits. Each holds what was said: 
 GOODBYE_S = 1.0  # for writing that a hearing is over
 LAST_WORDS = 500  # characters of what a process said before it died
 PROJECT = Path(__file__).parents[2]
-PIPES_GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError)
+PIPE_GONE = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
 class EmbeddedHearing:
@@ -104,7 +104,7 @@ class WorkerProcess:
         if self._process and self._process.stdin:
             try:
                 await self._process.stdin.send(frame.encode())
-            except PIPES_GONE:
+            except PIPE_GONE:
                 return
 
     async def remove(self, number: int) -> None:
@@ -163,15 +163,14 @@ def _report(left_out: list[str]) -> None:
         log.warning("embedded recogniser: phrases that cannot be pronounced are left out", phrases=left_out)
 
 
-def phrases_by_language(scripts: Mapping[str, Script]) -> dict[str, dict[str, list[str]]]:
-    """By character and language, each once."""
-    found: dict[str, dict[str, dict[str, None]]] = {}
+def phrases_by_language(scripts: Mapping[str, Script]) -> dict[str, dict[str, list[list[str]]]]:
+    """By character and language, for each topic those in it."""
+    found: dict[str, dict[str, list[list[str]]]] = {character: {} for character in scripts}
     for character, script in scripts.items():
-        of = found.setdefault(character, {})
         for topic in script.topics:
             for language, phrases in topic.phrases.items():
-                of.setdefault(language, {}).update(dict.fromkeys(phrases))
-    return {character: {language: list(each) for language, each in of.items()} for character, of in found.items()}
+                found[character].setdefault(language, []).append(list(phrases))
+    return found
 
 
 class EmbeddedASR:

@@ -15,7 +15,7 @@ _LENGTH = 4
 class Kind(IntEnum):
     """What a frame is; to the process first, from it last."""
 
-    SCRIPTS = 1  # JSON: character -> language -> phrases; once, before all else
+    SCRIPTS = 1  # JSON: character -> language -> topics -> phrases; once, before all else
     OPEN = 2  # the character's name
     AUDIO = 3  # pcm
     FINISH = 4

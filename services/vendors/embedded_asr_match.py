@@ -16,9 +16,11 @@ import soxr
 from numpy.typing import NDArray
 
 from services.base import HEARING_RATE_HZ
-from services.vendors.embedded_asr_phones import pronounce, read_dictionary
+from services.vendors.embedded_asr_phones import Dictionary, pronounce, read_dictionary
 
 Samples = NDArray[np.float32]
+Scripts = Mapping[str, Mapping[str, Sequence[Sequence[str]]]]  # by character, by language, for each topic its phrases
+Words = Mapping[str, float]  # of a grammar: what speaks for each beforehand
 
 # High and quick voices (children's, the embedded voice's) are nearer to the model when they are played more slowly.
 STRETCHES = (1.0, 1.25)
@@ -29,11 +31,11 @@ DITHER = 25.0  # digital silence is no silence that the model has ever heard
 MAX_GRAMMARS = 24  # kept; the one unused for longest goes
 
 _NO_SPEECH = frozenset(("SIL", "+NSN+", "+SPN+"))
-_OUTSIDE = (-1.5, 0.6)  # nats per frame; noise would otherwise count for everything
+_OUTSIDE = (-1.5, 0.0)  # nats per frame: how well silence fits is no merit of the phrase, but of the room
 _SHORTEST = 3  # frames: a phone has as many states
 _UNIT = 1024 * math.log(1.0001)  # of the scores of an alignment, in nats
-_SEARCH = {"maxhmmpf": 2000}
-_ANY_PHONES = {"allphone_ci": True}
+_SEARCH = {"maxhmmpf": 2000, "cmn": "batch"}  # each utterance by itself, whatever was said before it
+_ANY_PHONES = {"allphone_ci": True, "cmn": "batch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +54,28 @@ class Candidate:
 
     phrase: str
     features: tuple[float, ...]
+    prior: float
 
     @property
     def score(self) -> float:
         """Above 0 it was said, as far as one can tell: a logistic regression, see bench/recognition.py."""
-        return BIAS + sum(weight * feature for weight, feature in zip(WEIGHTS, self.features, strict=True))
+        return BIAS + self.prior + sum(weight * feature for weight, feature in zip(WEIGHTS, self.features, strict=True))
 
 
-# With these a tenth of other sentences are taken for a phrase. A bias of -6.4 halves that and costs 3 % of the phrases.
-BIAS = -5.8
-WEIGHTS = (0.75, 1.20, 1.75, 3.92, 0.37, -3.03, -2.40)
+# With these a tenth of other sentences are taken for a phrase. A bias of -3.7 halves that and costs 2 % of the phrases.
+BIAS = -3.2
+PRIORS = (0.8, 0.6, 0.5, 0.3)  # of the first phrases of each topic: they are what most people say, and often short
+WEIGHTS = (0.78, 1.18, 2.45, 3.48, -0.13, -3.04, -2.42)
 CERTAIN, HOPELESS = 1.0, -3.0  # beyond these scores no other way to hear it is tried
 
 
 class Phrases:
     """The recogniser of a process. Its methods block and hold the GIL; it is used by one thread.
 
-    `scripts`: by character, by language. `left_out` are those that cannot be pronounced.
+    `left_out` are the phrases that cannot be pronounced.
     """
 
-    def __init__(self, scripts: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    def __init__(self, scripts: Scripts) -> None:
         from pocketsphinx import Config, Decoder, get_model_path
 
         model: dict[str, Any] = {"hmm": get_model_path("en-us/en-us"), "lm": None, "dict": None, "loglevel": "FATAL"}
@@ -80,43 +84,43 @@ class Phrases:
         self._any_phones.add_allphone_file("any", None)
         self._any_phones.activate_search("any")
         with open(get_model_path("en-us/cmudict-en-us.dict"), encoding="utf-8") as lines:
-            dictionary = read_dictionary(lines)
+            dictionary = read_dictionary(lines)  # 60 MB, not kept
         self._phrases: dict[str, str] = {}  # by the decoder's word for it
-        self._words: dict[str, tuple[tuple[str, ...], ...]] = {}  # of each character, one grammar per language
+        self._known: dict[tuple[str, ...], str] = {}  # the decoder's words, by their pronunciations
         self._grammars: dict[tuple[str, ...], str] = {}  # that exist, the one used last at the end
         self._numbers = itertools.count()
         self.left_out: list[str] = []
-        known: dict[tuple[str, ...], str] = {}
-        for character, by_language in scripts.items():
-            grammars = []
-            for language, phrases in by_language.items():
-                known_here: dict[str, None] = {}
-                for phrase in phrases:
-                    pronunciations = pronounce(language, phrase, dictionary)
-                    if not pronunciations:
-                        self.left_out.append(phrase)
-                        continue
-                    if pronunciations not in known:
-                        known[pronunciations] = self._add_word(phrase, pronunciations)
-                    known_here[known[pronunciations]] = None
-                if known_here:
-                    grammars.append(tuple(known_here))
-            self._words[character] = tuple(grammars)
-        for words in [each for grammars in self._words.values() for each in grammars][:MAX_GRAMMARS]:
+        self._words = {
+            character: [words for each in by_language.items() if (words := self._add_words(*each, dictionary))]
+            for character, by_language in scripts.items()
+        }
+        for words in [each for several in self._words.values() for each in several][:MAX_GRAMMARS]:
             self._use_grammar(words)  # ready before the first who speaks
 
-    def _add_word(self, phrase: str, pronunciations: Sequence[str]) -> str:
+    def _add_words(self, language: str, topics: Sequence[Sequence[str]], dictionary: Dictionary) -> Words:
+        words: dict[str, float] = {}
+        for phrase, prior in ((phrase, prior) for topic in topics for phrase, prior in _with_priors(topic)):
+            pronunciations = pronounce(language, phrase, dictionary)
+            if pronunciations:
+                word = self._known.get(pronunciations) or self._add_word(phrase, pronunciations)
+                words[word] = max(prior, words.get(word, 0.0))
+            elif phrase not in self.left_out:
+                self.left_out.append(phrase)
+        return words
+
+    def _add_word(self, phrase: str, pronunciations: tuple[str, ...]) -> str:
         word = f"w{len(self._phrases)}"
         for number, phones in enumerate(pronunciations, 1):
             self._decoder.add_word(word if number == 1 else f"{word}({number})", phones, False)
-        self._phrases[word] = phrase
+        self._phrases[word], self._known[pronunciations] = phrase, word
         return word
 
     def recognise(self, character: str, speech: Samples) -> str | None:
         """`speech` is one utterance at HEARING_RATE_HZ, in the range of int16, with little silence around it."""
         best: Candidate | None = None
         for stretch in STRETCHES:
-            best = max(self.nearest(character, speech, stretch), key=lambda each: each.score, default=best)
+            heard = [*self.nearest(character, speech, stretch), *([best] if best else [])]
+            best = max(heard, key=lambda each: each.score, default=None)
             if best is None or not HOPELESS < best.score < CERTAIN:
                 break
         return best.phrase if best and best.score > 0 else None
@@ -127,11 +131,11 @@ class Phrases:
         free = self._free_scores(pcm)
         for words in self._words.get(character, ()):
             self._use_grammar(words)
-            word = next((each.word for each in _decode(self._decoder, pcm) if each.word.startswith("w")), None)
-            phones = self._align(word, pcm) if word else []
-            features = _features(phones, free)
-            if word and features:
-                yield Candidate(self._phrases[word.partition("(")[0]], features)
+            found = next((each.word for each in _decode(self._decoder, pcm) if each.word.startswith("w")), None)
+            features = _features(self._align(found, pcm), free) if found else ()
+            if found and features:
+                word = found.partition("(")[0]  # without the number of its pronunciation
+                yield Candidate(self._phrases[word], features, words[word])
 
     def _align(self, word: str, pcm: bytes) -> list[Phone]:
         """[] where it is none that could have been said: too long for the sound."""
@@ -155,15 +159,16 @@ class Phrases:
         padded += np.random.default_rng(0).normal(0, DITHER, len(padded)).astype(np.float32)  # always the same
         return bytes(np.rint(padded.clip(-32767, 32767)).astype("<i2"))
 
-    def _use_grammar(self, words: tuple[str, ...]) -> None:
-        name = self._grammars.pop(words, None)
+    def _use_grammar(self, words: Words) -> None:
+        key = tuple(words)
+        name = self._grammars.pop(key, None)
         if name is None:
             name = f"grammar {next(self._numbers)}"
             if len(self._grammars) >= MAX_GRAMMARS:
                 self._decoder.remove_search(self._grammars.pop(next(iter(self._grammars))))
-            share = 1 / len(words)
-            self._decoder.add_fsg(name, self._decoder.create_fsg(name, 0, 1, [(0, 1, share, word) for word in words]))
-        self._grammars[words] = name
+            share = 1 / len(key)
+            self._decoder.add_fsg(name, self._decoder.create_fsg(name, 0, 1, [(0, 1, share, word) for word in key]))
+        self._grammars[key] = name
         self._decoder.activate_search(name)
 
     def _free_scores(self, pcm: bytes) -> NDArray[np.float64]:
@@ -185,6 +190,10 @@ def _hear(decoder: Any, pcm: bytes) -> None:
 def _decode(decoder: Any, pcm: bytes) -> list[Any]:
     _hear(decoder, pcm)
     return list(decoder.seg()) if decoder.hyp() else []
+
+
+def _with_priors(topic: Sequence[str]) -> Iterator[tuple[str, float]]:
+    return zip(topic, itertools.chain(PRIORS, itertools.repeat(0.0)), strict=False)
 
 
 def _features(phones: Sequence[Phone], free: NDArray[np.float64]) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from services.vendors.embedded_asr_frames import Frame, FrameReader, Kind
-from services.vendors.embedded_asr_match import Phrases
+from services.vendors.embedded_asr_match import Phrases, Scripts
 from services.vendors.embedded_asr_utterance import LONGEST, Stretch, Utterance
 
 READ_BYTES = 65536
@@ -33,11 +33,14 @@ class Hearing:
     utterance: Utterance = field(default_factory=Utterance)
     recognised: list[tuple[Stretch, str]] = field(default_factory=list)
     finished: bool = False
+    has_news: bool = False
 
     def todo(self) -> Stretch | None:
         """The next stretch that nobody has looked at."""
-        stretches = self.utterance.stretches(whole=self.finished)
-        return next((each for each in stretches if self._phrase(each) is None), None)
+        stretches = self.utterance.stretches(whole=self.finished) if self.has_news else []
+        found = next((each for each in stretches if self._phrase(each) is None), None)
+        self.has_news = found is not None
+        return found
 
     def heard(self) -> str:
         """The phrases in it; "" where more of it was none than was one: then they are likely mistaken, too."""
@@ -75,8 +78,9 @@ class Worker:
             return  # answered, and closed
         elif frame.kind is Kind.AUDIO:
             hearing.utterance.add(frame.payload)
+            hearing.has_news = True
         elif frame.kind is Kind.FINISH:
-            hearing.finished = True
+            hearing.finished = hearing.has_news = True
 
     def _work(self) -> bool:
         """One piece of it; False where there is nothing to do."""
@@ -112,7 +116,7 @@ def read(stdin: BinaryIO, inbox: Inbox) -> None:
     os._exit(0)
 
 
-def load(scripts: dict[str, dict[str, list[str]]]) -> Phrases:
+def load(scripts: Scripts) -> Phrases:
     """Behind all others: on one core the server would start up a second later."""
     loaded: list[Phrases] = []
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 LINE = Line(jp="はい。", cn="嗯。")
 
 # Two topics each of the demo's, with phrases that a synthesiser says clearly.
-TOPICS = {
+TOPICS: dict[str, dict[str, tuple[str, ...]]] = {
     "thanks": {
         "zh": ("太感谢了", "帮大忙了"),
         "ja": ("どうもありがとう", "助かった"),
@@ -79,9 +79,8 @@ def in_room(pcm: bytes) -> bytes:
 
 
 def workers(of: int) -> list[int]:
-    """The recogniser processes of a process."""
-    found = Path(f"/proc/{of}/task/{of}/children").read_text().split()
-    return [int(pid) for pid in found if b"embedded_asr_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    """The recogniser processes of a process: it has no other children."""
+    return [int(pid) for pid in Path(f"/proc/{of}/task/{of}/children").read_text().split()]
 
 
 # What is heard --------------------------------------------------------------------------------------------------
