@@ -36,22 +36,32 @@ class Hearing:
     has_news: bool = False
 
     def todo(self) -> Stretch | None:
-        """The next stretch that nobody has looked at."""
+        """The next stretch that nobody has looked at; last of all the whole, where a phrase was said with a pause."""
         stretches = self.utterance.stretches(whole=self.finished) if self.has_news else []
+        if self.finished and not any(map(self._phrase, stretches)):
+            stretches += _joined(stretches)
         found = next((each for each in stretches if self._phrase(each) is None), None)
         self.has_news = found is not None
         return found
 
     def heard(self) -> str:
         """The phrases in it; "" where more of it was none than was one: then they are likely mistaken, too."""
-        found = [(each, self._phrase(each) or "") for each in self.utterance.stretches(whole=True)]
-        phrases = sum(stretch.frames for stretch, phrase in found if phrase)
-        return (
-            " ".join(phrase for _, phrase in found if phrase) if 2 * phrases > sum(s.frames for s, _ in found) else ""
-        )
+        stretches = self.utterance.stretches(whole=True)
+        if not any(map(self._phrase, stretches)):
+            stretches = _joined(stretches)
+        phrases = [(each, phrase) for each in stretches if (phrase := self._phrase(each))]
+        most = 2 * sum(each.frames for each, _ in phrases) > sum(each.frames for each in stretches)
+        return " ".join(phrase for _, phrase in phrases) if most else ""
 
     def _phrase(self, stretch: Stretch) -> str | None:
+        """None before it was looked at."""
         return next((phrase for known, phrase in self.recognised if known.resembles(stretch)), None)
+
+
+def _joined(stretches: list[Stretch]) -> list[Stretch]:
+    """All of it in one, if there are several and that is no longer than a phrase."""
+    whole = Stretch(stretches[0].start, stretches[-1].end) if len(stretches) > 1 else None
+    return [whole] if whole and whole.frames <= LONGEST else []
 
 
 class Worker:

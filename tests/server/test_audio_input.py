@@ -123,7 +123,7 @@ def test_too_long_is_told_before_anything_is_converted() -> None:
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
-    assert str(error.value) == "This audio lasts 393.2 seconds; at most 60 are allowed."
+    assert str(error.value) == "This audio lasts 393.3 seconds; at most 60 are allowed."
 
 
 def test_exactly_the_longest_is_allowed_and_one_sample_more_is_not() -> None:

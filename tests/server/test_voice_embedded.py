@@ -10,7 +10,7 @@ from tests.running_server import RunningServer
 from tests.talker import Talker, audio, kinds
 
 Talk = Callable[..., Talker]
-SAID = [("zh", "你好"), ("zh", "你叫什么名字"), ("en", "what is your name"), ("en", "good morning")]
+SAID = [("zh", "你叫什么名字"), ("zh", "明天见"), ("en", "what is your name"), ("en", "good morning")]
 
 
 def base64_of(pcm: bytes) -> str:
@@ -61,7 +61,7 @@ def test_what_is_no_phrase_of_the_demo_is_answered_with_what_would_be(talk: Talk
     talker.send("audio_message", audio_base64=base64_of(in_a_room(unknown)))
     thinking, error = talker.until("response", "error")
     assert (thinking["type"], error["type"], error["code"]) == ("thinking", "error", "no_speech")
-    assert "only the phrases of the demo" in error["message"] and "你好" in error["message"]
+    assert "only the phrases of the demo" in error["message"] and "明天见" in error["message"]
     talker.ping()
 
 
@@ -74,9 +74,9 @@ def test_hands_free_talk_says_once_that_it_knows_few_phrases_and_listens_on(talk
         talker.send("agent_audio_chunk", audio_base64=base64_of(chunk))
     error = talker.receive()
     assert error["code"] == "no_speech" and "only the phrases of the demo" in error["message"]
-    for chunk in speech.chunks(unknown + in_a_room(speech.say("你好", "zh"))):
+    for chunk in speech.chunks(unknown + in_a_room(speech.say("明天见", "zh"))):
         talker.send("agent_audio_chunk", audio_base64=base64_of(chunk))
-    assert talker.receive() == {"type": "transcription", "text": "你好", "is_partial": False}
+    assert talker.receive() == {"type": "transcription", "text": "明天见", "is_partial": False}
     talker.until("agent_listening")
 
 

@@ -133,7 +133,7 @@ def test_recording_sent_faster_than_it_was_spoken_is_held_back_and_not_refused(
         served(cloud.vendors, tmp_path, CHATANON_LIMITS__AUDIO_CHUNKS_PER_SECOND="60") as server,
         visit(server) as guest,
     ):
-        pcm = (words("zh") + silence(0.4)) * 6
+        pcm = (words("zh") + silence(0.4)) * 9
         assert len(pcm) > 14 * 32000  # in 20 ms chunks many more than may come at once
         assert kinds(guest.stream(chunks(pcm, 20))) == STREAM
         assert bytes(guest.ear.calls[-1].audio) == pcm

@@ -121,6 +121,11 @@ async def test_two_phrases_with_a_pause_between_are_both_heard(asr: ASR) -> None
     assert await hear(asr, pcm) == "太感谢了 推荐一首歌"
 
 
+async def test_a_phrase_with_a_pause_in_it_is_heard(asr: ASR) -> None:
+    pcm = in_room(say("有什么好听的", "zh") + silence(0.35) + say("歌", "zh"))
+    assert await hear(asr, pcm) == "有什么好听的歌"
+
+
 async def test_a_phrase_is_heard_by_whom_it_is_a_phrase_of_alone(asr: ASR) -> None:
     assert await hear(asr, in_room(say("讨厌你", "zh")), "taki") == "讨厌你"
     assert await hear(asr, in_room(say("推荐一首歌", "zh")), "taki") == ""
