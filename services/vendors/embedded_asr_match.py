@@ -1,8 +1,8 @@
 """Speech and a character in, the phrase of that character's script that it was out, or None: pocketsphinx.
 
-All phrases of a character, in every language, are words of one grammar: whole, with all their pronunciations, so that
-the search is between phrases and not between syllables. It always finds one. Whether it was said is judged afterwards:
-the phrase's phones are aligned with the sound and compared, phone by phone, with what any phones whatever would score.
+A character's phrases in one language are the words of one grammar: whole, with all their likely pronunciations, so that
+the search is between phrases and not between syllables. It always finds one in each language. Whether any was said is
+judged afterwards: its phones are aligned with the sound and compared with what any phones whatever would score.
 """
 
 import itertools
