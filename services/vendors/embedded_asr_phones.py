@@ -106,7 +106,10 @@ def _japanese(phrase: str, _: Dictionary) -> list[Variants]:
 
     if re.search(r"[^\w\s、。！？!?,.・ー~～]", phrase):
         return []
-    phonemes = pyopenjtalk.g2p(phrase, join=False, use_sudachi_kanji_yomi=False, predict_nani=False)
+    try:
+        phonemes = pyopenjtalk.g2p(phrase, join=False, use_sudachi_kanji_yomi=False, predict_nani=False)
+    except RuntimeError:  # it cannot make anything of it
+        return []
     return _morae([phoneme for phoneme in phonemes if phoneme not in _UNHEARD])
 
 

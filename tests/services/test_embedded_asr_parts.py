@@ -54,6 +54,7 @@ def test_what_cannot_be_pronounced_has_no_pronunciation(language: str, phrase: s
     assert pronounce(language, phrase, DICTIONARY) == ()
 
 
+@pytest.mark.filterwarnings("ignore:Dictionary.create:DeprecationWarning")  # of a library, for rare characters
 @given(st.sampled_from(("zh", "ja", "en")), st.text(max_size=12))
 def test_any_text_gives_phones_of_the_model_or_nothing(language: str, phrase: str) -> None:
     variants = pronounce(language, phrase, DICTIONARY)
