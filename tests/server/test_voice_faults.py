@@ -38,7 +38,7 @@ from tests.speech import chunks, silence
 from tests.talker import Talker, Wire, kinds
 
 # Short enough to wait for, and long enough for a machine that is busy with something else.
-HASTE = {"CHATANON_TIMEOUTS__ASR_FINAL": "2", "CHATANON_TIMEOUTS__VENDOR_CONNECT": "1"}
+HASTE = {"CHATANON_TIMEOUTS__ASR_FINAL": "1.2", "CHATANON_TIMEOUTS__VENDOR_CONNECT": "1"}
 # So long that only what the test does can end it.
 PATIENCE = {
     "CHATANON_TIMEOUTS__ASR_FINAL": "300",
