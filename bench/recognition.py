@@ -39,11 +39,11 @@ from services.base import (
     TTSSettings,
     Voice,
 )
-from services.vendors.embedded_asr import open_asr, phrases_by_language
-from services.vendors.embedded_asr_match import STRETCHES, Phrases
-from services.vendors.embedded_asr_utterance import Utterance
-from services.vendors.embedded_llm import open_llm
-from services.vendors.embedded_tts import open_tts
+from services.vendors.embedded.asr import open_asr, phrases_by_language
+from services.vendors.embedded.asr_match import STRETCHES, Phrases
+from services.vendors.embedded.asr_utterance import Utterance
+from services.vendors.embedded.llm import open_llm
+from services.vendors.embedded.tts import open_tts
 from tests.speech import cough, keys, melody, mix, noise, say, seconds_of, silence, tone
 
 PROMPTS = Path(__file__).parents[1] / "prompts"

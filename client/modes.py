@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 
 import anyio
 
-from client.agent_mode import AgentTalk
 from client.chat import Chat
 from client.connection import audio_frame
 from client.ledger import Request
 from client.options import REFUSED, WELL
-from client.push_to_talk import PushToTalk, Utterance
-from client.sound_source import WavSource
 from client.terminal import Replies, Terminal, to_message
-from client.voice_display import VoiceDisplay
+from client.voice.agent_mode import AgentTalk
+from client.voice.push_to_talk import PushToTalk, Utterance
+from client.voice.sound_source import WavSource
+from client.voice.voice_display import VoiceDisplay
 
 LEAVE = ("/quit", "/exit")
 

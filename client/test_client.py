@@ -18,17 +18,17 @@ try:
 
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a script finds its own folder, not its package
     from client import modes
-    from client.agent_mode import AgentTalk
     from client.audio_manager import Player, WavRecorder, open_speaker
     from client.chat import Chat, Companion
-    from client.devices import NoSoundLibrary, NoSuchDevice, describe_devices
-    from client.microphone import MicrophoneError, check_microphone, open_microphone
     from client.options import UNUSABLE, WELL, Options, parse_arguments
-    from client.push_to_talk import PushToTalk
-    from client.sound_source import RATE_HZ, SAMPLE_BYTES, Source, WavSource
     from client.terminal import PipeTerminal, PromptTerminal, Replies, Terminal
-    from client.voice_display import VoiceDisplay
-    from client.wav_file import WavError, read_speech, read_whole
+    from client.voice.agent_mode import AgentTalk
+    from client.voice.devices import NoSoundLibrary, NoSuchDevice, describe_devices
+    from client.voice.microphone import MicrophoneError, check_microphone, open_microphone
+    from client.voice.push_to_talk import PushToTalk
+    from client.voice.sound_source import RATE_HZ, SAMPLE_BYTES, Source, WavSource
+    from client.voice.voice_display import VoiceDisplay
+    from client.voice.wav_file import WavError, read_speech, read_whole
 except ModuleNotFoundError as error:
     sys.exit(f"缺少 Python 库 {error.name}：请在项目目录里运行 pip install -r requirements.txt，并使用那个虚拟环境")
 except KeyboardInterrupt:

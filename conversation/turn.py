@@ -24,7 +24,7 @@ from conversation.events import (
     TurnEvent,
 )
 from conversation.pronunciation import speakable, speakable_ahead
-from conversation.reply_parser import MAX_SENTENCES, ReplyParser, SentenceReady, TranslationReady
+from conversation.reply.parser import MAX_SENTENCES, ReplyParser, SentenceReady, TranslationReady
 from conversation.single_error import single_error
 from conversation.timeline import Timeline
 from services.base import LLM, TTS, Emotion, Line, LLMError, Prompt, Speech, TTSError, Voice

@@ -10,7 +10,7 @@ from server.auth import DEMO_TOKEN, Authenticator
 from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError, Settings
 from server.connection_manager import ConnectionManager
-from server.rate_limits import RateLimits
+from server.transport.rate_limits import RateLimits
 from services.asr_service import ASR_VENDORS, PHRASES_ONLY, open_asr
 from services.base import (
     ASR,

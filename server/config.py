@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta, Struct
 
-from server.config_file import ConfigError, decode, read_bytes, read_model
-from server.credentials_file import Secrets, read_secrets
+from server.settings.config_file import ConfigError, decode, read_bytes, read_model
+from server.settings.credentials_file import Secrets, read_secrets
 
 __all__ = ["PROJECT_ROOT", "Config", "ConfigError", "Secrets", "Settings", "load"]
 

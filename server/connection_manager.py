@@ -9,11 +9,11 @@ from typing import Protocol
 import anyio
 from msgspec import UNSET
 
-from server import wire
 from server.auth import is_loopback
 from server.config import LimitsConfig
-from server.connection import Connection, HangUp
-from server.wire import Disconnected, Error
+from server.protocol import wire
+from server.protocol.wire import Disconnected, Error
+from server.transport.connection import Connection, HangUp
 from stores.presence import Presence
 
 _BUSY_RETRY_MS = 5_000
@@ -22,7 +22,7 @@ _RECONNECT_SPREAD_MS = 10_000
 
 
 class LiveSession(Protocol):
-    """What the manager needs of a session: server/session.py."""
+    """What the manager needs of a session: server/session/session.py."""
 
     last_heard: float
 

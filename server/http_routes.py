@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from server.asyncapi import asyncapi_document
 from server.backend import Backend
+from server.protocol.asyncapi import asyncapi_document
 from services.asr_service import PHRASES_ONLY
 
 NAME = "ChatAnon Backend"

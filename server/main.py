@@ -19,9 +19,9 @@ from server.auth import DEMO_TOKEN
 from server.backend import Backend, open_backend
 from server.config import ConfigError, Settings, load
 from server.http_routes import NAME, VERSION, http_routes
-from server.listener import listen
-from server.log_writer import LogWriter
-from server.logs import configure_logs
+from server.observability.log_writer import LogWriter
+from server.observability.logs import configure_logs
+from server.transport.uvicorn_server import listen
 from server.websocket_endpoint import serve
 
 Scope = MutableMapping[str, Any]

@@ -2,11 +2,11 @@
 
 from typing import assert_never
 
-from server import wire
-from server.agent_session import AgentSession
-from server.session import Session
-from server.stream_session import StreamSession
-from server.wire import AnyClientFrame
+from server.protocol import wire
+from server.protocol.wire import AnyClientFrame
+from server.session.agent_session import AgentSession
+from server.session.session import Session
+from server.session.stream_session import StreamSession
 
 
 async def handle(session: Session, message: AnyClientFrame) -> None:

@@ -8,19 +8,19 @@ from msgspec import UNSET
 from starlette.websockets import WebSocket
 
 from conversation.character import Character
-from server import wire
 from server.auth import Caller, is_loopback, origin_allowed
 from server.backend import Backend
-from server.clips import Clips
-from server.connection import Connection, ConnectionLost, HangUp
-from server.hearing import Ears
-from server.incidents import incident
 from server.message_handlers import handle
-from server.message_reader import MessageReader, check_frame_size, decode_frame
-from server.session import Session
-from server.talk import Talk
-from server.voice_modes import VoiceModes
-from server.wire import Connect, Error
+from server.observability.incidents import incident
+from server.protocol import wire
+from server.protocol.wire import Connect, Error
+from server.session.clips import Clips
+from server.session.hearing import Ears
+from server.session.session import Session
+from server.session.talk import Talk
+from server.session.voice_modes import VoiceModes
+from server.transport.connection import Connection, ConnectionLost, HangUp
+from server.transport.message_reader import MessageReader, check_frame_size, decode_frame
 
 log = structlog.get_logger()
 

@@ -11,12 +11,12 @@ from services.base import ASR, ASRError, ASRSettings, EngineChoice, Hearing, Hea
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 ASR_VENDORS: Mapping[str, Vendor] = {
     "bytedance": Vendor(
-        "services.vendors.bytedance_asr",
+        "services.vendors.bytedance.asr",
         secrets=("BYTEDANCE_API_KEY",),
         or_secrets=("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY"),
     ),
-    "sherpa": Vendor("services.vendors.sherpa_asr", only_named=True),
-    "embedded": Vendor("services.vendors.embedded_asr"),
+    "sherpa": Vendor("services.vendors.sherpa.asr", only_named=True),
+    "embedded": Vendor("services.vendors.embedded.asr"),
 }
 
 # Of a recogniser with `phrases_only`, for the start-up line and `GET /`.

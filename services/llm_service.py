@@ -14,8 +14,8 @@ from services.base import LLM, EngineChoice, LLMError, LLMSettings, Prompt, Vend
 
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 LLM_VENDORS: Mapping[str, Vendor] = {
-    "doubao": Vendor("services.vendors.doubao_llm", secrets=("DOUBAO_API_KEY",)),
-    "embedded": Vendor("services.vendors.embedded_llm"),
+    "doubao": Vendor("services.vendors.ark.llm", secrets=("DOUBAO_API_KEY",)),
+    "embedded": Vendor("services.vendors.embedded.llm"),
 }
 
 RETRY_WAIT_S: Final = 0.1  # at least, and up to as much and RETRY_JITTER_S: somebody is listening to the silence

@@ -16,8 +16,8 @@ MEI_CREDIT = (
 
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 TTS_VENDORS: Mapping[str, Vendor] = {
-    "minimax": Vendor("services.vendors.minimax_tts", secrets=("MINIMAX_API_KEY",)),
-    "embedded": Vendor("services.vendors.embedded_tts", credit=MEI_CREDIT),
+    "minimax": Vendor("services.vendors.minimax.tts", secrets=("MINIMAX_API_KEY",)),
+    "embedded": Vendor("services.vendors.embedded.tts", credit=MEI_CREDIT),
 }
 
 

@@ -8,7 +8,7 @@ from services.base import VAD, EngineChoice, Vendor
 
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 VAD_VENDORS: Mapping[str, Vendor] = {
-    "silero": Vendor("services.vendors.silero_vad"),
+    "silero": Vendor("services.vendors.silero.vad"),
 }
 
 

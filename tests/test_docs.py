@@ -26,11 +26,11 @@ import numpy as np
 import pytest
 import yaml
 
-from server import wire
 from server.character_manager import CharacterManager
 from server.config import Config, load
-from server.config_file import key_paths
-from server.hearing import AGENT_PATIENCE_S, STREAM_PATIENCE_S
+from server.protocol import wire
+from server.session.hearing import AGENT_PATIENCE_S, STREAM_PATIENCE_S
+from server.settings.config_file import key_paths
 from services.base import Emotion
 from services.tts_service import MEI_CREDIT
 from tests.espeak import speak
@@ -262,13 +262,15 @@ EXPORTS = {
     'export VALID_API_TOKENS="token1,token2,token3"',
 }  # fmt: skip
 NOT_RUN = {
-    **dict.fromkeys(EXPORTS, "sets a variable of the reader's shell; what it does is in tests/server/test_start.py"),
+    **dict.fromkeys(
+        EXPORTS, "sets a variable of the reader's shell; what it does is in tests/server/settings/test_start.py"
+    ),
     "python3 -m venv .venv": "scripts/venv.sh does it for every `make`",
     "python -m pip install --require-hashes -r requirements-dev.txt": "has been run, or this test would not",
     "python -m pytest": "is running",
     "sudo apt-get install make python3-venv libportaudio2": "changes the system",
     "espeak-ng -v cmn-latn-pinyin -w hello.wav 你叫什么名字": "a program of the system; `clone` has such a file",
-    "pip install sherpa-onnx": "for one engine, which needs a model besides; tests/services/test_sherpa_asr.py",
+    "pip install sherpa-onnx": "for one engine, which needs a model besides; tests/services/sherpa/test_asr.py",
     f"{CLIENT_COMMAND} --agent": "needs a microphone",
     f"{CLIENT_COMMAND} --voice": "needs a microphone",
     "python client/test_client.py --list-devices": "needs a sound card",

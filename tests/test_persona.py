@@ -12,7 +12,7 @@ import pytest
 
 from server.character_manager import CharacterManager
 from services.base import LLM, LLMSettings, Message, Prompt, Script
-from services.vendors.embedded_llm import open_llm
+from services.vendors.embedded.llm import open_llm
 
 pytestmark = pytest.mark.anyio
 

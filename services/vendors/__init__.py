@@ -1,1 +1,1 @@
-"""One file per vendor and kind; each is loaded by name, and only when it was chosen."""
+"""A folder per vendor; each engine is loaded by name, and only when it was chosen. No vendor knows another."""

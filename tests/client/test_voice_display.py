@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from client.terminal import Style, cut_to_width
-from client.voice_display import VoiceDisplay
+from client.voice.voice_display import VoiceDisplay
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.sound_source import CHUNK_BYTES, WavSource, level_of
-from client.wav_file import WavError, read_speech, read_whole
+from client.voice.sound_source import CHUNK_BYTES, WavSource, level_of
+from client.voice.wav_file import WavError, read_speech, read_whole
 
 pytestmark = pytest.mark.anyio
 

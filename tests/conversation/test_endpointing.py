@@ -18,7 +18,7 @@ from conversation.endpointing import (
     SpeechStopped,
     UtteranceAudio,
 )
-from services.vendors.silero_vad import SileroVAD, load_network
+from services.vendors.silero.vad import SileroVAD, load_network
 from tests.endpointed import find_utterances, score
 from tests.labelled_speech import Recording, noises, talks
 from tests.speech import chunks, click, cough, mix, noise, say, seconds_of, silence

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conversation.character import Character
 from conversation.prompt import as_reply, build_prompt, estimate_tokens
-from conversation.reply_parser import ReplyParser, SentenceReady, TranslationReady
+from conversation.reply.parser import ReplyParser, SentenceReady, TranslationReady
 from services.base import EMOTIONS, Line, Message, Role
 
 ANON = Character("anon", "千早爱音", "", "\nYou are Anon.\n\n", "", {}, {}, None)

@@ -100,7 +100,7 @@ def table(request: pytest.FixtureRequest) -> Table:
 
 
 def kana(text: str, table: Table) -> str:
-    """Read with the settings of services/vendors/embedded_tts.py."""
+    """Read with the settings of services/vendors/embedded/tts.py."""
     spoken = pyopenjtalk.g2p(speakable(text, table), kana=True, use_sudachi_kanji_yomi=False, predict_nani=False)
     assert isinstance(spoken, str)
     return spoken

@@ -1,0 +1,152 @@
+"""A source that never ends, a microphone or a file, in; hands-free talk (agent mode) on every connection out.
+
+As much is sent as time passes, silence where the user is not to be heard: the server's clock is the count of samples,
+so that its silence window and its times stay true, and what was said before a pause is never glued to what comes after.
+"""
+
+import anyio
+
+from client.chat import START_S, Line
+from client.connection import Frame, audio_frame, text_of
+from client.ledger import Request
+from client.options import REFUSED, UNUSABLE, WELL
+from client.terminal import Replies, Terminal
+from client.voice.sound_source import Source, SourceError, WavSource, seconds_of
+from client.voice.voice_display import VoiceDisplay
+
+ECHO_TAIL_S = 0.3  # from the speaker's last sample to the last of it in the microphone
+LONGEST_TURN_S = 90.0  # without a word from the server; then the microphone is heard again
+LONGEST_LAG_MS = 10_000  # between a moment of speech and the word about it
+QUIET_S = 5.0  # after a file: no utterance is going to come
+HARMLESS = ("history_unavailable", "no_speech")  # errors after which all is as well as before
+UNFINISHED_S = 15.0  # after a file, where an utterance has begun and its final transcript is due
+
+
+class AgentTalk(VoiceDisplay):
+    """`over` is set when nothing more is to come: a file was answered, the server refused, the microphone broke."""
+
+    farewell = "agent_mode_stop"
+
+    def __init__(self, source: Source, replies: Replies, terminal: Terminal, headset: bool) -> None:
+        super().__init__(terminal)
+        self.over = anyio.Event()
+        self.exit_code = WELL
+        self.source = self._source = source
+        self._replies = replies
+        self._headset = headset
+        self._floor = _Floor()
+        self._sent_ms = 0.0
+
+    def receive(self, frame: Frame) -> None:
+        super().receive(frame)
+        self._floor.receive(frame, anyio.current_time())
+        if frame.get("type") == "speech_stopped":
+            at_ms = frame.get("at_ms")
+            lag_ms = self._sent_ms - at_ms if isinstance(at_ms, int | float) else -1.0
+            if 0 <= lag_ms <= LONGEST_LAG_MS:
+                self.latency.start(anyio.current_time() - lag_ms / 1000)
+
+    def lose(self) -> None:
+        super().lose()
+        self._floor.lose()
+
+    async def run(self, line: Line) -> None:
+        request = Request({"type": "agent_mode_start"})
+        line.ledger.add(request)
+        await line.send(request.message)
+        with anyio.move_on_after(START_S):
+            await request.done.wait()
+        if not request.done.is_set():
+            await line.give_up(request)
+        elif request.failed:
+            self._end(REFUSED)
+        else:
+            self._sent_ms = 0.0
+            await self._send_sound(line)
+
+    async def _send_sound(self, line: Line) -> None:
+        muted = True  # what a microphone heard while there was no connection is nobody's
+        while not self.over.is_set():
+            try:
+                chunk = await self._source.read(muted=muted)
+            except SourceError as error:
+                self._terminal.warn(str(error))
+                self._end(UNUSABLE)
+                return
+            if chunk:
+                await line.send(audio_frame("agent_audio_chunk", chunk))
+            self._sent_ms += seconds_of(chunk) * 1000
+            self.show_level(chunk, muted=muted)
+            now = anyio.current_time()
+            if not self._source.ended:
+                self._floor.said_at = now
+            muted = self._is_muted(now)
+            if isinstance(self._source, WavSource) and self._source.ended and not muted and self._floor.is_quiet(now):
+                self._end_file()
+
+    def _is_muted(self, now: float) -> bool:
+        """A microphone hears the speaker. A file keeps what it has to say until the server listens."""
+        if self._replies.is_sounding:
+            self._floor.sounded_at = now
+        echoes = not self._headset and now < self._floor.sounded_at + ECHO_TAIL_S
+        listens = self._headset and not isinstance(self._source, WavSource)
+        return echoes or (not listens and self._floor.is_taken(now))
+
+    def _end_file(self) -> None:
+        if self._floor.is_unanswered:
+            self._terminal.warn("文件里的话都说完了，没有听到回答")
+        self._end(self._floor.exit_code)
+
+    def _end(self, exit_code: int) -> None:
+        self.exit_code = exit_code
+        self.close_meter()
+        self.over.set()
+
+
+class _Floor:
+    """Whose turn it is to speak, as far as the server's messages tell."""
+
+    def __init__(self) -> None:
+        self.sounded_at = float("-inf")
+        self.said_at = float("-inf")  # the last there is of a file
+        self._heard_from_at = 0.0
+        self._taken = False  # by the character: from the final transcript until the server listens again
+        self._speaking = False  # the user: something was heard of an utterance whose final transcript is due
+        self._answered = False
+        self._failed = False
+
+    def receive(self, frame: Frame, now: float) -> None:
+        self._heard_from_at = now
+        match frame.get("type"):
+            case "speech_started":
+                self._speaking = True
+            case "transcription":
+                self._speaking = bool(frame.get("is_partial"))
+                self._taken = self._taken or bool(not self._speaking and text_of(frame, "text"))
+            case "thinking":
+                self._taken = True
+            case "agent_listening":
+                self._taken = self._speaking = False
+            case "response":
+                self._answered = True
+            case "error":
+                self._speaking = False
+                self._failed = self._failed or text_of(frame, "code") not in HARMLESS
+
+    def lose(self) -> None:
+        self._taken = self._speaking = False
+
+    def is_taken(self, now: float) -> bool:
+        return self._taken and now < self._heard_from_at + LONGEST_TURN_S
+
+    def is_quiet(self, now: float) -> bool:
+        """Nothing was heard for so long that nothing is going to be."""
+        return now > max(self.said_at, self._heard_from_at) + (UNFINISHED_S if self._speaking else QUIET_S)
+
+    @property
+    def is_unanswered(self) -> bool:
+        return not self._answered
+
+    @property
+    def exit_code(self) -> int:
+        return WELL if self._answered and not self._failed else REFUSED

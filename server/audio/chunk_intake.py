@@ -1,0 +1,33 @@
+"""Chunks of one stream or one hands-free talk, as the client sends them, in; pcm as it is listened to out."""
+
+from conversation.endpointing import BYTES_PER_SAMPLE
+from server.audio.conversion import AudioTooLong, ChunkResampler, check_chunk
+from server.config import Config
+
+
+class ChunkIntake:
+    """Checked, counted, and at HEARING_RATE_HZ."""
+
+    def __init__(self, config: Config, longest_s: float | None = None) -> None:
+        """`longest_s`: of all of them together."""
+        self._rate_hz = config.audio.asr_sample_rate
+        self._max_bytes = config.limits.max_chunk_bytes
+        self._longest_s = longest_s
+        self._resampler = ChunkResampler(self._rate_hz)
+        self._samples = 0
+
+    def take(self, chunk: bytes) -> bytes:
+        """
+        Raises:
+            BadAudio: these are no samples.
+            AudioTooLong: with them it is more than is taken.
+        """
+        check_chunk(chunk, self._max_bytes, self._rate_hz)
+        self._samples += len(chunk) // BYTES_PER_SAMPLE
+        if self._longest_s is not None and self._samples > self._longest_s * self._rate_hz:
+            raise AudioTooLong(f"A stream may last {self._longest_s:g} seconds; this one was closed at its end")
+        return self._resampler.feed(chunk)
+
+    def end(self) -> bytes:
+        """What was still held back."""
+        return self._resampler.end()

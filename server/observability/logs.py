@@ -1,0 +1,83 @@
+"""Events in, lines on standard error out: JSON for machines, plain lines at a terminal."""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+from server.observability.log_writer import LogWriter
+
+_SECRET_NAME = re.compile(r"(token|key|secret|password|credential|authorization|cookie)s?$", re.IGNORECASE)
+_SHORT_HASH = re.compile(r"[0-9a-f]{8}")
+_BEARER = re.compile(r"\b(bearer\s+)[^\s'\",]+", re.IGNORECASE)
+_QUERY = re.compile(r"\?\S*")
+
+
+def configure_logs(level: str, writer: LogWriter) -> None:
+    """At start. Nothing of what people say is logged; a token appears as the first 8 digits of its hash."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    at_terminal = sys.stderr.isatty()
+    # Its usual tracebacks show the local variables, and with them what people say and their tokens.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = plain if at_terminal else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if at_terminal else "iso", utc=not at_terminal),
+            *([] if at_terminal else [structlog.processors.format_exc_info]),
+            redact,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=lambda *_: _Lines(writer),
+        cache_logger_on_first_use=False,
+    )
+    for name in ("uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, _UvicornFilter) for known in logger.filters):
+            logger.addFilter(_UvicornFilter())
+
+
+class _Lines:
+    """What structlog calls a logger: it is handed each event as a finished line."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self.msg = self.debug = self.info = self.warning = self.error = self.critical = writer.write
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A second line of defence: of a field named like a secret only a short hash or a number is shown."""
+    for name, value in event.items():
+        if name != "exc_info":
+            event[name] = _redacted(name, value)
+    return event
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _redacted(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(name, inner) for inner in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if _SECRET_NAME.search(name) and not _SHORT_HASH.fullmatch(str(value)):
+        return "***"
+    return _BEARER.sub(r"\1***", value) if isinstance(value, str) else value
+
+
+class _UvicornFilter(logging.Filter):
+    """uvicorn logs the path of every connection, and what stands behind the ? may be a token put there by mistake.
+
+    And where a start is refused it adds a line of its own to our sentence.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg == "Application startup failed. Exiting.":
+            return False
+        if isinstance(record.args, tuple):
+            record.args = tuple(_QUERY.sub("?***", value) if isinstance(value, str) else value for value in record.args)
+        return True

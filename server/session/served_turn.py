@@ -1,0 +1,186 @@
+"""One turn as its caller sees it: what they say in; wire messages out, and the turn kept in the history."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, assert_never
+
+import structlog
+from msgspec import UNSET, UnsetType
+
+from conversation.character import Character
+from conversation.events import (
+    SentenceBegun,
+    SentenceTranslated,
+    SpeechChunk,
+    SynthesisStarted,
+    ThinkingEnded,
+    ThinkingStarted,
+    TurnEvent,
+)
+from conversation.prompt import build_prompt
+from conversation.reply.joining import join_sentences, reply_emotion
+from conversation.timeline import Timeline
+from conversation.turn import Reply, TurnRequest, run_turn
+from server.backend import Backend
+from server.observability.incidents import incident
+from server.protocol import wire
+from server.session.caller_history import CallerHistory
+from server.transport.connection import ConnectionLost, HangUp
+from services.base import Line, LLMError, Prompt
+
+log = structlog.get_logger()
+
+Send = Callable[[wire.AnyServerFrame], Awaitable[None]]
+TurnId: TypeAlias = str | UnsetType  # on messages of the base protocol only for those who asked for `turns`
+
+
+class NotHeard(Exception):
+    """What the person said could not be made out; `error` is the answer to it."""
+
+    def __init__(self, error: wire.Error) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+# What was said, or how to find it out: for audio that is recognised within its turn. May raise NotHeard.
+Hear = Callable[[TurnId, Timeline], Awaitable[str]]
+
+
+@dataclass(slots=True)
+class ServedTurn:
+    """Run once."""
+
+    backend: Backend
+    send: Send
+    extensions: frozenset[wire.Extension]
+    history: CallerHistory
+    character: Character
+    number: int
+    timeline: Timeline
+    said: str | None = None  # not known yet
+    turn_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    reply: Reply = field(default_factory=Reply)
+
+    async def run(self, said: str | Hear, kind: wire.TurnInput) -> None:
+        """From `thinking` to `response`, or to `error` where nothing was heard or the mind fails before its first
+        sentence. Cancelled or broken off, it keeps what was said and heard until then, marked as cut.
+        """
+        ended = False
+        try:
+            await self._begin(kind)
+            self.said = said if isinstance(said, str) else await said(self._id, self.timeline)
+            await self._talk(await self._prompt(self.said))
+            await self.send(wire.AudioEnd(self._id))
+            ended = True
+        except (ConnectionLost, HangUp):
+            raise
+        except NotHeard as reason:
+            ended = True
+            await self._fail(reason.error)
+            return
+        except LLMError as error:
+            ended = True
+            await self._fail(wire.Error(str(error), _reason(error), error.retryable, turn_id=self._id))
+            return
+        except Exception:  # a defect of ours ends the turn, not the session
+            if self.reply.audio_sent:
+                await self.send(wire.AudioEnd(self._id))
+            await self._fail(incident(turn_id=self.turn_id))
+            return
+        finally:
+            if not ended:
+                await self._keep(self.reply.lines_begun(), cut=True)
+        if not await self._keep(self.reply.lines(), cut=self.reply.incomplete is not None):
+            await self.history.tell_unavailable()
+        await self.send(self._response())
+        await self._end("completed")
+
+    @property
+    def _id(self) -> TurnId:
+        return self.turn_id if "turns" in self.extensions else UNSET
+
+    async def _begin(self, kind: wire.TurnInput) -> None:
+        if "turns" in self.extensions:
+            await self.send(wire.TurnStarted(self.turn_id, kind, self.number))
+        await self.send(wire.Thinking(turn_id=self._id))
+
+    async def _prompt(self, said: str) -> Prompt:
+        return build_prompt(
+            self.character,
+            self.backend.characters.reply_format,
+            await self.history.recall(self.character.name),
+            said,
+            self.backend.config.llm.context_tokens,
+        )
+
+    async def _talk(self, prompt: Prompt) -> None:
+        request = TurnRequest(
+            prompt,
+            self.character.voice(self.backend.engines["tts"].name),
+            self.character.pronunciation,
+            self.backend.config.audio.chunk_ms,
+        )
+        await run_turn(
+            request, self.backend.llm, self.backend.tts, self._emit, reply=self.reply, timeline=self.timeline
+        )
+
+    async def _emit(self, event: TurnEvent) -> None:
+        """A turn's event as the message it is for this caller, if it is one."""
+        match event:
+            case SpeechChunk(index, pcm) if "binary_audio" in self.extensions:
+                await self.send(wire.AudioFrame(pcm, index, self.number))
+            case SpeechChunk(_, pcm):
+                await self.send(wire.AudioChunk(pcm, "pcm", self.backend.tts.sample_rate_hz, self._id))
+            case SentenceBegun(index, jp, cn, emotion, start_ms) | SentenceTranslated(index, jp, cn, emotion, start_ms):
+                if "sentences" in self.extensions:
+                    await self.send(wire.SentenceMessage(self.turn_id, index, jp, cn, emotion, start_ms))
+            case ThinkingStarted():
+                await self._stage(wire.LlmStart(self._id))
+            case ThinkingEnded(elapsed_s):
+                await self._stage(wire.LlmEnd(round(elapsed_s, 3), self._id))
+            case SynthesisStarted(text, emotion):
+                await self._stage(wire.TtsStart(text, emotion, self._id))
+            case _:
+                assert_never(event)
+
+    async def _stage(self, message: wire.LlmStart | wire.LlmEnd | wire.TtsStart) -> None:
+        if "stages" in self.extensions:
+            await self.send(message)
+
+    async def _keep(self, lines: Sequence[Line], *, cut: bool) -> bool:
+        if self.said is None:
+            return True
+        return await self.history.keep(self.character.name, self.turn_id, self.said, lines, cut=cut)
+
+    def _response(self) -> wire.Response:
+        lines = self.reply.lines()
+        audio_error, incomplete = self.reply.audio_error, self.reply.incomplete
+        return wire.Response(
+            content_cn=join_sentences(line.cn for line in lines),
+            content_jp=join_sentences(line.jp for line in lines),
+            emotion=reply_emotion(lines),
+            audio_sample_rate=self.backend.tts.sample_rate_hz,
+            audio_error=wire.AudioError("tts_timeout" if audio_error.timed_out else "tts_failed", str(audio_error))
+            if audio_error
+            else UNSET,
+            incomplete=True if incomplete else UNSET,
+            reason=_reason(incomplete) if isinstance(incomplete, LLMError) else incomplete or UNSET,
+            turn_id=self._id,
+        )
+
+    async def _fail(self, error: wire.Error) -> None:
+        await self.send(error)
+        await self._end("failed")
+
+    async def _end(self, status: wire.TurnStatus) -> None:
+        timings = self.timeline.timings_ms()
+        log.info("turn", status=status, turn_id=self.turn_id, character=self.character.name, **timings)
+        if "turns" in self.extensions:
+            await self.send(wire.TurnEnd(self.turn_id, status, timings))
+        elif "stages" in self.extensions:
+            await self.send(wire.TurnEnd())
+
+
+def _reason(error: LLMError) -> Literal["llm_failed", "llm_timeout"]:
+    return "llm_timeout" if error.timed_out else "llm_failed"

@@ -1,0 +1,127 @@
+"""One socket: messages in and out, with a limit on every wait; and the ways in which it ends."""
+
+import anyio
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from server.protocol import wire
+from server.protocol.wire import AnyServerFrame, Disconnected, Error, ErrorCode
+
+# How long a client that is being replaced or refused has to take its last frame.
+_FAREWELL_S = 0.05
+
+
+class ConnectionLost(Exception):
+    """The other end is gone, or this end may no longer speak: end quietly."""
+
+
+class HangUp(Exception):
+    """End the connection with a last message and a close code."""
+
+    def __init__(self, farewell: Error | Disconnected, code: int) -> None:
+        super().__init__(f"{code}: {farewell.message}")
+        self.farewell = farewell
+        self.code = code
+
+
+class Connection:
+    """A WebSocket whose sends are in order, bounded in time, and can be forbidden for good (`fenced`)."""
+
+    def __init__(self, websocket: WebSocket, send_timeout_s: float) -> None:
+        self._websocket = websocket
+        self._send_timeout_s = send_timeout_s
+        self._lock = anyio.Lock()
+        self.fenced = False  # true: nothing is sent any more but a farewell
+
+    @property
+    def address(self) -> str | None:
+        """The other end's IP address, where it has one."""
+        return self._websocket.client.host if self._websocket.client else None
+
+    @property
+    def origin(self) -> str | None:
+        """The page's origin, where a browser connects."""
+        return self._websocket.headers.get("origin")
+
+    @property
+    def has_token_in_address(self) -> bool:
+        """Whether something like a token stands behind the ? of the address."""
+        return any("token" in name.lower() for name in self._websocket.query_params)
+
+    async def accept(self) -> None:
+        """Answer the WebSocket handshake."""
+        try:
+            await self._websocket.accept()
+        except (OSError, WebSocketDisconnect) as error:
+            raise ConnectionLost from error
+
+    async def receive(self) -> str | bytes:
+        """The next frame.
+
+        Raises:
+            ConnectionLost: there is none.
+        """
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise ConnectionLost
+        text: str | None = message.get("text")
+        return text if text is not None else bytes(message["bytes"])
+
+    async def send(self, message: AnyServerFrame) -> None:
+        """Send, waiting for a slow reader as long as is allowed: that wait is what holds the vendors back.
+
+        Raises:
+            ConnectionLost: the other end is gone, or this one was fenced.
+            HangUp: it does not read.
+        """
+        frame = wire.encode_audio(message) if isinstance(message, wire.AudioFrame) else wire.encode(message)
+        with anyio.move_on_after(self._send_timeout_s) as waiting:
+            async with self._lock:
+                if self.fenced:
+                    raise ConnectionLost
+                await self._send_frame(frame)
+        if waiting.cancelled_caught:
+            raise HangUp(
+                Error("This client does not read what is sent to it", "too_slow", retryable=True), wire.CLOSE_TOO_SLOW
+            )
+
+    def check(self) -> None:
+        """For who does not receive for a while, and so would not notice; a server that cannot tell says nothing.
+
+        Raises:
+            ConnectionLost: the other end is gone.
+        """
+        if self._websocket.scope.get("extensions", {}).get("chatanon.is_gone", bool)():
+            raise ConnectionLost
+
+    async def refuse(self, code: ErrorCode, sentence: str, *, retryable: bool = False) -> None:
+        """Answer with an error; the connection is kept."""
+        await self.send(Error(sentence, code, retryable))
+
+    async def hang_up(self, end: HangUp) -> None:
+        """Last message and close frame; a client that does not take them at once is cut off."""
+        self.fenced = True
+        farewell = wire.encode(end.farewell)
+        with anyio.move_on_after(_FAREWELL_S, shield=True) as waiting:
+            try:
+                await self._send_frame(farewell)
+                await self._websocket.close(end.code)
+            except (ConnectionLost, OSError, RuntimeError):  # gone already
+                return
+        if waiting.cancelled_caught:
+            self._cut_off(farewell, end.code)
+
+    def _cut_off(self, farewell: str, code: int) -> None:
+        """End a transport that takes nothing more, where the ASGI server lets us (uvicorn_server.py does).
+
+        One that is only slow finds the farewell behind all that it still has to read.
+        """
+        cut_off = self._websocket.scope.get("extensions", {}).get("chatanon.cut_off")
+        if cut_off is not None:
+            cut_off(farewell, code, at_once=code != wire.CLOSE_TOO_SLOW)
+
+    async def _send_frame(self, frame: str | bytes) -> None:
+        kind = "text" if isinstance(frame, str) else "bytes"
+        try:
+            await self._websocket.send({"type": "websocket.send", kind: frame})
+        except (OSError, WebSocketDisconnect, RuntimeError) as error:  # RuntimeError: sent after the close
+            raise ConnectionLost from error

@@ -1,0 +1,156 @@
+"""Frames of many hearings on stdin, what was heard on stdout: the recogniser process, started by the server.
+
+    python -m services.vendors.embedded.asr_worker
+
+pocketsphinx holds the GIL while it works: in the server's own process it would hold up everybody. Hearings are worked
+on one stretch of speech at a time, first those that are finished; stretches before a pause are recognised while it
+lasts, so that most of an utterance is done before its end is known. The process ends when its stdin does.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from services.vendors.embedded.asr_frames import Frame, FrameReader, Kind
+from services.vendors.embedded.asr_match import Phrases, Scripts
+from services.vendors.embedded.asr_utterance import LONGEST, Stretch, Utterance
+
+READ_BYTES = 65536
+LOADING_NICE = 10
+Inbox = queue.SimpleQueue[Frame]  # bounded by what a person can say while one stretch is recognised
+
+
+@dataclass(slots=True)
+class Hearing:
+    """One utterance, and what was recognised of it so far."""
+
+    character: str
+    utterance: Utterance = field(default_factory=Utterance)
+    recognised: list[tuple[Stretch, str]] = field(default_factory=list)
+    finished: bool = False
+    has_news: bool = False
+
+    def todo(self) -> Stretch | None:
+        """The next stretch that nobody has looked at; last of all the whole, where a phrase was said with a pause."""
+        stretches = self.utterance.stretches(whole=self.finished) if self.has_news else []
+        if self.finished and not any(map(self._phrase, stretches)):
+            stretches += _joined(stretches)
+        found = next((each for each in stretches if self._phrase(each) is None), None)
+        self.has_news = found is not None
+        return found
+
+    def heard(self) -> str:
+        """The phrases in it; "" where more of it was none than was one: then they are likely mistaken, too."""
+        stretches = self.utterance.stretches(whole=True)
+        if not any(map(self._phrase, stretches)):
+            stretches = _joined(stretches)
+        phrases = [(each, phrase) for each in stretches if (phrase := self._phrase(each))]
+        most = 2 * sum(each.frames for each, _ in phrases) > sum(each.frames for each in stretches)
+        return " ".join(phrase for _, phrase in phrases) if most else ""
+
+    def _phrase(self, stretch: Stretch) -> str | None:
+        """None before it was looked at."""
+        return next((phrase for known, phrase in self.recognised if known.resembles(stretch)), None)
+
+
+def _joined(stretches: list[Stretch]) -> list[Stretch]:
+    """All of it in one, if there are several and that is no longer than a phrase."""
+    whole = Stretch(stretches[0].start, stretches[-1].end) if len(stretches) > 1 else None
+    return [whole] if whole and whole.frames <= LONGEST else []
+
+
+class Worker:
+    """The recogniser's own thread: all hearings, by number."""
+
+    def __init__(self, phrases: Phrases, out: BinaryIO) -> None:
+        self._phrases = phrases
+        self._out = out
+        self._hearings: dict[int, Hearing] = {}
+
+    def run(self, inbox: Inbox) -> None:
+        while True:
+            if not self._work():
+                self.take(inbox.get())
+            while not inbox.empty():
+                self.take(inbox.get())
+
+    def take(self, frame: Frame) -> None:
+        if frame.kind is Kind.OPEN:
+            self._hearings[frame.hearing] = Hearing(frame.payload.decode())
+        elif frame.kind is Kind.CLOSE:
+            self._hearings.pop(frame.hearing, None)
+        elif (hearing := self._hearings.get(frame.hearing)) is None:
+            return  # answered, and closed
+        elif frame.kind is Kind.AUDIO:
+            hearing.utterance.add(frame.payload)
+            hearing.has_news = True
+        elif frame.kind is Kind.FINISH:
+            hearing.finished = hearing.has_news = True
+
+    def _work(self) -> bool:
+        """One piece of it; False where there is nothing to do."""
+        by_need = sorted(self._hearings.items(), key=lambda item: not item[1].finished)
+        for number, hearing in by_need:
+            stretch = hearing.todo()
+            if stretch is not None:
+                hearing.recognised.append((stretch, self._recognise(hearing, stretch)))
+                return True
+            if hearing.finished:
+                del self._hearings[number]
+                write(self._out, Frame(Kind.HEARD, number, hearing.heard().encode()))
+                return True
+        return False
+
+    def _recognise(self, hearing: Hearing, stretch: Stretch) -> str:
+        if stretch.frames > LONGEST:
+            return ""
+        return self._phrases.recognise(hearing.character, hearing.utterance.speech(stretch)) or ""
+
+
+def write(out: BinaryIO, frame: Frame) -> None:
+    out.write(frame.encode())
+    out.flush()
+
+
+def read(stdin: BinaryIO, inbox: Inbox) -> None:
+    """In a thread of its own: the server need not wait for room in the pipe, whose end is the end of the process."""
+    reader = FrameReader()
+    while data := os.read(stdin.fileno(), READ_BYTES):
+        for frame in reader.feed(data):
+            inbox.put(frame)
+    os._exit(0)
+
+
+def load(scripts: Scripts) -> Phrases:
+    """Behind all others: on one core the server would start up a second later."""
+    loaded: list[Phrases] = []
+
+    def work() -> None:
+        if sys.platform == "linux":  # where priority is a thread's own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICE)
+        loaded.append(Phrases(scripts))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return loaded[0]
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's affair
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print
+    inbox: Inbox = queue.SimpleQueue()
+    threading.Thread(target=read, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    phrases = load(json.loads(inbox.get().payload))
+    write(out, Frame(Kind.READY, payload=json.dumps(phrases.left_out).encode()))
+    Worker(phrases, out).run(inbox)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Silero's network for voice activity, computed with numpy: a VAD in this process."""
