@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from server.auth import is_loopback
 from server.config import LimitsConfig
-from server.protocol import wire
+from server.protocol import close_codes
 from server.protocol.wire import Disconnected, Error
 from server.transport.connection import Connection, HangUp
 from stores.presence import Presence
@@ -57,7 +57,7 @@ class ConnectionManager:
             raise _shutting_down()
         if self._is_full_for(connection.address):
             busy = Error("The server is full", "server_busy", retryable=True, retry_after_ms=_BUSY_RETRY_MS)
-            raise HangUp(busy, wire.CLOSE_SERVER_BUSY)
+            raise HangUp(busy, close_codes.SERVER_BUSY)
         self._strangers[connection] = connection.address
         try:
             yield
@@ -127,13 +127,13 @@ class ConnectionManager:
 
 def _replaced() -> HangUp:
     sentence = "Another client connected with the same token"
-    return HangUp(Disconnected("new_connection", sentence, UNSET), wire.CLOSE_REPLACED)
+    return HangUp(Disconnected("new_connection", sentence, UNSET), close_codes.REPLACED)
 
 
 def _shutting_down() -> HangUp:
     wait_ms = random.randint(0, _RECONNECT_SPREAD_MS)
-    return HangUp(Disconnected("server_shutdown", "The server is shutting down", wait_ms), wire.CLOSE_SHUTDOWN)
+    return HangUp(Disconnected("server_shutdown", "The server is shutting down", wait_ms), close_codes.SHUTDOWN)
 
 
 def _idle(minutes: float) -> HangUp:
-    return HangUp(Error(f"Nothing was heard for {minutes:g} minutes", "idle", retryable=True), wire.CLOSE_IDLE)
+    return HangUp(Error(f"Nothing was heard for {minutes:g} minutes", "idle", retryable=True), close_codes.IDLE)

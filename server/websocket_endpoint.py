@@ -12,7 +12,7 @@ from server.auth import Caller, is_loopback, origin_allowed
 from server.backend import Backend
 from server.message_handlers import handle
 from server.observability.incidents import incident
-from server.protocol import wire
+from server.protocol import close_codes, codec, wire
 from server.protocol.wire import Connect, Error
 from server.session.clips import Clips
 from server.session.hearing import Ears
@@ -41,7 +41,7 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
     except HangUp as end:
         await connection.hang_up(end)
     except Exception:
-        await connection.hang_up(HangUp(incident(), wire.CLOSE_INTERNAL))
+        await connection.hang_up(HangUp(incident(), close_codes.INTERNAL))
 
 
 async def _serve_caller(
@@ -82,7 +82,7 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
     if not origin_allowed(connection.origin, backend.config.server.allowed_origins, demo=backend.authenticator.demo):
         raise HangUp(
             Error("Pages of this origin may not connect here", "origin_not_allowed", retryable=False),
-            wire.CLOSE_ORIGIN,
+            close_codes.ORIGIN,
         )
     if connection.has_token_in_address and backend.connections.is_news("token in address"):
         log.warning("a client puts its token into the address, where it is ignored and others can read it")
@@ -92,13 +92,13 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
     character = backend.characters.default if not name else backend.characters.find(name)
     if character is None:
         raise HangUp(
-            Error(backend.characters.unknown(), "unknown_character", retryable=False), wire.CLOSE_UNKNOWN_CHARACTER
+            Error(backend.characters.unknown(), "unknown_character", retryable=False), close_codes.UNKNOWN_CHARACTER
         )
     wait_ms = backend.rates.retry_after_ms("connects", caller.token_hash, anyio.current_time())
     if wait_ms is not None:
         raise HangUp(
             Error("Too many connections with this token", "rate_limited", retryable=True, retry_after_ms=wait_ms),
-            wire.CLOSE_RATE_LIMITED,
+            close_codes.RATE_LIMITED,
         )
     return hello, caller, character
 
@@ -110,17 +110,17 @@ async def _first_message(backend: Backend, connection: Connection) -> Connect:
         check_frame_size(frame, backend.config.limits.max_first_frame_bytes)
         try:
             hello = decode_frame(frame)
-        except wire.WireError as error:
+        except codec.WireError as error:
             code: wire.ErrorCode = error.code if error.code in ("bad_json", "bad_message") else "not_connected"
-            raise HangUp(Error(str(error), code, retryable=False), wire.CLOSE_BAD_HANDSHAKE) from None
+            raise HangUp(Error(str(error), code, retryable=False), close_codes.BAD_HANDSHAKE) from None
         if isinstance(hello, Connect):
             return hello
         raise HangUp(
-            Error("The first message must be `connect`", "not_connected", retryable=False), wire.CLOSE_BAD_HANDSHAKE
+            Error("The first message must be `connect`", "not_connected", retryable=False), close_codes.BAD_HANDSHAKE
         )
     raise HangUp(
         Error(f"No `connect` message within {seconds:g} seconds", "handshake_timeout", retryable=True),
-        wire.CLOSE_HANDSHAKE_TIMEOUT,
+        close_codes.HANDSHAKE_TIMEOUT,
     )
 
 
@@ -138,6 +138,6 @@ async def _authenticate(backend: Backend, connection: Connection, hello: Connect
     if wait_ms is not None:
         raise HangUp(
             Error("Too many wrong tokens from this address", "rate_limited", retryable=True, retry_after_ms=wait_ms),
-            wire.CLOSE_RATE_LIMITED,
+            close_codes.RATE_LIMITED,
         )
-    raise HangUp(Error("The token is not valid", "unauthorized", retryable=False), wire.CLOSE_UNAUTHORIZED)
+    raise HangUp(Error("The token is not valid", "unauthorized", retryable=False), close_codes.UNAUTHORIZED)

@@ -28,7 +28,7 @@ import yaml
 
 from server.character_manager import CharacterManager
 from server.config import Config, load
-from server.protocol import wire
+from server.protocol import codec, wire
 from server.session.hearing import AGENT_PATIENCE_S, STREAM_PATIENCE_S
 from server.settings.config_file import key_paths
 from services.base import Emotion
@@ -108,15 +108,15 @@ AT_LEAST = {"type": "error", "message": "Error description"}
 def test_example_of_a_message_is_one_of_the_wire(path: Path, example: dict[str, Any]) -> None:
     text = json.dumps(example, ensure_ascii=False)
     if example["type"] in CLIENT:
-        message = wire.decode(text)
+        message = codec.decode(text)
         assert isinstance(message, CLIENT[example["type"]])
         assert set(example) <= {"type", *CLIENT[example["type"]].__struct_encode_fields__}
     elif example == AT_LEAST:
-        sent = json.loads(wire.encode(wire.Error("Error description", "internal", retryable=True)))
+        sent = json.loads(codec.encode(wire.Error("Error description", "internal", retryable=True)))
         assert example.items() <= sent.items()
     else:
         built = msgspec.json.decode(text, type=SERVER[example["type"]])
-        sent = json.loads(wire.encode(built))
+        sent = json.loads(codec.encode(built))
         assert (sent, list(sent)) == (example, list(example))
 
 
@@ -142,8 +142,8 @@ def test_every_code_is_told(path: Path) -> None:
 def test_binary_frame_shown_is_what_the_server_sends(path: Path) -> None:
     (shown,) = (bytes.fromhex(block.text) for block in blocks(path, "hex"))
     pcm = np.array([1, -1], "<i2").tobytes()
-    assert shown == wire.encode_audio(wire.AudioFrame(pcm, index=1, turn_number=3))
-    assert wire.decode_audio(shown).pcm == pcm
+    assert shown == codec.encode_audio(wire.AudioFrame(pcm, index=1, turn_number=3))
+    assert codec.decode_audio(shown).pcm == pcm
 
 
 @pytest.mark.parametrize("path", (*READMES, WIRE))

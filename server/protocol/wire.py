@@ -1,13 +1,10 @@
-"""Every message on /ws, as two tagged unions: a frame in, a client message out; a server message in, a frame out.
+"""Every message on /ws, as two tagged unions: what a client may say, and what the server says.
 
 The one place where a string of the wire is written. `docs/wire.md` and `GET /asyncapi.json` describe the same.
-Longer than the house likes, because the protocol is: all of it can be read here from top to bottom.
 """
 
-import re
-import struct
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -32,21 +29,6 @@ IncompleteReason = Literal["llm_failed", "llm_timeout", "too_long"]
 TurnInput = Literal["text", "audio", "stream", "agent"]
 TurnStatus = Literal["completed", "interrupted", "failed"]
 DisconnectReason = Literal["new_connection", "server_shutdown", "token_revoked"]
-
-# Close codes. 4000-4499: the client may reconnect; 4500-4999: it must not without a change.
-CLOSE_SHUTDOWN = 4001
-CLOSE_TOO_SLOW = 4002
-CLOSE_RATE_LIMITED = 4003
-CLOSE_HANDSHAKE_TIMEOUT = 4004
-CLOSE_IDLE = 4005
-CLOSE_SERVER_BUSY = 4010
-CLOSE_UNAUTHORIZED = 4500
-CLOSE_REPLACED = 4501
-CLOSE_BAD_HANDSHAKE = 4502
-CLOSE_ORIGIN = 4503
-CLOSE_UNKNOWN_CHARACTER = 4505
-CLOSE_TOO_BIG = 1009
-CLOSE_INTERNAL = 1011
 
 
 # ---------------------------------------------------------------- from the client
@@ -400,112 +382,3 @@ AnyServerFrame = AnyServerMessage | AudioFrame
 
 # Messages of an extension: unknown to whoever was not granted it.
 EXTENSION_OF: Mapping[type[ClientMessage], Extension] = {GetHistory: "history"}
-
-
-# ---------------------------------------------------------------- frames <-> messages
-
-
-class WireError(Exception):
-    """A frame that is no message: `code` and a sentence that names what is wrong."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code: ErrorCode = code
-
-
-class _Head(Struct):
-    type: str
-
-
-_decoder: msgspec.json.Decoder[AnyClientMessage] = msgspec.json.Decoder(AnyClientMessage)
-_syntax_decoder = msgspec.json.Decoder(msgspec.Raw)
-_head_decoder = msgspec.json.Decoder(_Head)
-_encoder = msgspec.json.Encoder()
-_TYPES = frozenset(kind.__struct_config__.tag for kind in get_args(AnyClientMessage))
-_AUDIO_HEAD = struct.Struct(">BBHI")
-_AUDIO_VERSION, _PCM_S16LE = 1, 0
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-
-
-def decode(text: str) -> AnyClientMessage:
-    """A text frame as a message.
-
-    Raises:
-        WireError: `bad_json`, `bad_message`, `unknown_type` or `bad_audio`, naming the field at fault.
-    """
-    try:
-        return _decoder.decode(text)
-    except msgspec.ValidationError as error:
-        return _look_closer(text, str(error))
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        raise _not_json(error) from None
-
-
-def is_batch_audio(frame: str | bytes) -> bool:
-    """Whether a frame is the one message that may be large, told without reading the rest of it."""
-    try:
-        return isinstance(frame, str) and _head_decoder.decode(frame).type == AudioMessage.__struct_config__.tag
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return False
-
-
-def decode_audio(frame: bytes) -> AudioFrame:
-    """A binary frame as audio.
-
-    Raises:
-        WireError: `bad_audio`; it is none of this version.
-    """
-    if len(frame) < _AUDIO_HEAD.size:
-        raise WireError("bad_audio", f"A binary frame is {_AUDIO_HEAD.size} bytes and samples; this one is shorter")
-    version, codec, _, _ = _AUDIO_HEAD.unpack_from(frame)
-    if (version, codec) != (_AUDIO_VERSION, _PCM_S16LE):
-        wanted = f"version {_AUDIO_VERSION}, codec {_PCM_S16LE} (pcm s16le)"
-        raise WireError("bad_audio", f"A binary frame begins with {wanted}; this one with {version} and {codec}")
-    return AudioFrame(frame[_AUDIO_HEAD.size :])
-
-
-def encode(message: AnyServerMessage) -> str:
-    """A message as a text frame."""
-    return _encoder.encode(message).decode()
-
-
-def encode_audio(audio: AudioFrame) -> bytes:
-    """Audio as a binary frame."""
-    return _AUDIO_HEAD.pack(_AUDIO_VERSION, _PCM_S16LE, audio.index, audio.turn_number) + audio.pcm
-
-
-def _look_closer(text: str, problem: str) -> Connect:
-    """What is wrong with a text. msgspec stops at the first problem, `<what> - at `$.<field>``; worse may follow it."""
-    try:
-        _syntax_decoder.decode(text)
-        kind = _head_decoder.decode(text).type
-    except msgspec.ValidationError as error:
-        expected = f'A message is a JSON object with a text field "type": {_lower_first(str(error))}'
-        raise WireError("bad_message", expected) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _not_json(error) from None
-    what, found, path = problem.rpartition(" - at `$")
-    field = path.strip(".`") if found else ""
-    if kind not in _TYPES:
-        shown = f" {kind!r}" if _SAFE_NAME.fullmatch(kind) else ""
-        raise WireError("unknown_type", f"There is no message type{shown} in this protocol") from None
-    if field == "type":
-        raise WireError("bad_message", f"{kind}.type: the field is there twice") from None
-    if kind == "connect" and field.startswith("api_token"):
-        return Connect()  # a number too large to be read is a wrong token, and answered like every other
-    if what == "Invalid base64 encoded string":  # pinned by a test: msgspec has no error type of its own for it
-        raise WireError("bad_audio", f"{field} is not base64 (standard alphabet, with padding)") from None
-    raise WireError("bad_message", f"{kind}{'.' + field if field else ''}: {_lower_first(what or path)}") from None
-
-
-def _not_json(error: Exception) -> WireError:
-    detail = str(error).removeprefix("JSON is malformed: ")
-    if isinstance(error, RecursionError):
-        detail = "nested too deeply"
-    elif isinstance(error, UnicodeEncodeError):
-        detail = "half a surrogate pair stands alone"
-    return WireError("bad_json", f"The frame is not JSON: {_lower_first(detail)}")
-
-
-def _lower_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

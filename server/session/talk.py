@@ -13,7 +13,7 @@ from conversation.user_text import visible_text
 from server.auth import Caller
 from server.backend import Backend
 from server.observability.incidents import incident
-from server.protocol import wire
+from server.protocol import close_codes, wire
 from server.session.caller_history import CallerHistory
 from server.session.inbox import Inbox, Job
 from server.session.served_turn import Hear, ServedTurn
@@ -99,7 +99,7 @@ class Talk:
             return True
         refusal = wire.Error("Too many messages; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
         if self._wait_ms("refused_turns") is not None:
-            raise HangUp(refusal, wire.CLOSE_RATE_LIMITED)
+            raise HangUp(refusal, close_codes.RATE_LIMITED)
         await self._connection.send(refusal)
         return False
 

@@ -8,7 +8,7 @@ import anyio.lowlevel
 from conversation.agent_mode import Happened
 from server.audio.conversion import AudioTooLong, BadAudio
 from server.backend import Backend
-from server.protocol import wire
+from server.protocol import close_codes, wire
 from server.session.agent_session import AgentSession
 from server.session.hearing import Ears
 from server.session.stream_session import StreamSession
@@ -165,5 +165,5 @@ class _ChunkRate:
             return None
         refusal = wire.Error("Too many audio chunks; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
         if self._refused.retry_after_ms(now) is not None:
-            raise HangUp(refusal, wire.CLOSE_RATE_LIMITED)
+            raise HangUp(refusal, close_codes.RATE_LIMITED)
         return refusal

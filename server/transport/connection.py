@@ -3,7 +3,7 @@
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from server.protocol import wire
+from server.protocol import close_codes, codec, wire
 from server.protocol.wire import AnyServerFrame, Disconnected, Error, ErrorCode
 
 # How long a client that is being replaced or refused has to take its last frame.
@@ -73,7 +73,7 @@ class Connection:
             ConnectionLost: the other end is gone, or this one was fenced.
             HangUp: it does not read.
         """
-        frame = wire.encode_audio(message) if isinstance(message, wire.AudioFrame) else wire.encode(message)
+        frame = codec.encode_audio(message) if isinstance(message, wire.AudioFrame) else codec.encode(message)
         with anyio.move_on_after(self._send_timeout_s) as waiting:
             async with self._lock:
                 if self.fenced:
@@ -81,7 +81,7 @@ class Connection:
                 await self._send_frame(frame)
         if waiting.cancelled_caught:
             raise HangUp(
-                Error("This client does not read what is sent to it", "too_slow", retryable=True), wire.CLOSE_TOO_SLOW
+                Error("This client does not read what is sent to it", "too_slow", retryable=True), close_codes.TOO_SLOW
             )
 
     def check(self) -> None:
@@ -100,7 +100,7 @@ class Connection:
     async def hang_up(self, end: HangUp) -> None:
         """Last message and close frame; a client that does not take them at once is cut off."""
         self.fenced = True
-        farewell = wire.encode(end.farewell)
+        farewell = codec.encode(end.farewell)
         with anyio.move_on_after(_FAREWELL_S, shield=True) as waiting:
             try:
                 await self._send_frame(farewell)
@@ -117,7 +117,7 @@ class Connection:
         """
         cut_off = self._websocket.scope.get("extensions", {}).get("chatanon.cut_off")
         if cut_off is not None:
-            cut_off(farewell, code, at_once=code != wire.CLOSE_TOO_SLOW)
+            cut_off(farewell, code, at_once=code != close_codes.TOO_SLOW)
 
     async def _send_frame(self, frame: str | bytes) -> None:
         kind = "text" if isinstance(frame, str) else "bytes"

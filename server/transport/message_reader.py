@@ -3,7 +3,7 @@
 import anyio
 
 from server.config import LimitsConfig
-from server.protocol import wire
+from server.protocol import close_codes, codec, wire
 from server.transport.connection import Connection, HangUp
 from server.transport.rate_limits import RateLimits
 
@@ -35,23 +35,23 @@ class MessageReader:
         frame = await self._connection.receive()
         try:
             return self._decode(frame)
-        except wire.WireError as error:
+        except codec.WireError as error:
             refusal = wire.Error(str(error), error.code, retryable=False)
             if error.code in ("bad_json", "bad_message") and self._too_many_errors():
-                raise HangUp(refusal, wire.CLOSE_BAD_HANDSHAKE) from None
+                raise HangUp(refusal, close_codes.BAD_HANDSHAKE) from None
             await self._connection.send(refusal)
             return None
 
     def _decode(self, frame: str | bytes) -> wire.AnyClientFrame:
         check_frame_size(frame, self._limits.max_frame_bytes)
-        if is_longer(frame, self._limits.max_other_frame_bytes) and not wire.is_batch_audio(frame):
+        if is_longer(frame, self._limits.max_other_frame_bytes) and not codec.is_batch_audio(frame):
             check_frame_size(frame, self._limits.max_other_frame_bytes)
         if isinstance(frame, bytes) and "binary_audio" in self._extensions:
-            return wire.decode_audio(frame)
+            return codec.decode_audio(frame)
         message = decode_frame(frame)
         needed = wire.EXTENSION_OF.get(type(message))
         if needed is not None and needed not in self._extensions:
-            raise wire.WireError("unknown_type", f"This message belongs to the extension {needed!r}, not granted here")
+            raise codec.WireError("unknown_type", f"This message belongs to the extension {needed!r}, not granted here")
         return message
 
     def _too_many_errors(self) -> bool:
@@ -65,8 +65,8 @@ def decode_frame(frame: str | bytes) -> wire.AnyClientMessage:
         WireError: it is none.
     """
     if isinstance(frame, bytes):
-        raise wire.WireError("bad_message", "Messages are text frames; binary ones need the extension binary_audio")
-    return wire.decode(frame)
+        raise codec.WireError("bad_message", "Messages are text frames; binary ones need the extension binary_audio")
+    return codec.decode(frame)
 
 
 def is_longer(frame: str | bytes, limit: int) -> bool:
@@ -80,4 +80,4 @@ def check_frame_size(frame: str | bytes, limit: int) -> None:
     """End the connection over a frame that is too big."""
     if is_longer(frame, limit):
         refusal = wire.Error(f"The frame has more than {limit} bytes", "message_too_big", retryable=False)
-        raise HangUp(refusal, wire.CLOSE_TOO_BIG)
+        raise HangUp(refusal, close_codes.TOO_BIG)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from jsonschema.protocols import Validator
 
-from server.protocol import wire
+from server.protocol import codec, wire
 from server.protocol.asyncapi import asyncapi_document
 from server.protocol.wire import ClientMessage, ServerMessage
 
@@ -252,7 +252,7 @@ def test_what_is_sent_is_valid_and_what_is_always_sent_is_required(
     }  # fmt: skip
     required = {field.name for field in msgspec.structs.fields(kind) if field.required}
     message: Any = kind(**{name: values.get(name, "text") for name in required})
-    sent = json.loads(wire.encode(message))
+    sent = json.loads(codec.encode(message))
     check = validator(document, tag_of(kind))
     check.validate(sent)
     for name in sent:
@@ -274,8 +274,8 @@ def test_what_is_sent_is_valid_and_what_is_always_sent_is_required(
     ],
 )
 def test_what_the_server_refuses_is_invalid_too(document: dict[str, Any], wrong: dict[str, Any]) -> None:
-    with pytest.raises(wire.WireError):
-        wire.decode(json.dumps(wrong))
+    with pytest.raises(codec.WireError):
+        codec.decode(json.dumps(wrong))
     receive = [message["$ref"].rpartition("/")[2] for message in document["operations"]["receive"]["messages"]]
     assert not any(validator(document, tag).is_valid(wrong) for tag in receive)
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from server.observability.incidents import incident
-from server.protocol import wire
-from server.protocol.wire import ClientMessage, ServerMessage, WireError
+from server.protocol import codec, wire
+from server.protocol.codec import WireError
+from server.protocol.wire import ClientMessage, ServerMessage
 
 CLIENT: tuple[type[ClientMessage], ...] = get_args(wire.AnyClientMessage)
 SERVER: tuple[type[ServerMessage], ...] = get_args(wire.AnyServerMessage)
@@ -209,7 +210,7 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
 
 def refused(text: str) -> WireError:
     with pytest.raises(WireError) as caught:
-        wire.decode(text)
+        codec.decode(text)
     return caught.value
 
 
@@ -226,17 +227,17 @@ def ids(examples: list[tuple[str, Any]]) -> list[str]:
 
 @pytest.mark.parametrize(("example", "message"), CLIENT_EXAMPLES, ids=ids(CLIENT_EXAMPLES))
 def test_clients_example_of_the_specification_is_understood(example: str, message: ClientMessage) -> None:
-    assert wire.decode(example) == message
+    assert codec.decode(example) == message
 
 
 @pytest.mark.parametrize(("example", "message"), SERVER_EXAMPLES, ids=ids(SERVER_EXAMPLES))
 def test_servers_example_of_the_specification_is_sent_field_for_field(example: str, message: Any) -> None:
-    sent = json.loads(wire.encode(message), object_pairs_hook=list)
+    sent = json.loads(codec.encode(message), object_pairs_hook=list)
     assert sent == json.loads(example, object_pairs_hook=list)
 
 
 def test_error_begins_as_the_specification_says_and_adds_fields_behind() -> None:
-    sent = json.loads(wire.encode(wire.Error("Error description", "internal", retryable=False)))
+    sent = json.loads(codec.encode(wire.Error("Error description", "internal", retryable=False)))
     assert list(sent.items())[:2] == [("type", "error"), ("message", "Error description")]
     assert set(sent) == {"type", "message", "code", "retryable"}
 
@@ -246,7 +247,7 @@ def test_a_defect_of_ours_is_told_by_its_incident_id_alone() -> None:
         raise ZeroDivisionError("a canary")
     except ZeroDivisionError:
         error = incident(caller="12345678")
-    sent = json.loads(wire.encode(error))
+    sent = json.loads(codec.encode(error))
     assert (sent["code"], sent["retryable"]) == ("internal", True)
     assert sent["ref"] in sent["message"] and "canary" not in sent["message"]
 
@@ -265,17 +266,17 @@ def test_every_message_without_an_example_belongs_to_an_extension_or_is_error() 
 
 
 def test_audio_frame_has_its_eight_bytes_and_the_samples() -> None:
-    frame = wire.encode_audio(wire.AudioFrame(b"\x01\x02\x03\x04", index=0x0102, turn_number=0x03040506))
+    frame = codec.encode_audio(wire.AudioFrame(b"\x01\x02\x03\x04", index=0x0102, turn_number=0x03040506))
     assert frame == bytes([1, 0, 1, 2, 3, 4, 5, 6]) + b"\x01\x02\x03\x04"
-    assert wire.decode_audio(bytes([1, 0]) + bytes(6) + b"\x07\x08") == wire.AudioFrame(b"\x07\x08")
+    assert codec.decode_audio(bytes([1, 0]) + bytes(6) + b"\x07\x08") == wire.AudioFrame(b"\x07\x08")
 
 
 @pytest.mark.parametrize(
     "frame", [b"", bytes([1, 0, 0, 0, 0, 0, 0]), bytes([2, 0]) + bytes(8), bytes([1, 1]) + bytes(8)]
 )
 def test_binary_frame_of_another_kind_says_what_it_should_be(frame: bytes) -> None:
-    with pytest.raises(wire.WireError, match=r"8 bytes|version 1, codec 0") as raised:
-        wire.decode_audio(frame)
+    with pytest.raises(codec.WireError, match=r"8 bytes|version 1, codec 0") as raised:
+        codec.decode_audio(frame)
     assert raised.value.code == "bad_audio"
 
 
@@ -327,8 +328,8 @@ def _values(info: Any) -> st.SearchStrategy[Any]:
 @given(data=st.data())
 def test_every_message_comes_back_as_it_was_sent(kind: Any, data: st.DataObject) -> None:
     message = data.draw(values_of(kind))
-    text = wire.encode(message)
-    back = wire.decode(text) if issubclass(kind, ClientMessage) else msgspec.json.decode(text, type=kind)
+    text = codec.encode(message)
+    back = codec.decode(text) if issubclass(kind, ClientMessage) else msgspec.json.decode(text, type=kind)
     assert back == message
     assert next(iter(json.loads(text))) == "type"
     assert json.loads(text)["type"] == tag_of(kind)
@@ -352,7 +353,7 @@ def test_what_is_not_set_is_not_sent(kind: type[ServerMessage]) -> None:
     optional = {field.encode_name for field in fields if field.default is UNSET}
     required = {field.name: "" for field in fields if field.required}
     message: Any = kind(**required)
-    sent = json.loads(wire.encode(message))
+    sent = json.loads(codec.encode(message))
     assert not optional & set(sent)
     assert None not in sent.values()
 
@@ -368,7 +369,7 @@ def test_every_extra_field_of_a_base_message_is_optional() -> None:
 @given(st.binary(max_size=300))
 @settings(max_examples=30, deadline=None)
 def test_audio_leaves_in_the_standard_alphabet_with_padding(pcm: bytes) -> None:
-    sent = json.loads(wire.encode(wire.AudioChunk(pcm)))["audio_base64"]
+    sent = json.loads(codec.encode(wire.AudioChunk(pcm)))["audio_base64"]
     assert sent == base64.standard_b64encode(pcm).decode()
 
 
@@ -508,9 +509,9 @@ def test_a_wrong_or_missing_field_is_bad_message_and_named(text: str, field: str
 
 
 def test_the_bounds_of_get_history_are_taken() -> None:
-    assert wire.decode(message_with("get_history", limit=200, before=2**63 - 1)) == wire.GetHistory(200, 2**63 - 1)
-    assert wire.decode(message_with("get_history", limit=1, before=0)) == wire.GetHistory(1, 0)
-    assert wire.decode('{"type": "get_history"}') == wire.GetHistory(50, None)
+    assert codec.decode(message_with("get_history", limit=200, before=2**63 - 1)) == wire.GetHistory(200, 2**63 - 1)
+    assert codec.decode(message_with("get_history", limit=1, before=0)) == wire.GetHistory(1, 0)
+    assert codec.decode('{"type": "get_history"}') == wire.GetHistory(50, None)
 
 
 @pytest.mark.parametrize(
@@ -524,15 +525,15 @@ def test_two_types_are_refused_and_neither_is_echoed(text: str) -> None:
 
 
 def test_of_a_field_given_twice_the_last_counts() -> None:
-    assert wire.decode('{"type": "message", "content": "a", "content": "b"}') == wire.TextMessage("b")
-    assert wire.decode('{"type": "ping", "type": "ping"}') == wire.Ping()
+    assert codec.decode('{"type": "message", "content": "a", "content": "b"}') == wire.TextMessage("b")
+    assert codec.decode('{"type": "ping", "type": "ping"}') == wire.Ping()
 
 
 @pytest.mark.parametrize(
     "token", [LONG, "-" + LONG, "1e999", "[1e999]", '{"a": 1e999}', "7", "null", "[]", "{}", "true", '""']
 )
 def test_a_token_of_any_type_is_a_connect_so_that_it_gets_the_one_answer_for_wrong_tokens(token: str) -> None:
-    message = wire.decode('{"type": "connect", "api_token": ' + token + "}")
+    message = codec.decode('{"type": "connect", "api_token": ' + token + "}")
     assert isinstance(message, wire.Connect)
     assert not isinstance(message.api_token, str) or not message.api_token
 
@@ -591,9 +592,9 @@ def test_msgspec_still_words_wrong_base64_as_the_decoder_expects() -> None:
 
 
 def test_base64_may_be_escaped_and_empty() -> None:
-    assert wire.decode('{"type": "audio_message", "audio_base64": "\\u0041AE="}') == wire.AudioMessage(b"\x00\x01")
-    assert wire.decode('{"type": "audio_message", "audio_base64": ""}') == wire.AudioMessage(b"")
-    assert wire.decode('{"type": "audio_message", "audio_base64": "\\/\\/8="}') == wire.AudioMessage(b"\xff\xff")
+    assert codec.decode('{"type": "audio_message", "audio_base64": "\\u0041AE="}') == wire.AudioMessage(b"\x00\x01")
+    assert codec.decode('{"type": "audio_message", "audio_base64": ""}') == wire.AudioMessage(b"")
+    assert codec.decode('{"type": "audio_message", "audio_base64": "\\/\\/8="}') == wire.AudioMessage(b"\xff\xff")
 
 
 # ---------------------------------------------------------------- what is ignored, and what can never happen
@@ -613,23 +614,23 @@ def test_unknown_fields_are_ignored(example: str, message: Any, extra: dict[str,
     strange = {name: value for name, value in extra.items() if name not in known}
     unknown_to_all = {name: value for name, value in strange.items() if name not in ("extensions", "character_name")}
     sent = {**unknown_to_all, **known} if before else {**known, **unknown_to_all}
-    assert wire.decode(json.dumps(sent)) == message
-    assert wire.decode(json.dumps(sent, ensure_ascii=False, indent=1)) == message
+    assert codec.decode(json.dumps(sent)) == message
+    assert codec.decode(json.dumps(sent, ensure_ascii=False, indent=1)) == message
 
 
 def test_unknown_field_may_be_a_number_of_any_length_and_there_may_be_very_many() -> None:
-    assert wire.decode('{"type": "ping", "x": ' + LONG + ', "y": -' + LONG + "}") == wire.Ping()
+    assert codec.decode('{"type": "ping", "x": ' + LONG + ', "y": -' + LONG + "}") == wire.Ping()
     many = ", ".join(f'"k{number}": 0' for number in range(100_000))
-    assert wire.decode('{"type": "ping", ' + many + "}") == wire.Ping()
+    assert codec.decode('{"type": "ping", ' + many + "}") == wire.Ping()
 
 
 def decodes_or_is_refused(text: str) -> None:
     """Anything but a message or a WireError with one of its four codes and a sentence fit to be sent is a defect."""
     try:
-        message = wire.decode(text)
+        message = codec.decode(text)
     except WireError as error:
         assert error.code in ("bad_json", "bad_message", "unknown_type", "bad_audio")
-        wire.encode(wire.Error(str(error), error.code, retryable=False))
+        codec.encode(wire.Error(str(error), error.code, retryable=False))
         assert 10 < len(str(error)) < 300
         assert "\n" not in str(error)
     else:
@@ -648,7 +649,7 @@ def test_any_json_is_a_message_or_a_refusal(value: Any) -> None:
     decodes_or_is_refused(json.dumps(value))
 
 
-VALID = st.sampled_from([example for example, _ in CLIENT_EXAMPLES]) | values_of(wire.GetHistory).map(wire.encode)
+VALID = st.sampled_from([example for example, _ in CLIENT_EXAMPLES]) | values_of(wire.GetHistory).map(codec.encode)
 PIECE = st.sampled_from(
     ['"type":', '"type": "nope",', '"content": 7,', "NaN", "\\ud800", "[" * 2000, "{", "}", '"', "\\", ",", "\ud800",
      LONG, "1e999", "null", "\x00", " - at `$.type`", '"audio_base64": "*",', '"api_token": 1e999,'],
