@@ -1,11 +1,11 @@
 """Vendors with known delays in; what this server adds to the earliest possible first sound out.
 
     python -m bench.first_sound                            the rows of bench/RESULTS.md, about seven minutes
-    python -m bench.first_sound --callers 10 --turns 4
+    python -m bench.first_sound --users 10 --turns 4
 
-The server has one core to itself; simulators and callers share another, and all read one clock. The *floor* of a
-sentence is the instant at which the simulated mind had written its `jp` whole, and from there the simulated voice's own
-delay to its first audio, as both took them on their side. What a caller waits for the first sound beyond that is ours.
+The server has one core to itself; simulators and users share another, and all read one clock. The *floor* of a
+sentence is the instant at which the simulated LLM had written its `jp` whole, and from there the simulated voice's own
+delay to its first audio, as both took them on their side. What a user waits for the first sound beyond that is ours.
 A silence before a later sentence is ours as far as its floor had passed and the sentence before it was played out.
 """
 
@@ -34,9 +34,9 @@ from bench.load import ROOT, quantiles
 from tests.simulators.ark import ArkSimulator, Behaviour
 from tests.simulators.minimax import KEY, PATH, Fault, Manner, MinimaxSimulator, Stage
 
-MIND = {"first_token_s": 0.2, "token_s": 0.02, "token_chars": 2}
+LLM_PACE = {"first_token_s": 0.2, "token_s": 0.02, "token_chars": 2}
 VOICE = Manner(first_audio_s=0.15, queued_audio_s=0.05, pace=4, message_bytes=3200)
-EVERY_S = 4.0  # every caller says something so often; a turn takes about three
+EVERY_S = 4.0  # every user says something so often; a turn takes about three
 BYTES_PER_S = 2 * 16000
 LAG_EVERY_S = 0.02
 
@@ -59,7 +59,7 @@ class Floor:
     sounded: list[float] = field(default_factory=list)  # its first audio was about to be sent
 
     def of(self, sentence: int) -> float:
-        """When a caller could hear it, were there nothing in between."""
+        """When a user could hear it, were there nothing in between."""
         return self.written[sentence] + self.sounded[sentence] - self.asked[sentence]
 
 
@@ -74,7 +74,7 @@ class Floors:
         return self._by_tag[jp[: len(TAGS[0])]]
 
     def begin(self) -> tuple[Floor, str, list[int]]:
-        """A new turn: its floor, what the mind writes, and by which of its tokens each `jp` is whole."""
+        """A new turn: its floor, what the LLM writes, and by which of its tokens each `jp` is whole."""
         number = len(self._by_tag)
         tag = TAGS[number]
         self._by_tag[tag] = Floor()
@@ -82,7 +82,7 @@ class Floors:
         for at, (jp, cn) in enumerate(SENTENCES):
             emotion = EMOTIONS[(number + at) % len(EMOTIONS)] if self.changing else EMOTIONS[0]
             line = json.dumps({"emotion": emotion, "jp": tag + jp, "cn": cn}, ensure_ascii=False) + "\n"
-            whole.append(-(-(len(reply) + line.index('", "cn"') + 1) // MIND["token_chars"]))
+            whole.append(-(-(len(reply) + line.index('", "cn"') + 1) // LLM_PACE["token_chars"]))
             reply += line
         return self._by_tag[tag], reply, [int(token) for token in whole]
 
@@ -104,7 +104,7 @@ class ClockedArk(ArkSimulator):
     def _begin(self) -> Behaviour:
         floor, reply, whole = self._floors.begin()
         self._began = floor, whole
-        return Behaviour(reply=reply, **MIND)  # type: ignore[arg-type]
+        return Behaviour(reply=reply, **LLM_PACE)  # type: ignore[arg-type]
 
     async def _clock(self, _: web.Request, response: web.StreamResponse) -> None:
         """Between the answer's choice and this nothing is waited for, so it is the one that began last."""
@@ -179,7 +179,7 @@ class Server:
 
 
 @contextmanager
-def serving(callers: int, environment: Mapping[str, str]) -> Iterator[Server]:
+def serving(users: int, environment: Mapping[str, str]) -> Iterator[Server]:
     """A server on the first core, and this process on the others."""
     cores = sorted(os.sched_getaffinity(0))
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:  # a pipe would fill and block it
@@ -194,7 +194,7 @@ def serving(callers: int, environment: Mapping[str, str]) -> Iterator[Server]:
                 "CHATANON_SERVER__PORT": "0",
                 "CHATANON_HISTORY__URL": f"sqlite:///{folder}/history.db",
                 "CHATANON_LIMITS__TURNS_PER_MINUTE": "0",
-                "VALID_API_TOKENS": ",".join(map(token_of, range(callers))),
+                "VALID_API_TOKENS": ",".join(map(token_of, range(users))),
                 **environment,
             },
             stderr=log,
@@ -211,8 +211,8 @@ def serving(callers: int, environment: Mapping[str, str]) -> Iterator[Server]:
             process.wait()
 
 
-def token_of(caller: int) -> str:
-    return f"bench-token-{caller:06d}-abcdefgh"
+def token_of(user: int) -> str:
+    return f"bench-token-{user:06d}-abcdefgh"
 
 
 class Figures:
@@ -254,7 +254,7 @@ class Figures:
         }
 
 
-async def caller(url: str, number: int, turns: int, begin_s: float, floors: Floors, figures: Figures) -> None:
+async def user(url: str, number: int, turns: int, begin_s: float, floors: Floors, figures: Figures) -> None:
     """Connect, say something that does not count, then as many turns as asked."""
     async with connect(url, compression=None, proxy=None, max_queue=None) as socket:
         hello = {"type": "connect", "api_token": token_of(number), "extensions": ["sentences"]}
@@ -299,21 +299,21 @@ async def watch_lag(figures: Figures) -> None:
         figures.lag.append((monotonic() - began - LAG_EVERY_S) * 1000)
 
 
-async def measure(callers: int, turns: int, changing: bool) -> dict[str, object]:
-    """All callers, evenly spread over the time between two turns of one."""
+async def measure(users: int, turns: int, changing: bool) -> dict[str, object]:
+    """All users, evenly spread over the time between two turns of one."""
     figures, floors = Figures(), Floors(changing=changing)
     async with vendors(floors) as environment:
-        with serving(callers, environment) as server:
+        with serving(users, environment) as server:
             async with anyio.create_task_group() as watch:
                 watch.start_soon(watch_lag, figures)
                 idle_mib, cpu_s, waited_s = server.rss_mib(), server.cpu_s(), server.waited_s()
                 async with anyio.create_task_group() as talks:
-                    for number in range(callers):
-                        begin_s = EVERY_S * number / callers
-                        talks.start_soon(caller, server.url, number, turns, begin_s, floors, figures)
+                    for number in range(users):
+                        begin_s = EVERY_S * number / users
+                        talks.start_soon(user, server.url, number, turns, begin_s, floors, figures)
                 cpu_s, waited_s = server.cpu_s() - cpu_s, server.waited_s() - waited_s
                 watch.cancel_scope.cancel()
-            all_turns = callers * (turns + 1)
+            all_turns = users * (turns + 1)
             cost = {
                 "server_cpu_ms_per_turn": round(cpu_s * 1000 / all_turns, 1),
                 "server_waited_for_its_core_ms_per_turn": round(waited_s * 1000 / all_turns, 1),
@@ -323,7 +323,7 @@ async def measure(callers: int, turns: int, changing: bool) -> dict[str, object]
 
 
 def main() -> None:
-    """Print one line of JSON per number of callers, without and with changes of emotion."""
+    """Print one line of JSON per number of users, without and with changes of emotion."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 10, 50])
     parser.add_argument("--emotions", nargs="+", choices=["one", "changing"], default=["one", "changing"])
@@ -334,10 +334,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.real_time:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # the server inherits it
-    for callers, emotions in itertools.product(arguments.callers, arguments.emotions):
-        turns = arguments.turns or min(30, max(4, 200 // callers))
-        setting = {"callers": callers, "emotions": emotions, "load": os.getloadavg()[0]}
-        result = anyio.run(measure, callers, turns, emotions == "changing", backend_options={"use_uvloop": True})
+    for users, emotions in itertools.product(arguments.users, arguments.emotions):
+        turns = arguments.turns or min(30, max(4, 200 // users))
+        setting = {"callers": users, "emotions": emotions, "load": os.getloadavg()[0]}
+        result = anyio.run(measure, users, turns, emotions == "changing", backend_options={"use_uvloop": True})
         print(json.dumps({**setting, **result}), flush=True)
 
 

@@ -1,12 +1,12 @@
-"""Callers with an open microphone in; how long after their last word its transcript is there, and what that costs, out.
+"""Users with an open microphone in; how long after their last word its transcript is there, and what that costs, out.
 
     python -m bench.listening                              the rows of bench/RESULTS.md, about four minutes
-    python -m bench.listening --callers 10 --turns 2
+    python -m bench.listening --users 10 --turns 2
 
-Hands-free talk: every caller speaks for about two seconds every ten, their microphone always open (100 ms chunks, in a
-quiet room). The server has one core to itself, simulated vendors and callers share another. What is ours is the time
+Agent mode: every user speaks for about two seconds every ten, their microphone always open (100 ms chunks, in a
+quiet room). The server has one core to itself, simulated vendors and users share another. What is ours is the time
 from the end of speech, on the clock of the received audio, to the final transcript, without the silence window and
-without the recogniser's own delay to its last answer. `--quiet` lets nobody speak: what listening alone costs.
+without the ASR's own delay to its last answer. `--quiet` lets nobody speak: what listening alone costs.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.first_sound import MIND, VOICE, Figures, serving, token_of, watch_lag
+from bench.first_sound import LLM_PACE, VOICE, Figures, serving, token_of, watch_lag
 from bench.load import quantiles
 from tests import speech
 from tests.simulators import bytedance
@@ -29,7 +29,7 @@ from tests.simulators.bytedance import simulate_bytedance
 from tests.simulators.minimax import simulate_minimax
 
 WINDOW_MS = 600  # agent.end_of_speech_ms as shipped
-FINAL_S = 0.06  # the recogniser's own, from the last packet to its last answer
+FINAL_S = 0.06  # the ASR's own, from the last packet to its last answer
 CHUNK_MS = 100
 EVERY_S = 10.0
 ROOM_DB = -75.0
@@ -60,13 +60,13 @@ async def vendors() -> AsyncIterator[Mapping[str, str]]:
     async with (
         serve_ark(key=KEY) as ark,
         simulate_minimax(VOICE, key=KEY) as minimax,
-        simulate_bytedance(manner) as ear,
+        simulate_bytedance(manner) as asr,
     ):
-        ark.default = Behaviour(reply=REPLY, **MIND)  # type: ignore[arg-type]
+        ark.default = Behaviour(reply=REPLY, **LLM_PACE)  # type: ignore[arg-type]
         yield {
             "CHATANON_ENDPOINTS__LLM": ark.endpoint,
             "CHATANON_ENDPOINTS__TTS": minimax.url,
-            "CHATANON_ENDPOINTS__ASR": ear.url,
+            "CHATANON_ENDPOINTS__ASR": asr.url,
             "DOUBAO_API_KEY": KEY,
             "MINIMAX_API_KEY": KEY,
             "BYTEDANCE_API_KEY": bytedance.API_KEY,
@@ -74,7 +74,7 @@ async def vendors() -> AsyncIterator[Mapping[str, str]]:
 
 
 def microphone(turns: int) -> list[str]:
-    """The messages of one caller, one per CHUNK_MS."""
+    """The messages of one user, one per CHUNK_MS."""
     words = speech.say("你好，爱音，今天天气怎么样", "zh", speed=1.6)
     rest = speech.silence(EVERY_S - speech.seconds_of(words))
     said = (speech.silence(EVERY_S / 2) + (words + rest) * turns) if turns else speech.silence(60)
@@ -85,7 +85,7 @@ def microphone(turns: int) -> list[str]:
     ]
 
 
-async def caller(url: str, number: int, messages: list[str], turns: int, begin_s: float, heard: Heard) -> None:
+async def user(url: str, number: int, messages: list[str], turns: int, begin_s: float, heard: Heard) -> None:
     """Speak in time, whatever comes back; what comes back is noted."""
     async with connect(url, compression=None, proxy=None, max_queue=None) as socket:
         hello = {"type": "connect", "api_token": token_of(number), "extensions": ["turns"]}
@@ -118,18 +118,18 @@ async def listen(socket: ClientConnection, heard: Heard, answered: list[bool]) -
                 heard.to_first_audio.append(timings["first_audio"] - timings["final_transcript"])
 
 
-async def measure(callers: int, turns: int) -> dict[str, object]:
-    """All callers, evenly spread over the time between two utterances of one."""
+async def measure(users: int, turns: int) -> dict[str, object]:
+    """All users, evenly spread over the time between two utterances of one."""
     heard, figures, messages = Heard(), Figures(), microphone(turns)
     async with vendors() as environment:
-        with serving(callers, environment) as server:
+        with serving(users, environment) as server:
             async with anyio.create_task_group() as watch:
                 watch.start_soon(watch_lag, figures)
                 cpu_s, began = server.cpu_s(), anyio.current_time()
                 async with anyio.create_task_group() as talks:
-                    for number in range(callers):
-                        begin_s = EVERY_S * number / callers
-                        talks.start_soon(caller, server.url, number, messages, turns, begin_s, heard)
+                    for number in range(users):
+                        begin_s = EVERY_S * number / users
+                        talks.start_soon(user, server.url, number, messages, turns, begin_s, heard)
                 watch.cancel_scope.cancel()
             cpu_s, lasted_s = server.cpu_s() - cpu_s, len(messages) * CHUNK_MS / 1000
             return {
@@ -138,7 +138,7 @@ async def measure(callers: int, turns: int) -> dict[str, object]:
                 "turns": len(heard.to_transcript),
                 "missed": heard.missed,
                 "errors": heard.errors,
-                "server_cpu_ms_per_caller_second": round(cpu_s * 1000 / (callers * lasted_s), 2),
+                "server_cpu_ms_per_caller_second": round(cpu_s * 1000 / (users * lasted_s), 2),
                 "server_core_share": round(cpu_s / (anyio.current_time() - began), 3),
                 "server_rss_mib": round(server.rss_mib()),
                 "this_process_late_ms": quantiles(figures.lag),
@@ -146,7 +146,7 @@ async def measure(callers: int, turns: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Print one line of JSON per number of callers."""
+    """Print one line of JSON per number of users."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 10, 50])
     parser.add_argument("--turns", type=int, default=4, help="of each caller")
@@ -157,10 +157,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.real_time:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # the server inherits it
-    for callers in arguments.callers:
+    for users in arguments.users:
         turns = 0 if arguments.quiet else arguments.turns
-        setting = {"callers": callers, "turns_each": turns, "load": os.getloadavg()[0]}
-        result = anyio.run(measure, callers, turns, backend_options={"use_uvloop": True})
+        setting = {"callers": users, "turns_each": turns, "load": os.getloadavg()[0]}
+        result = anyio.run(measure, users, turns, backend_options={"use_uvloop": True})
         print(json.dumps({**setting, **result}), flush=True)
 
 

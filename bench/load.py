@@ -1,6 +1,6 @@
-"""N callers talk at once with a server of their own; how long they wait for the first sound, and a ping for its pong.
+"""N users talk at once with a server of their own; how long they wait for the first sound, and a ping for its pong.
 
-    python -m bench.load --callers 20 --turns 3
+    python -m bench.load --users 20 --turns 3
 
 Speaks the wire only. The server runs in a process of its own on the embedded engines (or on whatever the environment
 says), so that the figures are what a client sees. Figures of one run on one machine: compare them within that run.
@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def serving(callers: int) -> Iterator[tuple[str, float]]:
-    """A server with a token per caller: its address, and the seconds from its start until it was ready."""
-    tokens = ",".join(map(token_of, range(callers)))
+def serving(users: int) -> Iterator[tuple[str, float]]:
+    """A server with a token per user: its address, and the seconds from its start until it was ready."""
+    tokens = ",".join(map(token_of, range(users)))
     with TemporaryDirectory() as folder:
         environment = {
             "CHATANON_CREDENTIALS": "",
@@ -61,7 +61,7 @@ def serving(callers: int) -> Iterator[tuple[str, float]]:
 
 
 def token_of(number: int) -> str:
-    """The token of one caller."""
+    """The token of one user."""
     return f"bench-token-{number:06d}-abcdefgh"
 
 
@@ -93,7 +93,7 @@ def quantiles(values: Sequence[float]) -> dict[str, float]:
     return {"n": len(values), **{name: round(value, 1) for name, value in named.items()}}
 
 
-async def caller(url: str, number: int, turns: int, figures: Figures) -> None:
+async def user(url: str, number: int, turns: int, figures: Figures) -> None:
     """Connect, then say something and hear the answer, as often as asked."""
     async with connect(url, compression=None, proxy=None) as socket:
         await socket.send(json.dumps({"type": "connect", "api_token": token_of(number)}))
@@ -134,25 +134,25 @@ def pinging(url: str, number: int, figures: Figures) -> Iterator[None]:
         figures.pong += json.loads(output)
 
 
-async def measure(url: str, callers: int, turns: int, figures: Figures) -> None:
-    """All callers at once."""
+async def measure(url: str, users: int, turns: int, figures: Figures) -> None:
+    """All users at once."""
     async with anyio.create_task_group() as talks:
-        for number in range(callers):
-            talks.start_soon(caller, url, number, turns, figures)
+        for number in range(users):
+            talks.start_soon(user, url, number, turns, figures)
 
 
 def main() -> None:
-    """Print one line of JSON per number of callers."""
+    """Print one line of JSON per number of users."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 20])
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
-    for callers in arguments.callers:
-        with serving(callers + 1) as (url, ready_s):
+    for users in arguments.users:
+        with serving(users + 1) as (url, ready_s):
             figures = Figures()
-            with pinging(url, callers, figures):
-                anyio.run(measure, url, callers, arguments.turns, figures)
-        print(json.dumps({"callers": callers, "start_to_ready_s": round(ready_s, 2), **figures.report()}))
+            with pinging(url, users, figures):
+                anyio.run(measure, url, users, arguments.turns, figures)
+        print(json.dumps({"callers": users, "start_to_ready_s": round(ready_s, 2), **figures.report()}))
 
 
 if __name__ == "__main__":

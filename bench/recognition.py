@@ -1,11 +1,11 @@
-"""Demo phrases, other sentences and noises, spoken by machines, in; how often the embedded recogniser is right, out.
+"""Demo phrases, other sentences and noises, spoken by machines, in; how often the embedded ASR is right, out.
 
     python -m bench.recognition                            the rows of bench/RESULTS.md, about half an hour
     python -m bench.recognition --every 10                 every tenth phrase
     python -m bench.recognition --every 3 --fit            the weights in embedded_asr_match.py, from a third of them
 
 Each phrase of a character is said to that character, all languages open, in rooms of different noise, 0.3 s around it.
-It is right where the phrase leads the scripted mind to the topic it stands under; `exact` where it is that very phrase.
+It is right where the phrase leads the scripted LLM to the topic it stands under; `exact` where it is that very phrase.
 """
 
 import argparse
@@ -31,10 +31,10 @@ from services.base import (
     LLM,
     TTS,
     ASRSettings,
-    HearingHints,
     LLMSettings,
     Message,
     Prompt,
+    RecognitionHints,
     Script,
     TTSSettings,
     Voice,
@@ -226,7 +226,7 @@ class Speaker:
         if case.manner != OWN_VOICE:
             return in_room(say(str(pyopenjtalk.g2p(text, kana=True)), "ja", **ESPEAK_MANNERS[case.manner]))
         async with (
-            self._tts.open_speech(Voice()) as speech,
+            self._tts.open_synthesis(Voice()) as speech,
             aclosing(speech.synthesize(text, "auto")) as pieces,
         ):
             return in_room(b"".join([piece async for piece in pieces]))
@@ -243,15 +243,15 @@ def in_room(pcm: bytes) -> bytes:
 
 
 async def hear(asr: ASR, case: Case, pcm: bytes) -> str:
-    async with asr.open_hearing(HearingHints(case.character), whole=True) as hearing:
-        await hearing.send(pcm)
-        await hearing.finish()
-        async with aclosing(hearing.transcripts()) as transcripts:
+    async with asr.open_recognition(RecognitionHints(case.character), whole=True) as recognition:
+        await recognition.send(pcm)
+        await recognition.finish()
+        async with aclosing(recognition.transcripts()) as transcripts:
             return [transcript async for transcript in transcripts][-1].text
 
 
 async def topic_of(llm: LLM, character: str, script: Script, said: str) -> str:
-    """Where it leads the scripted mind, by the first line of its answer."""
+    """Where it leads the scripted LLM, by the first line of its answer."""
     first = {answer[0].jp: topic.name for topic in script.topics for answer in topic.answers}
     async with aclosing(llm.stream(Prompt(character, (Message("user", said),)))) as stream:
         reply = "".join([delta async for delta in stream])

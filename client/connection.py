@@ -72,7 +72,7 @@ def may_reconnect(close_code: int) -> bool:
 
 
 def reconnect_delay_s(failures: int, chance: float) -> float:
-    """How long to wait after so many failures in a row; `chance` in [0, 1) spreads the callers of one server."""
+    """How long to wait after so many failures in a row; `chance` in [0, 1) spreads the users of one server."""
     longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures - 1, 10))
     return longest * (0.5 + chance / 2)
 

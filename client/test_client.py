@@ -55,7 +55,7 @@ async def open_companion(
     """What the mode adds to the chat.
 
     Raises:
-        MicrophoneError: hands-free there is nothing else to talk with.
+        MicrophoneError: in agent mode there is nothing else to talk with.
     """
     if options.agent:
         source: Source = WavSource(BETWEEN_FILES.join(speeches))

@@ -1,4 +1,4 @@
-"""Sans-IO: what happened in hands-free talk in, what to do about it out.
+"""Sans-IO: what happened in agent mode in, what to do about it out.
 
 All of it is the table. A row that is missing is an event that changes nothing there: a transcript that comes twice, a
 turn that ends after somebody hung up. Half duplex: while a reply is spoken nothing is listened to, for without
@@ -23,9 +23,9 @@ class State(Enum):
     STARTING = auto()  # the mode was asked for, and what was asked before is being done
     WAITING = auto()  # the same, and that is a turn
     LISTENING = auto()
-    USER_SPEAKING = auto()  # an utterance is at the recogniser
+    USER_SPEAKING = auto()  # an utterance is at the ASR
     TRANSCRIBING = auto()  # it is whole, its final transcript is not there
-    UNHEARD = auto()  # the recogniser failed, and the person speaks on: what follows without a pause is no utterance
+    UNHEARD = auto()  # the ASR failed, and the person speaks on: what follows without a pause is no utterance
     REPLYING = auto()
     OFF = auto()
 
@@ -37,7 +37,7 @@ class Happened(Enum):
     SPEECH_STARTED = auto()
     SPEECH_STOPPED = auto()
     SPEECH_PAUSED = auto()  # for a moment, which need not be the end
-    FINAL_TRANSCRIPT = auto()  # or a definite one, whichever the recogniser is sure of first
+    FINAL_TRANSCRIPT = auto()  # or a definite one, whichever the ASR is sure of first
     NOTHING_HEARD = auto()
     HEARING_FAILED = auto()
     TURN_STARTED = auto()  # any, also a typed one
@@ -126,7 +126,7 @@ ATTENTION: Mapping[State, Attention] = {
 
 
 class AgentMode:
-    """Hands-free talk from its start to its stop."""
+    """Agent mode from its start to its stop."""
 
     def __init__(self) -> None:
         self.state = State.STARTING

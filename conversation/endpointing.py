@@ -12,9 +12,9 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 
-SAMPLES_PER_MS = HEARING_RATE_HZ // 1000
+SAMPLES_PER_MS = RECOGNITION_RATE_HZ // 1000
 BYTES_PER_SAMPLE = 2
 
 # The probability from which on a frame counts as speech, and below which speech pauses.

@@ -7,12 +7,12 @@ from services.base import Emotion
 
 @dataclass(frozen=True, slots=True)
 class ThinkingStarted:
-    """The mind was asked."""
+    """The LLM was asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkingEnded:
-    """The mind has said all it will."""
+    """The LLM has said all it will."""
 
     elapsed_s: float
 
@@ -51,11 +51,11 @@ class SentenceTranslated:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechChunk:
+class ReplyAudio:
     """Audio of a sentence: pcm s16le mono, at most `chunk_ms` of it, never empty, whole samples."""
 
     index: int
     pcm: bytes
 
 
-TurnEvent = ThinkingStarted | ThinkingEnded | SynthesisStarted | SentenceBegun | SentenceTranslated | SpeechChunk
+TurnEvent = ThinkingStarted | ThinkingEnded | SynthesisStarted | SentenceBegun | SentenceTranslated | ReplyAudio

@@ -33,7 +33,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def as_reply(lines: Iterable[Line]) -> str:
-    """Lines as the reply contract writes them: what a mind is shown of its own earlier words."""
+    """Lines as the reply contract writes them: what an LLM is shown of its own earlier words."""
     return "\n".join(
         json.dumps({"emotion": line.emotion, "jp": line.jp, "cn": line.cn}, ensure_ascii=False) for line in lines
     )

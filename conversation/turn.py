@@ -1,6 +1,6 @@
-"""One turn: a prompt in; sentences and audio out, in order, while the mind still writes.
+"""One turn: a prompt in; sentences and audio out, in order, while the LLM still writes.
 
-Stages in one task group, each a method: `think` reads the mind and parses, `speak` has each sentence synthesised,
+Stages in one task group, each a method: `think` reads the LLM and parses, `speak` has each sentence synthesised,
 `deliver` hands sentence by sentence to the caller, `tell_translations` those that came late. A sentence is synthesised
 while the one before it is being delivered, no further ahead. Cancelling the caller's scope ends all of them, and vendor
 streams are closed on the way out; `reply` then tells what had been said.
@@ -15,9 +15,9 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from conversation.events import (
+    ReplyAudio,
     SentenceBegun,
     SentenceTranslated,
-    SpeechChunk,
     SynthesisStarted,
     ThinkingEnded,
     ThinkingStarted,
@@ -27,7 +27,7 @@ from conversation.pronunciation import speakable, speakable_ahead
 from conversation.reply.parser import MAX_SENTENCES, ReplyParser, SentenceReady, TranslationReady
 from conversation.single_error import single_error
 from conversation.timeline import Timeline
-from services.base import LLM, TTS, Emotion, Line, LLMError, Prompt, Speech, TTSError, Voice
+from services.base import LLM, TTS, Emotion, Line, LLMError, Prompt, Synthesis, TTSError, Voice
 
 Emit = Callable[[TurnEvent], Awaitable[None]]
 
@@ -68,7 +68,7 @@ class Reply:
         return [sentence.line for sentence in self.sentences]
 
     def lines_begun(self) -> list[Line]:
-        """Only what has reached the caller."""
+        """Only what has reached the user."""
         return [sentence.line for sentence in self.sentences if sentence.begun]
 
 
@@ -85,13 +85,13 @@ class TurnRequest:
 async def run_turn(request: TurnRequest, llm: LLM, tts: TTS, emit: Emit, *, reply: Reply, timeline: Timeline) -> None:
     """Think, speak and deliver one reply; `reply` grows as it goes.
 
-    A voice that fails leaves `reply.audio_error` and the text goes on without it. A mind that fails after its first
+    A voice that fails leaves `reply.audio_error` and the text goes on without it. An LLM that fails after its first
     sentence leaves `reply.incomplete`.
 
     Raises:
-        LLMError: the mind failed before its first sentence, or said nothing at all.
+        LLMError: the LLM failed before its first sentence, or said nothing at all.
     """
-    # No stage waits for the one after it beyond these: thinking never waits for the voice nor for a slow caller (a mind
+    # No stage waits for the one after it beyond these: thinking never waits for the voice nor for a slow user (an LLM
     # is done in seconds, and at most MAX_SENTENCES fit), the voice is at most one sentence ahead of delivery.
     to_voice, sentences = anyio.create_memory_object_stream[SpokenSentence](MAX_SENTENCES)
     to_deliver, voiced = anyio.create_memory_object_stream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]](0)
@@ -126,14 +126,14 @@ class _Ahead:
         self.spoken = written and (written[0], speakable_ahead(written[1], pronunciation))
         return True
 
-    def tell(self, speech: Speech, *, with_words: bool) -> None:
+    def tell(self, synthesis: Synthesis, *, with_words: bool) -> None:
         if self.spoken is None:
             self.told = None
             return
         emotion, words = self.spoken if with_words else (self.spoken[0], "")
         if self.told is None or self.told[0] != emotion or (words and words != self.told[1]):
             self.told = emotion, words
-            speech.expect(emotion, words)
+            synthesis.expect(emotion, words)
 
 
 @dataclass(slots=True)
@@ -147,7 +147,7 @@ class _Turn:
     to_tell: MemoryObjectSendStream[SpokenSentence]
     bytes_sent: int = 0
     spoken_until: int = MAX_SENTENCES  # the sentence in which the voice was lost
-    speech: Speech | None = None  # once it is open
+    synthesis: Synthesis | None = None  # once it is open
     ahead: _Ahead = field(default_factory=_Ahead)  # of the sentence that is being written
     asked: int = 0  # sentences the voice was asked for, and delivery has come to
     owned: ExitStack = field(default_factory=ExitStack)  # streams that would be nobody's if a hand-over is cut short
@@ -202,8 +202,8 @@ class _Turn:
     def _expect(self) -> None:
         """Tell the voice early. Words are told only where the sentence, if it were whole, would be asked for now: so no
         other comes before it."""
-        if self.speech is not None and _voice_lives(self.reply):
-            self.ahead.tell(self.speech, with_words=self.asked == len(self.reply.sentences))
+        if self.synthesis is not None and _voice_lives(self.reply):
+            self.ahead.tell(self.synthesis, with_words=self.asked == len(self.reply.sentences))
 
     async def tell_translations(self, translated: MemoryObjectReceiveStream[SpokenSentence]) -> None:
         async with translated:
@@ -217,17 +217,17 @@ class _Turn:
     ) -> None:
         async with out, sentences:
             try:
-                async with self.tts.open_speech(self.request.voice) as self.speech:
+                async with self.tts.open_synthesis(self.request.voice) as self.synthesis:
                     self._expect()
-                    await self._speak_each(self.speech, sentences, out)
+                    await self._speak_each(self.synthesis, sentences, out)
             except TTSError as error:
-                self.speech = None
+                self.synthesis = None
                 self.reply.audio_error = self.reply.audio_error or error
                 await self._speak_each(None, sentences, out)
 
     async def _speak_each(
         self,
-        speech: Speech | None,
+        synthesis: Synthesis | None,
         sentences: MemoryObjectReceiveStream[SpokenSentence],
         out: MemoryObjectSendStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]],
     ) -> None:
@@ -238,9 +238,9 @@ class _Turn:
                 self.owned.callback(pcm_in.close)
                 self.owned.callback(pcm_out.close)
                 text = speakable(sentence.jp, self.request.pronunciation)
-                if speech and text and _voice_lives(self.reply):
+                if synthesis and text and _voice_lives(self.reply):
                     await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))
-                    tasks.start_soon(self._synthesize, speech, text, sentence, pcm_in)
+                    tasks.start_soon(self._synthesize, synthesis, text, sentence, pcm_in)
                 else:
                     pcm_in.close()
                 await out.send((sentence, pcm_out))
@@ -248,11 +248,11 @@ class _Turn:
                 self._expect()
 
     async def _synthesize(
-        self, speech: Speech, text: str, sentence: SpokenSentence, out: MemoryObjectSendStream[bytes]
+        self, synthesis: Synthesis, text: str, sentence: SpokenSentence, out: MemoryObjectSendStream[bytes]
     ) -> None:
         async with out:
             try:
-                async with aclosing(speech.synthesize(text, sentence.emotion)) as pieces:
+                async with aclosing(synthesis.synthesize(text, sentence.emotion)) as pieces:
                     async for pcm in pieces:
                         await out.send(pcm)
             except TTSError as error:
@@ -299,7 +299,7 @@ class _Turn:
         whole = len(pcm) - len(pcm) % _BYTES_PER_SAMPLE
         for start in range(0, whole, chunk_bytes):
             chunk = pcm[start : min(start + chunk_bytes, whole)]
-            await self.emit(SpeechChunk(index, chunk))
+            await self.emit(ReplyAudio(index, chunk))
             self.reply.audio_sent = True
             self.timeline.mark("first_audio", anyio.current_time())
             self.bytes_sent += len(chunk)

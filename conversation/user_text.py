@@ -1,4 +1,4 @@
-"""Pure: what a person typed, or a recogniser wrote down, in; what of it can be seen out."""
+"""Pure: what a person typed, or an ASR wrote down, in; what of it can be seen out."""
 
 import unicodedata
 

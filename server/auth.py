@@ -1,4 +1,4 @@
-"""A token in, a caller or a refusal out."""
+"""A token in, a user or a refusal out."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^\s/?#@:,\\\[\]]+)(
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class User:
     """Who talks. `token_hash` is the SHA-256 of the token in hex: the key of everything that is kept for them."""
 
     token_hash: str
@@ -37,8 +37,8 @@ class Authenticator:
         if self.demo:
             self._hashes = [hash_token(DEMO_TOKEN)]
 
-    def authenticate(self, token: object, address: str | None) -> Caller | None:
-        """The caller, or None. Takes the same time whichever token it is compared with."""
+    def authenticate(self, token: object, address: str | None) -> User | None:
+        """The user, or None. Takes the same time whichever token it is compared with."""
         text = token if isinstance(token, str) else ""
         presented = hash_token(text)
         known = False
@@ -46,7 +46,7 @@ class Authenticator:
             known |= hmac.compare_digest(stored, presented)
         if not known or not text or (self.demo and not is_loopback(address)):
             return None
-        return Caller(presented)
+        return User(presented)
 
 
 def hash_token(token: str) -> str:

@@ -34,13 +34,13 @@ from stores.presence import InProcessPresence
 
 log = structlog.get_logger()
 
-_SHORTEST_END_WINDOW_MS = 800  # which the recogniser's vendor advises
+_SHORTEST_END_WINDOW_MS = 800  # which the ASR's vendor advises
 _END_WINDOW_MARGIN_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What every session is given. Nothing in it belongs to one caller."""
+    """What every session is given. Nothing in it belongs to one user."""
 
     config: Config
     authenticator: Authenticator

@@ -118,7 +118,7 @@ class CharacterManager:
 
 
 def _read_shared(folder: Path) -> tuple[str, Script | None]:
-    """What all characters share: the reply format, and what they say without a mind where they have no lines."""
+    """What all characters share: the reply format, and what they say without an LLM where they have no lines."""
     try:
         reply_format = _read_text(folder / REPLY_FORMAT)
         script = _read_script(folder / SHARED_SCRIPT)

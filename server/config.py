@@ -46,13 +46,13 @@ class ServerConfig(Section, frozen=True):
 
 class EndpointsConfig(Section, frozen=True):
     asr: Text = "wss://openspeech.bytedance.com/api/v3/sauc/bigmodel_async"
-    asr_batch: Text = "auto"  # for whole clips; auto: derived from `asr`
+    asr_batch: Text = "auto"  # for recordings; auto: derived from `asr`
     tts: Text = "wss://api.minimaxi.com/ws/v1/t2a_v2"
     llm: Text = "https://ark.cn-beijing.volces.com/api/v3"
 
     @property
     def batch(self) -> str:
-        """Where whole clips are recognised: the vendor's path for them stands beside that for streams."""
+        """Where recordings are recognised: the vendor's path for them stands beside that for streams."""
         if self.asr_batch != "auto":
             return self.asr_batch
         parts = urlsplit(self.asr)
@@ -112,7 +112,7 @@ class EnginesConfig(Section, frozen=True):
 
 
 class AgentConfig(Section, frozen=True):
-    """Hands-free talk: where an utterance begins and ends, on the clock of the received audio."""
+    """Agent mode: where an utterance begins and ends, on the clock of the received audio."""
 
     end_of_speech_ms: Annotated[int, Meta(ge=100, le=5000)] = 600  # silence that ends an utterance
     pre_roll_ms: Annotated[int, Meta(ge=0, le=2000)] = 300  # audio before the speech that belongs to it

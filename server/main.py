@@ -55,7 +55,7 @@ class Application:
             await self._routes(scope, receive, send)
 
     async def drain(self) -> None:
-        """Stop taking callers, and let those who are here finish."""
+        """Stop taking users, and let those who are here finish."""
         if self._backend is not None:
             await self._backend.connections.drain(self._backend.config.limits.drain_seconds)
 

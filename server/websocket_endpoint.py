@@ -1,4 +1,4 @@
-"""A socket in, a served caller out: the handshake with its refusals, then the session."""
+"""A socket in, a served user out: the handshake with its refusals, then the session."""
 
 import uuid
 
@@ -8,7 +8,7 @@ from msgspec import UNSET
 from starlette.websockets import WebSocket
 
 from conversation.character import Character
-from server.auth import Caller, is_loopback, origin_allowed
+from server.auth import User, is_loopback, origin_allowed
 from server.backend import Backend
 from server.message_handlers import handle
 from server.observability.incidents import incident
@@ -34,8 +34,8 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
     try:
         await connection.accept()
         with backend.connections.unauthenticated(connection):
-            hello, caller, character = await _shake_hands(backend, connection)
-        await _serve_caller(backend, connection, hello, caller, character)
+            hello, user, character = await _shake_hands(backend, connection)
+        await _serve_caller(backend, connection, hello, user, character)
     except ConnectionLost:
         pass
     except HangUp as end:
@@ -45,13 +45,13 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
 
 
 async def _serve_caller(
-    backend: Backend, connection: Connection, hello: Connect, caller: Caller, character: Character
+    backend: Backend, connection: Connection, hello: Connect, user: User, character: Character
 ) -> None:
     asked = hello.extensions
     wanted = backend.config.protocol.default_extensions if asked is None else asked
     extensions = wire.GRANTED_EXTENSIONS.intersection(wanted)
     session_id = uuid.uuid4().hex
-    talk = Talk(backend, connection, caller, character, extensions)
+    talk = Talk(backend, connection, user, character, extensions)
     ears = Ears(backend, connection, extensions, talk.history)
     session = Session(
         connection,
@@ -67,13 +67,13 @@ async def _serve_caller(
         session_id=UNSET if asked is None else session_id,
         audio_sample_rate=backend.tts.sample_rate_hz if "binary_audio" in extensions else UNSET,
     )
-    async with backend.connections.claimed(session, caller.token_hash):
-        log.info("connected", caller=caller.label, character=character.name)
+    async with backend.connections.claimed(session, user.token_hash):
+        log.info("connected", user=user.label, character=character.name)
         await session.run(greeting, handle)
-    log.info("gone", caller=caller.label)
+    log.info("gone", user=user.label)
 
 
-async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connect, Caller, Character]:
+async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connect, User, Character]:
     """The first message and who sent it.
 
     Raises:
@@ -87,20 +87,20 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
     if connection.has_token_in_address and backend.connections.is_news("token in address"):
         log.warning("a client puts its token into the address, where it is ignored and others can read it")
     hello = await _first_message(backend, connection)
-    caller = await _authenticate(backend, connection, hello)
+    user = await _authenticate(backend, connection, hello)
     name = hello.character_name
     character = backend.characters.default if not name else backend.characters.find(name)
     if character is None:
         raise HangUp(
             Error(backend.characters.unknown(), "unknown_character", retryable=False), close_codes.UNKNOWN_CHARACTER
         )
-    wait_ms = backend.rates.retry_after_ms("connects", caller.token_hash, anyio.current_time())
+    wait_ms = backend.rates.retry_after_ms("connects", user.token_hash, anyio.current_time())
     if wait_ms is not None:
         raise HangUp(
             Error("Too many connections with this token", "rate_limited", retryable=True, retry_after_ms=wait_ms),
             close_codes.RATE_LIMITED,
         )
-    return hello, caller, character
+    return hello, user, character
 
 
 async def _first_message(backend: Backend, connection: Connection) -> Connect:
@@ -124,11 +124,11 @@ async def _first_message(backend: Backend, connection: Connection) -> Connect:
     )
 
 
-async def _authenticate(backend: Backend, connection: Connection, hello: Connect) -> Caller:
+async def _authenticate(backend: Backend, connection: Connection, hello: Connect) -> User:
     began = anyio.current_time()
-    caller = backend.authenticator.authenticate(hello.api_token, connection.address)
-    if caller is not None:
-        return caller
+    user = backend.authenticator.authenticate(hello.api_token, connection.address)
+    if user is not None:
+        return user
     log.warning("unauthorized", address=connection.address)
     await anyio.sleep(_REFUSAL_S - (anyio.current_time() - began))
     address = connection.address

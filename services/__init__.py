@@ -1,1 +1,1 @@
-"""The minds, ears and voices outside: what a turn may ask of them, and the vendors that answer."""
+"""The LLMs, TTSs and ASRs outside: what a turn may ask of them, and the vendors that answer."""

@@ -1,4 +1,4 @@
-"""A vendor's name in, an opened recogniser out; the deadline for the final transcript is the same for all of them."""
+"""A vendor's name in, an opened ASR out; the deadline for the final transcript is the same for all of them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -6,7 +6,7 @@ from importlib import import_module
 
 import anyio
 
-from services.base import ASR, ASRError, ASRSettings, EngineChoice, Hearing, HearingHints, Transcript, Vendor
+from services.base import ASR, ASRError, ASRSettings, EngineChoice, Recognition, RecognitionHints, Transcript, Vendor
 
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 ASR_VENDORS: Mapping[str, Vendor] = {
@@ -19,13 +19,13 @@ ASR_VENDORS: Mapping[str, Vendor] = {
     "embedded": Vendor("services.vendors.embedded.asr"),
 }
 
-# Of a recogniser with `phrases_only`, for the start-up line and `GET /`.
+# Of an ASR with `phrases_only`, for the start-up line and `GET /`.
 PHRASES_ONLY = "knows only the phrases of the demo, some of which GET /characters suggests"
 
 
 @asynccontextmanager
 async def open_asr(choice: EngineChoice, settings: ASRSettings) -> AsyncIterator[ASR]:
-    """Open the chosen recogniser for this process; its module is imported only now.
+    """Open the chosen ASR for this process; its module is imported only now.
 
     Raises (on entering):
         EngineUnavailable: it cannot be opened, with what to do.
@@ -35,7 +35,7 @@ async def open_asr(choice: EngineChoice, settings: ASRSettings) -> AsyncIterator
 
 
 class TimedASR:
-    """A recogniser whose utterances end in time, with an ASRError where they do not end by themselves."""
+    """An ASR whose utterances end in time, with an ASRError where they do not end by themselves."""
 
     def __init__(self, asr: ASR, final_s: float) -> None:
         self.phrases_only = asr.phrases_only
@@ -43,28 +43,28 @@ class TimedASR:
         self._final_s = final_s
 
     @asynccontextmanager
-    async def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AsyncIterator[Hearing]:
-        async with self._asr.open_hearing(hints, whole=whole) as hearing:
-            yield _TimedHearing(hearing, self._final_s)
+    async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
+        async with self._asr.open_recognition(hints, whole=whole) as recognition:
+            yield _TimedRecognition(recognition, self._final_s)
 
 
-class _TimedHearing:
+class _TimedRecognition:
     """A person may speak as long as they are let; from the end of it the final transcript is due."""
 
-    def __init__(self, hearing: Hearing, final_s: float) -> None:
-        self._hearing = hearing
+    def __init__(self, recognition: Recognition, final_s: float) -> None:
+        self._recognition = recognition
         self._final_s = final_s
         self._waiting = anyio.CancelScope()
 
     async def send(self, pcm: bytes) -> None:
-        await self._hearing.send(pcm)
+        await self._recognition.send(pcm)
 
     async def finish(self) -> None:
-        await self._hearing.finish()
+        await self._recognition.finish()
         self._waiting.deadline = anyio.current_time() + self._final_s
 
     async def transcripts(self) -> AsyncGenerator[Transcript]:
-        async with aclosing(self._hearing.transcripts()) as transcripts:
+        async with aclosing(self._recognition.transcripts()) as transcripts:
             transcript = Transcript("")
             while not transcript.is_final:
                 transcript = await self._next(transcripts)

@@ -1,4 +1,4 @@
-"""What a turn may ask of a mind, a voice or an ear: Protocols, the values they exchange, and the errors they raise."""
+"""What a turn may ask of an LLM, a TTS or an ASR: Protocols, the values they exchange, and the errors they raise."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -21,7 +21,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Everything a mind is told for one reply. `character` is the folder name under `prompts/`."""
+    """Everything an LLM is told for one reply. `character` is the folder name under `prompts/`."""
 
     character: str
     messages: tuple[Message, ...]
@@ -54,7 +54,7 @@ class Script:
 
 
 class LLM(Protocol):
-    """A mind. One object per process serves all callers."""
+    """An LLM. One object per process serves all users."""
 
     def prepare(self) -> None:
         """A hint that somebody is speaking and a prompt will follow: connections can be made. Never waits or fails."""
@@ -79,7 +79,7 @@ class Voice:
     pitch: float = 0.0  # semitones
 
 
-class Speech(Protocol):
+class Synthesis(Protocol):
     """The voice of one turn."""
 
     def expect(self, emotion: Emotion, words: str = "") -> None:
@@ -101,7 +101,7 @@ class Speech(Protocol):
 
 
 class TTS(Protocol):
-    """A voice engine. One object per process serves all callers."""
+    """A voice engine. One object per process serves all users."""
 
     sample_rate_hz: int
 
@@ -109,17 +109,17 @@ class TTS(Protocol):
         """A hint that this voice will soon be wanted: connections can be made. Never waits or fails."""
         ...
 
-    def open_speech(self, voice: Voice) -> AbstractAsyncContextManager[Speech]:
-        """Enter before the first sentence is known, so that connections can be made while the mind thinks."""
+    def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
+        """Enter before the first sentence is known, so that connections can be made while the LLM thinks."""
         ...
 
 
-HEARING_RATE_HZ = 16000  # of all pcm (s16le mono) that a recogniser or a speech detector is given
+RECOGNITION_RATE_HZ = 16000  # of all pcm (s16le mono) that an ASR or a speech detector is given
 
 
 @dataclass(frozen=True, slots=True)
-class HearingHints:
-    """What helps a recogniser: whom the person talks to, names that may be said, what was said (newest first)."""
+class RecognitionHints:
+    """What helps an ASR: whom the person talks to, names that may be said, what was said (newest first)."""
 
     character: str
     hotwords: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ class HearingHints:
 class Transcript:
     """All that was heard of one utterance so far; "" where that is nothing.
 
-    `is_final`: the last one. `is_definite`: the recogniser itself takes the utterance for ended before it was told so;
+    `is_final`: the last one. `is_definite`: the ASR itself takes the utterance for ended before it was told so;
     the text will not change unless the person goes on.
     """
 
@@ -139,7 +139,7 @@ class Transcript:
     is_definite: bool = False
 
 
-class Hearing(Protocol):
+class Recognition(Protocol):
     """One utterance on its way to text. A failure comes out of `transcripts` alone."""
 
     async def send(self, pcm: bytes) -> None:
@@ -160,11 +160,13 @@ class Hearing(Protocol):
 
 
 class ASR(Protocol):
-    """A recogniser. One object per process serves all callers."""
+    """An ASR. One object per process serves all users."""
 
     phrases_only: bool  # it knows the phrases of the scripted personas and nothing else
 
-    def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AbstractAsyncContextManager[Hearing]:
+    def open_recognition(
+        self, hints: RecognitionHints, *, whole: bool = False
+    ) -> AbstractAsyncContextManager[Recognition]:
         """Recognise one utterance; leaving closes whatever is open at the vendor's. `whole`: it exists already in full,
         so that no partial transcripts are wanted and it need not be taken for real-time speech."""
         ...
@@ -179,7 +181,7 @@ class SpeechDetector(Protocol):
 
 
 class VAD(Protocol):
-    """Voice activity detection. One object per process makes the detectors of all callers."""
+    """Voice activity detection. One object per process makes the detectors of all users."""
 
     frame_samples: int  # at HEARING_RATE_HZ
 
@@ -189,7 +191,7 @@ class VAD(Protocol):
 
 
 class ServiceError(Exception):
-    """A mind, a voice or an ear failed.
+    """An LLM, a TTS or an ASR failed.
 
     str(error) is one sentence fit for the person at the other end: no key, no path, no word of the vendor's.
 
@@ -208,11 +210,11 @@ class ServiceError(Exception):
 
 
 class LLMError(ServiceError):
-    """The mind failed."""
+    """The LLM failed."""
 
 
 class ASRError(ServiceError):
-    """The recogniser failed."""
+    """The ASR failed."""
 
 
 class TTSError(ServiceError):
@@ -307,7 +309,7 @@ def choose_engine(kind: str, wanted: str, vendors: Mapping[str, Vendor], secrets
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    """What any mind may need to open; a vendor takes what concerns it."""
+    """What any LLM may need to open; a vendor takes what concerns it."""
 
     endpoint: str = ""
     model: str = ""
@@ -337,7 +339,7 @@ class TTSSettings:
 
 @dataclass(frozen=True, slots=True)
 class ASRSettings:
-    """What any recogniser may need to open; a vendor takes what concerns it."""
+    """What any ASR may need to open; a vendor takes what concerns it."""
 
     endpoint: str = ""
     batch_endpoint: str = ""  # for utterances that exist already in full

@@ -1,4 +1,4 @@
-"""A vendor's name in, an opened mind out; deadlines and the one retry are the same for all of them."""
+"""A vendor's name in, an opened LLM out; deadlines and the one retry are the same for all of them."""
 
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -25,7 +25,7 @@ MAX_TOLD_WAIT_S: Final = 2.0  # a vendor that asks for a longer pause is not ask
 
 @asynccontextmanager
 async def open_llm(choice: EngineChoice, settings: LLMSettings) -> AsyncIterator[LLM]:
-    """Open the chosen mind for this process; its module is imported only now.
+    """Open the chosen LLM for this process; its module is imported only now.
 
     Raises (on entering):
         EngineUnavailable: it cannot be opened, with what to do.
@@ -38,12 +38,12 @@ async def open_llm(choice: EngineChoice, settings: LLMSettings) -> AsyncIterator
 class BoundedLLM:
     """Another LLM, asked a second time where that helps, and never waited for without end.
 
-    - Until the first fragment: `first_token_s`, in which both calls and the pause between them must fit. A mind that
+    - Until the first fragment: `first_token_s`, in which both calls and the pause between them must fit. An LLM that
       does not stream gives its whole answer as one fragment, and has `total_s` for it.
     - Then `gap_s` for each next one, and `total_s` for all waiting together. Time the caller spends between fragments
-      (a voice that speaks slower than the mind thinks) is the caller's own and does not count.
+      (a voice that speaks slower than the LLM thinks) is the caller's own and does not count.
     - A second call is made only if the first failed before its first fragment, with an error that is `retryable`: then
-      nothing was shown or spoken yet. A mind that was silent for its time is not given that time again.
+      nothing was shown or spoken yet. An LLM that was silent for its time is not given that time again.
     """
 
     def __init__(self, llm: LLM, settings: LLMSettings) -> None:

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import anyio
 
-from services.base import TTS, Emotion, EngineChoice, Speech, TTSError, TTSSettings, Vendor, Voice
+from services.base import TTS, Emotion, EngineChoice, Synthesis, TTSError, TTSSettings, Vendor, Voice
 
 MEI_CREDIT = (
     'HTS Voice "Mei" by MMDAgent Project Team and Nagoya Institute of Technology, '
@@ -45,30 +45,30 @@ class TimedTTS:
         self._tts.prepare(voice)
 
     @asynccontextmanager
-    async def open_speech(self, voice: Voice) -> AsyncIterator[Speech]:
-        async with self._tts.open_speech(voice) as speech:
-            yield _TimedSpeech(speech, self._first_audio_s, self._gap_s)
+    async def open_synthesis(self, voice: Voice) -> AsyncIterator[Synthesis]:
+        async with self._tts.open_synthesis(voice) as synthesis:
+            yield _TimedSynthesis(synthesis, self._first_audio_s, self._gap_s)
 
 
-class _TimedSpeech:
+class _TimedSynthesis:
     """Sentences may overlap, and a vendor may speak them one by one: the first audio of a sentence is due from the
     instant at which no earlier sentence is still being received."""
 
-    def __init__(self, speech: Speech, first_audio_s: float, gap_s: float) -> None:
-        self._speech = speech
+    def __init__(self, synthesis: Synthesis, first_audio_s: float, gap_s: float) -> None:
+        self._synthesis = synthesis
         self._first_audio_s = first_audio_s
         self._gap_s = gap_s
         self._running: list[anyio.CancelScope] = []  # one per sentence, in order; its deadline is for the first audio
 
     def expect(self, emotion: Emotion, words: str = "") -> None:
-        self._speech.expect(emotion, words)
+        self._synthesis.expect(emotion, words)
 
     async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
         first = anyio.CancelScope()
         self._running.append(first)
         self._start_foremost()
         try:
-            async with aclosing(self._speech.synthesize(text, emotion)) as pieces:
+            async with aclosing(self._synthesis.synthesize(text, emotion)) as pieces:
                 piece = await _next(pieces, first)
                 while piece is not None:
                     yield piece

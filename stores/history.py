@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from services.base import Line
 
-MEMORY_MESSAGES = 2000  # per caller and character, the oldest go first: ten times what `get_history` may ask for
+MEMORY_MESSAGES = 2000  # per user and character, the oldest go first: ten times what `get_history` may ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class FinishedTurn:
-    """Both sides of a turn, as they are to be kept: the reply sentence by sentence, and as the caller got it whole."""
+    """Both sides of a turn, as they are to be kept: the reply sentence by sentence, and as the user got it whole."""
 
     id: str
     user_text: str
@@ -53,7 +53,7 @@ class HistoryUnavailable(Exception):
 
 
 class HistoryStore(Protocol):
-    """What callers and characters said to each other. Every method raises HistoryUnavailable."""
+    """What users and characters said to each other. Every method raises HistoryUnavailable."""
 
     async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
         """Keep both sides of a turn, or neither; durable on return. Without lines only the user's text is kept."""
@@ -64,7 +64,7 @@ class HistoryStore(Protocol):
         ...
 
     async def clear(self, key: HistoryKey) -> None:
-        """Forget this caller's talk with this character."""
+        """Forget this user's talk with this character."""
         ...
 
 

@@ -84,7 +84,7 @@ class HistoryUrlError(ValueError):
 
 
 class _Fault(NamedTuple):
-    """What an SQLite result code means, at run time to a caller and at start to the operator."""
+    """What an SQLite result code means, at run time to a user and at start to the operator."""
 
     running: str
     starting: str
@@ -169,7 +169,7 @@ class _Connections:
             with anyio.fail_after(BUSY_SECONDS):
                 await self._free.acquire()
             try:
-                # A caller that is cancelled must not leave the connection in the middle of a transaction.
+                # Whoever is cancelled must not leave the connection in the middle of a transaction.
                 with anyio.fail_after(CALL_SECONDS, shield=True):
                     async with self.engine.begin() as connection:
                         result = await connection.execute(statement, rows)

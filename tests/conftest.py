@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.protocol_client import ProtocolClient
 from tests.running_server import RunningServer, running_server
-from tests.talker import Talker
 
 TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(400)]
 
@@ -38,19 +38,19 @@ def token(_tokens: Iterator[str]) -> str:
 
 
 @pytest.fixture
-def talk(server: RunningServer, token: str) -> Iterator[Callable[..., Talker]]:
+def talk(server: RunningServer, token: str) -> Iterator[Callable[..., ProtocolClient]]:
     """Connect to the shared server; `talk()` gives a connected Talker, closed at the end of the test."""
-    opened: list[Talker] = []
+    opened: list[ProtocolClient] = []
 
-    def connect(**hello: object) -> Talker:
-        talker = Talker(server.url)
-        opened.append(talker)
-        talker.connect(**{"api_token": token, **hello})
-        return talker
+    def connect(**hello: object) -> ProtocolClient:
+        client = ProtocolClient(server.url)
+        opened.append(client)
+        client.connect(**{"api_token": token, **hello})
+        return client
 
     yield connect
-    for talker in opened:
-        talker.close()
+    for client in opened:
+        client.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from conversation.endpointing import Endpointer, EndpointingSettings, SpeechStarted, SpeechStopped, UtteranceAudio
-from services.base import HEARING_RATE_HZ, VAD
+from services.base import RECOGNITION_RATE_HZ, VAD
 from tests.labelled_speech import Recording, Span
 
 
@@ -89,4 +89,4 @@ def _count(result: Score, span: Span, heard: list[Found]) -> None:
 
 
 def _ms(samples: int) -> float:
-    return samples * 1000 / HEARING_RATE_HZ
+    return samples * 1000 / RECOGNITION_RATE_HZ

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 from tests.speech import click, cough, keys, melody, mix, noise, say, seconds_of, silence, tone
 
 PHRASES = {
@@ -135,4 +135,4 @@ def noises(seconds: float, *, under_speech_db: float, speech_db: float = -23.0, 
 
 
 def seconds(samples: int) -> float:
-    return samples / HEARING_RATE_HZ
+    return samples / RECOGNITION_RATE_HZ

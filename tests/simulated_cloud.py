@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from tests.protocol_client import ProtocolClient, Wire
 from tests.running_server import RunningServer
 from tests.simulators import bytedance
 from tests.simulators.ark import ArkSimulator, Behaviour, serve_ark
 from tests.simulators.bytedance import BytedanceSimulator, simulate_bytedance
 from tests.simulators.minimax import Fault, Manner, MinimaxSimulator, simulate_minimax, speech
-from tests.talker import Talker, Wire
 
 ARK_KEY = "sk-of-the-simulated-mind-0123456789"
 MINIMAX_KEY = "sk-of-the-simulated-voice-0123456789"
@@ -57,9 +57,9 @@ class Simulators:
         self.ark.key, self.ark.choose, self.ark.default = ARK_KEY, None, Behaviour()
         self.ark.requests.clear()
         self.minimax.key, self.minimax.manner, self.minimax.faults = MINIMAX_KEY, Manner(), []
-        ear = self.bytedance
-        ear.manner, ear.faults, ear.hear = bytedance.Manner(), [], bytedance.hear_length
-        ear.app_key, ear.access_key = bytedance.APP_KEY, bytedance.ACCESS_KEY
+        asr = self.bytedance
+        asr.manner, asr.faults, asr.hear = bytedance.Manner(), [], bytedance.hear_length
+        asr.app_key, asr.access_key = bytedance.APP_KEY, bytedance.ACCESS_KEY
         self.portal.call(self._hang_up)
         until(lambda: not self.minimax.open_calls, "the voice has no connection")
         self.minimax.calls.clear()
@@ -72,7 +72,7 @@ class Simulators:
             socket.transport.abort()
 
     def answer(self, *behaviours: Behaviour, then: Behaviour | None = None) -> None:
-        """What the mind does with the next requests, one after the other, and with all after them."""
+        """What the LLM does with the next requests, one after the other, and with all after them."""
         waiting = deque(behaviours)
         self.ark.choose = lambda: waiting.popleft() if waiting else then or Behaviour()
 
@@ -94,9 +94,9 @@ def simulators() -> Iterator[Simulators]:
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(serve_ark(key=ARK_KEY)) as ark,
         portal.wrap_async_context_manager(simulate_minimax(key=MINIMAX_KEY)) as minimax,
-        portal.wrap_async_context_manager(simulate_bytedance()) as ear,
+        portal.wrap_async_context_manager(simulate_bytedance()) as asr,
     ):
-        yield Simulators(portal, ark, minimax, ear)
+        yield Simulators(portal, ark, minimax, asr)
 
 
 class CloudServer:
@@ -127,16 +127,16 @@ class CloudServer:
         self.process = RunningServer(folder, settings | environment)
         self.process.wait_until_ready()
 
-    def talker(self, *extensions: str) -> Talker:
-        """A connected caller with a token of their own."""
-        talker = Talker(self.process.url)
-        talker.connect(api_token=next(self._tokens), **({"extensions": list(extensions)} if extensions else {}))
-        return talker
+    def client(self, *extensions: str) -> ProtocolClient:
+        """A connected user with a token of their own."""
+        client = ProtocolClient(self.process.url)
+        client.connect(api_token=next(self._tokens), **({"extensions": list(extensions)} if extensions else {}))
+        return client
 
-    def goodbye(self, talker: Talker) -> None:
+    def goodbye(self, client: ProtocolClient) -> None:
         """Hang up; on return the server has noticed, and all it had to say is in its log."""
         before = len(self.process.events("gone"))
-        talker.close()
+        client.close()
         until(lambda: len(self.process.events("gone")) > before, "the server has noticed that its caller left")
 
     def rows(self) -> list[tuple[str, str, bool]]:

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 from tests.espeak import speak
 
 SPEECH_DB = -23.0  # a person at an ordinary microphone
-BYTES_PER_S = 2 * HEARING_RATE_HZ
+BYTES_PER_S = 2 * RECOGNITION_RATE_HZ
 
 ESPEAK_VOICES = {"zh": "cmn", "ja": "ja", "en": "en-us"}
 WORDS_PER_MINUTE = 165  # at speed 1
@@ -38,23 +38,23 @@ def say(
     words = _kana(text) if language == "ja" else text
     pcm, rate_hz = speak(words, voice, round(WORDS_PER_MINUTE * speed), pitch)
     sound = _samples(pcm)
-    heard = np.asarray(soxr.resample(sound, rate_hz, HEARING_RATE_HZ), dtype=np.float64)
+    heard = np.asarray(soxr.resample(sound, rate_hz, RECOGNITION_RATE_HZ), dtype=np.float64)
     loud = np.flatnonzero(np.abs(heard) > QUIET * np.abs(heard).max())
     return _pcm(_at_level(heard[loud[0] : loud[-1] + 1], level_db))
 
 
 def silence(seconds: float) -> bytes:
-    return bytes(2 * round(seconds * HEARING_RATE_HZ))
+    return bytes(2 * round(seconds * RECOGNITION_RATE_HZ))
 
 
 @cache
 def noise(seconds: float, level_db: float, *, color: str = "white", seed: int = 0) -> bytes:
     """Steady noise; `color` is "white", or "pink" as rooms and streets are."""
-    count = round(seconds * HEARING_RATE_HZ)
+    count = round(seconds * RECOGNITION_RATE_HZ)
     sound = np.random.default_rng(seed).standard_normal(count)
     if color == "pink":
         spectrum = np.fft.rfft(sound)
-        hz = np.fft.rfftfreq(count, 1 / HEARING_RATE_HZ)
+        hz = np.fft.rfftfreq(count, 1 / RECOGNITION_RATE_HZ)
         sound = np.fft.irfft(spectrum / np.sqrt(np.maximum(hz, 20.0)), count)
     return _pcm(_at_level(sound, level_db))
 
@@ -62,15 +62,15 @@ def noise(seconds: float, level_db: float, *, color: str = "white", seed: int = 
 @cache
 def tone(seconds: float, hz: float, level_db: float) -> bytes:
     """A plain tone, its ends softened."""
-    return _pcm(_at_level(_note(round(seconds * HEARING_RATE_HZ), hz, harmonics=1), level_db))
+    return _pcm(_at_level(_note(round(seconds * RECOGNITION_RATE_HZ), hz, harmonics=1), level_db))
 
 
 @cache
 def melody(seconds: float, level_db: float, *, seed: int = 0) -> bytes:
     """Music without words: chords of plucked notes that change every 300 ms."""
     random = np.random.default_rng(seed)
-    sound = np.zeros(round(seconds * HEARING_RATE_HZ))
-    step = round(0.3 * HEARING_RATE_HZ)
+    sound = np.zeros(round(seconds * RECOGNITION_RATE_HZ))
+    step = round(0.3 * RECOGNITION_RATE_HZ)
     for start in range(0, len(sound), step):
         count = min(step, len(sound) - start)
         for semitone in random.choice(24, size=3, replace=False):
@@ -82,15 +82,15 @@ def melody(seconds: float, level_db: float, *, seed: int = 0) -> bytes:
 def cough(level_db: float = SPEECH_DB, *, seed: int = 0) -> bytes:
     """A cough of 0.3 to 0.5 s: a burst of breath; half of them with voice after it, as throats have."""
     random = np.random.default_rng(seed)
-    count = round(random.uniform(0.3, 0.5) * HEARING_RATE_HZ)
-    seconds = np.arange(count) / HEARING_RATE_HZ
+    count = round(random.uniform(0.3, 0.5) * RECOGNITION_RATE_HZ)
+    seconds = np.arange(count) / RECOGNITION_RATE_HZ
     breath = _band(random.standard_normal(count), random.uniform(300, 600), random.uniform(2500, 4500))
     sound = breath * np.minimum(seconds / 0.008, 1.0) * (np.exp(-seconds / 0.05) + 0.3 * np.exp(-seconds / 0.15))
     if seed % 2:
         hz = random.uniform(120, 300) * (1 - 0.4 * seconds / seconds[-1])
         throat = np.zeros(count)
         for harmonic in range(1, 12):
-            throat += np.sin(2 * np.pi * harmonic * np.cumsum(hz) / HEARING_RATE_HZ)
+            throat += np.sin(2 * np.pi * harmonic * np.cumsum(hz) / RECOGNITION_RATE_HZ)
         after = np.clip((seconds - 0.06) / 0.02, 0.0, 1.0) * np.exp(-seconds / random.uniform(0.05, 0.1))
         sound += 0.5 * _band(throat, 500, 1500) * after
     return _pcm(_at_level(sound, level_db))
@@ -100,8 +100,8 @@ def cough(level_db: float = SPEECH_DB, *, seed: int = 0) -> bytes:
 def click(level_db: float = SPEECH_DB, *, seed: int = 0) -> bytes:
     """One key pressed, one mouse button: 20 ms."""
     random = np.random.default_rng(seed)
-    count = round(0.02 * HEARING_RATE_HZ)
-    seconds = np.arange(count) / HEARING_RATE_HZ
+    count = round(0.02 * RECOGNITION_RATE_HZ)
+    seconds = np.arange(count) / RECOGNITION_RATE_HZ
     sound = random.standard_normal(count) + 2 * np.sin(2 * np.pi * random.uniform(1500, 4000) * seconds)
     return _pcm(_at_level(sound * np.exp(-seconds / 0.004), level_db))
 
@@ -110,12 +110,12 @@ def click(level_db: float = SPEECH_DB, *, seed: int = 0) -> bytes:
 def keys(seconds: float, level_db: float = SPEECH_DB, *, seed: int = 0) -> bytes:
     """Somebody types, about seven keys a second; `level_db` is that of one key."""
     random = np.random.default_rng(seed)
-    sound = np.zeros(round(seconds * HEARING_RATE_HZ))
+    sound = np.zeros(round(seconds * RECOGNITION_RATE_HZ))
     at = 0
     while at < len(sound):
         key = _samples(click(level_db, seed=int(random.integers(1000))))[: len(sound) - at]
         sound[at : at + len(key)] += key
-        at += round(random.uniform(0.08, 0.22) * HEARING_RATE_HZ)
+        at += round(random.uniform(0.08, 0.22) * RECOGNITION_RATE_HZ)
     return _pcm(sound)
 
 
@@ -133,7 +133,7 @@ def chunks(pcm: bytes, ms: int = 100) -> list[bytes]:
     return [pcm[start : start + size] for start in range(0, len(pcm), size)]
 
 
-def wav(pcm: bytes, *, rate_hz: int = HEARING_RATE_HZ) -> bytes:
+def wav(pcm: bytes, *, rate_hz: int = RECOGNITION_RATE_HZ) -> bytes:
     """The same in a WAV container."""
     made = io.BytesIO()
     with wave.open(made, "wb") as file:
@@ -171,7 +171,7 @@ def _at_level(sound: Samples, level_db: float) -> Samples:
 
 
 def _note(count: int, hz: float, *, harmonics: int) -> Samples:
-    seconds = np.arange(count) / HEARING_RATE_HZ
+    seconds = np.arange(count) / RECOGNITION_RATE_HZ
     sound = np.zeros(count)
     for harmonic in range(1, harmonics + 1):
         sound += np.sin(2 * np.pi * hz * harmonic * seconds) / harmonic
@@ -180,6 +180,6 @@ def _note(count: int, hz: float, *, harmonics: int) -> Samples:
 
 
 def _band(sound: Samples, low_hz: float, high_hz: float) -> Samples:
-    hz = np.fft.rfftfreq(len(sound), 1 / HEARING_RATE_HZ)
+    hz = np.fft.rfftfreq(len(sound), 1 / RECOGNITION_RATE_HZ)
     gain = 1 / np.sqrt((1 + (low_hz / np.maximum(hz, 1.0)) ** 4) * (1 + (hz / high_hz) ** 4))
     return np.fft.irfft(np.fft.rfft(sound) * gain, len(sound))

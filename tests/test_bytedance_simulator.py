@@ -1,4 +1,4 @@
-"""The stand-in for ByteDance's recogniser against the vendor's page: its examples, and every refusal it names."""
+"""The stand-in for ByteDance's ASR against the vendor's page: its examples, and every refusal it names."""
 
 import gzip
 import itertools
@@ -33,7 +33,7 @@ from tests.simulators.bytedance import (
     hear_length,
     simulate_bytedance,
 )
-from tests.simulators.bytedance_ear import Ear
+from tests.simulators.bytedance_recogniser import Recogniser
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +53,7 @@ AUDIO = {"format": "pcm", "codec": "raw", "rate": 16000, "bits": 16, "channel": 
 WISHES = {"model_name": "bigmodel", "show_utterances": True, "end_window_size": 300}
 
 
-# ---------------------------------------------------------------- a caller of its own
+# ---------------------------------------------------------------- a user of its own
 
 
 @dataclass(frozen=True)
@@ -667,16 +667,16 @@ async def test_queue_of_texts_goes_on_in_the_next_session_where_it_stood() -> No
                 assert (await answers(socket))[-1].result["text"] == text
 
 
-def ear() -> Ear:
+def recogniser() -> Recogniser:
     request = {"audio": AUDIO, "request": WISHES}
-    return Ear(request, lambda pcm, _: hear_length(pcm), loud_rms=300, character_ms=150, final_invoke_type=None)
+    return Recogniser(request, lambda pcm, _: hear_length(pcm), loud_rms=300, character_ms=150, final_invoke_type=None)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=40))
 def test_what_is_heard_does_not_depend_on_the_packets(samples: list[int]) -> None:
     pcm, at = silence(73) + TWO, 0
-    whole, cut = ear(), ear()
+    whole, cut = recogniser(), recogniser()
     whole.feed(pcm, last=True)
     for count in itertools.chain(samples, itertools.repeat(3200)):
         piece, at = pcm[at : at + 2 * count], at + 2 * count

@@ -15,13 +15,13 @@ import anyio.lowlevel
 import pytest
 
 from conversation.events import (
+    ReplyAudio,
     SentenceBegun,
-    SpeechChunk,
     TurnEvent,
 )
 from conversation.timeline import Timeline
 from conversation.turn import Emit, Reply, TurnRequest, run_turn
-from services.base import Emotion, LLMError, Message, Prompt, Speech, TTSError, Voice
+from services.base import Emotion, LLMError, Message, Prompt, Synthesis, TTSError, Voice
 
 pytestmark = pytest.mark.anyio
 
@@ -71,11 +71,11 @@ class Stage:
     def prepare(self, voice: Voice | None = None) -> None:
         pass
 
-    def open_speech(self, voice: Voice) -> AbstractAsyncContextManager[Speech]:
-        return self._speech()
+    def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
+        return self._synthesis()
 
     @asynccontextmanager
-    async def _speech(self) -> AsyncIterator[Speech]:
+    async def _synthesis(self) -> AsyncIterator[Synthesis]:
         await self.at("the voice is being opened")
         self.opened.append("voice")
         try:
@@ -114,7 +114,7 @@ class Stage:
         assert {task.id for task in anyio.get_running_tasks()} == tasks_before
         told = [event.jp for event in self.told if isinstance(event, SentenceBegun)]
         assert [line.jp for line in self.reply.lines_begun()] == told
-        assert self.reply.audio_sent == any(isinstance(event, SpeechChunk) for event in self.told)
+        assert self.reply.audio_sent == any(isinstance(event, ReplyAudio) for event in self.told)
         gc.collect()
 
 
@@ -139,11 +139,11 @@ PHASES = [
     "in the sound of 二。",
     "before the sound of 三。",
     "SentenceBegun 0",
-    "SpeechChunk 0",
+    "ReplyAudio 0",
     "SentenceBegun 1",
-    "SpeechChunk 1",
+    "ReplyAudio 1",
     "SentenceBegun 2",
-    "SpeechChunk 2",
+    "ReplyAudio 2",
     "the voice hangs up",
     LATE,
 ]

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.protocol_client import ProtocolClient, audio, kinds
 from tests.running_server import ROOT, RunningServer
-from tests.talker import Talker, audio, kinds
 
 SPOKEN = (8000 * np.sin(np.arange(16000) * 0.3)).astype("<i2").tobytes()  # to the simulated ear, whoever is loud speaks
 
@@ -27,20 +27,20 @@ def test_simulators_talk_through_the_server_and_end_cleanly(
         _, about, _ = server.get("/")
         engines = {kind: engine["name"] for kind, engine in about["engines"].items()}
         assert engines["llm"] == "doubao" and engines["tts"] == "minimax" and engines["asr"] == "bytedance"
-        talker = Talker(server.url)
-        talker.connect(api_token="dev_token_001")
-        messages = talker.turn("你好")
+        client = ProtocolClient(server.url)
+        client.connect(api_token="dev_token_001")
+        messages = client.turn("你好")
         assert kinds(messages) == ["thinking", "audio_chunk", "audio_end", "response"] and audio(messages)
-        talker.send("audio_message", audio_base64=base64.b64encode(SPOKEN).decode())
-        messages = talker.until("response", "error")
+        client.send("audio_message", audio_base64=base64.b64encode(SPOKEN).decode())
+        messages = client.until("response", "error")
         assert kinds(messages) == ["thinking", "transcription", "audio_chunk", "audio_end", "response"]
         assert [message["text"] for message in messages if message["type"] == "transcription"][-1] == "听到1000毫秒"
         server.signal(number)
-        assert talker.closed()[0] == 4001
-        talker.close()
+        assert client.closed()[0] == 4001
+        client.close()
         assert server.wait() == 0
-        with socket.socket() as caller:
-            assert caller.connect_ex(("127.0.0.1", server.port)) != 0  # nobody is left
+        with socket.socket() as user:
+            assert user.connect_ex(("127.0.0.1", server.port)) != 0  # nobody is left
     finally:
         server.kill()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.protocol_client import Wire, audio, kinds
 from tests.simulated_cloud import (
     ARK_KEY,
     MINIMAX_KEY,
@@ -28,7 +29,6 @@ from tests.simulated_cloud import (
 )
 from tests.simulators.ark import MODEL, REFUSALS, REPLY, Behaviour, Refusal, serve_ark
 from tests.simulators.minimax import Fault, Manner
-from tests.talker import Wire, audio, kinds
 
 SENTENCES: list[dict[str, str]] = [json.loads(line) for line in REPLY.splitlines()]
 FIRST, SECOND, THIRD = SENTENCES
@@ -39,7 +39,7 @@ SILENT_TURN = ["thinking", "audio_end", "response"]
 
 
 def reply_of(*sentences: dict[str, str]) -> str:
-    """These, as a mind writes them."""
+    """These, as an LLM writes them."""
     return "".join(json.dumps(sentence, ensure_ascii=False) + "\n" for sentence in sentences)
 
 
@@ -48,7 +48,7 @@ TWICE_AS_LONG = [{**sentence, "jp": sentence["jp"] * 2} for sentence in SENTENCE
 
 
 def pieces(text: str) -> int:
-    """In how many pieces the simulated mind has written this much of its reply."""
+    """In how many pieces the simulated LLM has written this much of its reply."""
     return -(-len(text) // TOKEN_CHARS)
 
 
@@ -76,9 +76,9 @@ def _served(vendors: Simulators, folder: Path, **environment: str) -> Iterator[C
     vendors.reset()
     server = CloudServer(vendors, folder, **environment)
     try:
-        talker = server.talker()
-        assert kinds(talker.turn("热身")) == TURN  # so that what is opened once is open
-        server.goodbye(talker)
+        client = server.client()
+        assert kinds(client.turn("热身")) == TURN  # so that what is opened once is open
+        server.goodbye(client)
         yield server
     finally:
         server.process.kill()
@@ -95,7 +95,7 @@ def impatient(vendors: Simulators, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 class Met:
-    """A caller, the vendors they met, and what must be true when they have gone."""
+    """A user, the vendors they met, and what must be true when they have gone."""
 
     def __init__(self, server: CloudServer) -> None:
         self.server = server
@@ -105,19 +105,19 @@ class Met:
         self._log_from = len(server.process.log)
         self._kept_from = len(server.rows())
         self._others_before = server.descriptors.others
-        self.talker = server.talker("history")
+        self.client = server.client("history")
 
     def turn(self, content: str = "你好") -> list[Wire]:
-        return self.talker.turn(content)
+        return self.client.turn(content)
 
     def kept(self) -> list[tuple[str, str, bool]]:
         """Role, Chinese text and the mark of a cut turn, of what was kept since the test began."""
         return self.server.rows()[self._kept_from :]
 
     def history(self) -> list[tuple[str, str, str | None]]:
-        """The same as the caller is shown it: role, Chinese, Japanese."""
-        self.talker.send("get_history")
-        messages = self.talker.receive()["messages"]
+        """The same as the user is shown it: role, Chinese, Japanese."""
+        self.client.send("get_history")
+        messages = self.client.receive()["messages"]
         return [(message["role"], message["content_cn"], message["content_jp"]) for message in messages]
 
     def voice(self, *sentences: dict[str, str]) -> bytes:
@@ -126,8 +126,8 @@ class Met:
 
     def end(self) -> None:
         self._next_turn_works()
-        said = json.dumps(self.talker.said, ensure_ascii=False)
-        self.server.goodbye(self.talker)
+        said = json.dumps(self.client.said, ensure_ascii=False)
+        self.server.goodbye(self.client)
         log = self.server.process.log[self._log_from :]
         assert [(error["event"], error["code"]) for error in self.server.errors(self._log_from)] == self.operator
         for secret in (ARK_KEY, MINIMAX_KEY, *VENDORS_OWN_WORDS):
@@ -166,13 +166,13 @@ class Met:
 
 @pytest.fixture
 def met(patient: CloudServer) -> Iterator[Met]:
-    """A caller of the server with the deadlines it ships with."""
+    """A user of the server with the deadlines it ships with."""
     yield from _meet(patient)
 
 
 @pytest.fixture
 def met_in_haste(impatient: CloudServer) -> Iterator[Met]:
-    """A caller of the server that does not wait for long."""
+    """A user of the server that does not wait for long."""
     yield from _meet(impatient)
 
 
@@ -278,13 +278,13 @@ def test_llm_connection_refused_is_tried_once_more(vendors: Simulators, tmp_path
         port = nobody.getsockname()[1]
         server = CloudServer(vendors, tmp_path, CHATANON_ENDPOINTS__LLM=f"http://127.0.0.1:{port}/api/v3")
         try:
-            talker = server.talker()
-            assert error_of(talker.turn("你好")) == (UNREACHABLE, True)
+            client = server.client()
+            assert error_of(client.turn("你好")) == (UNREACHABLE, True)
             assert len(server.process.events("llm_asked_again")) == 1
             nobody.close()
             with vendors.portal.wrap_async_context_manager(serve_ark(port=port, key=ARK_KEY)):
-                assert kinds(talker.turn("你好")) == TURN
-            server.goodbye(talker)
+                assert kinds(client.turn("你好")) == TURN
+            server.goodbye(client)
             assert server.errors() == []
         finally:
             server.process.kill()
@@ -577,12 +577,12 @@ def test_tts_connection_refused_delivers_the_text(vendors: Simulators, tmp_path:
         address = f"ws://127.0.0.1:{nobody.getsockname()[1]}/ws/v1/t2a_v2"
         server = CloudServer(vendors, tmp_path, CHATANON_ENDPOINTS__TTS=address)
         try:
-            talker = server.talker()
+            client = server.client()
             for _ in range(2):
-                messages = talker.turn("你好")
+                messages = client.turn("你好")
                 assert kinds(messages) == SILENT_TURN
                 assert audio_error_of(messages) == ("tts_failed", BROKE_OFF)
-            server.goodbye(talker)
+            server.goodbye(client)
             assert server.errors() == []
         finally:
             server.process.kill()
@@ -640,20 +640,20 @@ def test_a_mind_that_breaks_and_a_voice_that_fails_deliver_what_was_whole(met: M
 
 def test_the_voice_leaves_before_the_mind_has_written_its_second_sentence(met: Met) -> None:
     met.vendors.answer(Behaviour(fault="stall", after=AFTER_FIRST_JP))  # not even the translation of the first
-    met.talker.send("message", content="你好")
-    assert met.talker.receive()["type"] == "thinking"
+    met.client.send("message", content="你好")
+    assert met.client.receive()["type"] == "thinking"
     heard: list[Wire] = []
     while audio(heard) == b"" or audio(heard) != met.voice(FIRST):
-        heard.append(met.talker.receive())
-        assert heard[-1]["type"] == "audio_chunk" and met.ark.open == 1  # the mind is still at it
-    leaving, met.talker = met.talker, met.server.talker()
+        heard.append(met.client.receive())
+        assert heard[-1]["type"] == "audio_chunk" and met.ark.open == 1  # the LLM is still at it
+    leaving, met.client = met.client, met.server.client()
     met.server.goodbye(leaving)  # and with them goes their turn, and the vendor's stream
 
 
 def test_a_caller_who_leaves_in_the_middle_leaves_nothing_behind(met: Met) -> None:
     met.minimax.manner = Manner(pace=4)
     for stop_at in ("thinking", "audio_chunk"):
-        leaving = met.server.talker()
+        leaving = met.server.client()
         leaving.send("message", content="你好")
         leaving.until(stop_at)
         met.server.goodbye(leaving)
@@ -674,9 +674,9 @@ def test_engines_are_chosen_by_keys(vendors: Simulators, tmp_path: Path) -> None
             engines = {kind: (engine["name"], engine["reason"]) for kind, engine in about["engines"].items()}
             for kind, name, key in zip(("llm", "tts"), expected, ("DOUBAO_API_KEY", "MINIMAX_API_KEY"), strict=True):
                 assert engines[kind] == (name, f"{key} {'set' if name != 'embedded' else 'not set'}")
-            talker = server.talker()
-            assert kinds(talker.turn("你好")) == TURN
-            server.goodbye(talker)
+            client = server.client()
+            assert kinds(client.turn("你好")) == TURN
+            server.goodbye(client)
         finally:
             server.process.kill()
 
@@ -685,18 +685,18 @@ def test_a_mind_that_does_not_stream_is_served(vendors: Simulators, tmp_path: Pa
     vendors.reset()
     server = CloudServer(vendors, tmp_path, CHATANON_LLM__STREAM="false", CHATANON_LLM__REASONING_EFFORT="low")
     try:
-        talker = server.talker()
-        messages = talker.turn("你好")
+        client = server.client()
+        messages = client.turn("你好")
         assert kinds(messages) == TURN
         assert messages[-1]["content_jp"] == "".join(sentence["jp"] for sentence in SENTENCES)
-        assert "考えごと" not in json.dumps(talker.said, ensure_ascii=False)  # the simulated mind's thoughts
+        assert "考えごと" not in json.dumps(client.said, ensure_ascii=False)  # the simulated LLM's thoughts
         request = vendors.ark.requests[-1]
         assert (request["stream"], request["reasoning_effort"]) == (False, "low")
         vendors.answer(Behaviour(refusal=REFUSALS["InternalServiceError"]))
-        assert kinds(talker.turn("你好")) == TURN  # tried once more
+        assert kinds(client.turn("你好")) == TURN  # tried once more
         vendors.answer(Behaviour(reply=""))
-        assert error_of(talker.turn("你好")) == ("The model gave an empty answer; try again", True)
-        server.goodbye(talker)
+        assert error_of(client.turn("你好")) == ("The model gave an empty answer; try again", True)
+        server.goodbye(client)
         assert server.errors() == []
     finally:
         server.process.kill()

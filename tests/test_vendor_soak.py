@@ -11,11 +11,11 @@ from typing import get_args
 
 import pytest
 
+from tests.protocol_client import Wire, kinds
 from tests.simulated_cloud import WARM_CONNECTIONS, CloudServer, Descriptors, Simulators, simulators, until
 from tests.simulators import ark, minimax
 from tests.simulators.ark import REFUSALS, Behaviour
 from tests.simulators.minimax import Stage
-from tests.talker import Wire, kinds
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ SEED = 20261122
 TURNS = 1000
 WARM_UP = 300
 CALLERS = 20
-FAILING = 0.1  # of all calls: a question to the mind, a connection to the voice, a text for it
+FAILING = 0.1  # of all calls: a question to the LLM, a connection to the voice, a text for it
 # Where in its call the voice fails. A text is asked about `speech` before each of its ten messages.
 VOICE_FAILING: dict[Stage, float] = {
     **dict.fromkeys(("handshake", "connect", "start"), FAILING / 3),
@@ -108,14 +108,14 @@ class Callers:
                 done.result()
 
     def _one(self) -> None:
-        talker = self.server.talker()
+        client = self.server.client()
         while self._take():
-            talker.said.clear()
-            outcome = judge(talker.turn("你好"))
+            client.said.clear()
+            outcome = judge(client.turn("你好"))
             with self._lock:
                 self.ended[outcome] += 1
-        talker.ping()
-        talker.close()
+        client.ping()
+        client.close()
 
     def _take(self) -> bool:
         with self._lock:
@@ -142,7 +142,7 @@ def judge(messages: list[Wire]) -> str:
 
 
 def quiet(server: CloudServer) -> Descriptors:
-    """The descriptors, once all callers have gone and no call to a vendor is under way."""
+    """The descriptors, once all users have gone and no call to a vendor is under way."""
     vendors = server.vendors
     vendors.portal.call(vendors.ark.wait_idle)
 
@@ -169,16 +169,16 @@ def test_a_thousand_turns_with_one_call_in_ten_failing_all_end_and_leave_nothing
     vendors.ark.choose, vendors.minimax.faults = mind, voice
     server = CloudServer(vendors, tmp_path, CHATANON_LOG__LEVEL="info", **DEADLINES)
     try:
-        callers = Callers(server)
-        callers.talk(WARM_UP)
+        users = Callers(server)
+        users.talk(WARM_UP)
         warm, warm_kib = quiet(server), server.rss_kib()
-        callers.talk(TURNS - WARM_UP)
+        users.talk(TURNS - WARM_UP)
         end, end_kib = quiet(server), server.rss_kib()
-        print(dict(callers.ended), "failed calls:", mind.failed, voice.failed, "RSS:", warm_kib, end_kib, "KiB", end)
+        print(dict(users.ended), "failed calls:", mind.failed, voice.failed, "RSS:", warm_kib, end_kib, "KiB", end)
     finally:
         server.process.kill()
-    assert callers.ended.total() == TURNS
-    assert all(callers.ended[how] for how in ("whole", "audio_error", "incomplete", "llm_failed", "llm_timeout"))
+    assert users.ended.total() == TURNS
+    assert all(users.ended[how] for how in ("whole", "audio_error", "incomplete", "llm_failed", "llm_timeout"))
     assert mind.failed > TURNS * FAILING / 2 and voice.failed > TURNS * FAILING
     assert end.others == warm.others
     assert end_kib - warm_kib < GROWTH_KIB

@@ -1,4 +1,4 @@
-"""A source that never ends, a microphone or a file, in; hands-free talk (agent mode) on every connection out.
+"""A source that never ends, a microphone or a file, in; agent mode (agent mode) on every connection out.
 
 As much is sent as time passes, silence where the user is not to be heard: the server's clock is the count of samples,
 so that its silence window and its times stay true, and what was said before a pause is never glued to what comes after.

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-_CLOSING = {'"': '"', "'": "'\"", "“": '”"'}  # minds that open with another mark often close with this one
+_CLOSING = {'"': '"', "'": "'\"", "“": '”"'}  # LLMs that open with another mark often close with this one
 _ESCAPES = {"b": "", "f": "", "n": "\n", "r": "", "t": " "}
 _PLAIN_RUN = {closing: re.compile(rf"[^\\\n{closing}]*") for closing in _CLOSING.values()}
 _OUTSIDE_RUN = re.compile(r"[^{]*")

@@ -1,7 +1,7 @@
-"""Sans-IO: a mind's text in, in any pieces; sentences (jp, cn, emotion) out, each as soon as its voice can start.
+"""Sans-IO: an LLM's text in, in any pieces; sentences (jp, cn, emotion) out, each as soon as its voice can start.
 
 The contract (`prompts/reply_format.md`) is one JSON line per sentence, `{"emotion", "jp", "cn"}` in that order, so that
-a sentence can be spoken when its `jp` is closed, while `cn` is still being written. Minds break contracts. Whatever
+a sentence can be spoken when its `jp` is closed, while `cn` is still being written. LLMs break contracts. Whatever
 comes, each word of its fields is shown once, nothing of the syntax is shown or spoken, and an answer with a word in it
 never becomes an empty reply. What is accepted besides: the columns `responses_cn`, `responses_jp`,
 `responses_emotion_labels`; objects in a list or one in another; and plain text, which is spoken as it stands.

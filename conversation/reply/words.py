@@ -1,4 +1,4 @@
-"""Pure: a word or a text of a mind's reply in; which field of the reply contract it names, or how it is shown, out."""
+"""Pure: a word or a text of an LLM's reply in; which field of the reply contract it names, or how it is shown, out."""
 
 import re
 import unicodedata

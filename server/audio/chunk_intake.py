@@ -1,4 +1,4 @@
-"""Chunks of one stream or one hands-free talk, as the client sends them, in; pcm as it is listened to out."""
+"""Chunks of one stream or one agent mode, as the client sends them, in; pcm as it is listened to out."""
 
 from conversation.endpointing import BYTES_PER_SAMPLE
 from server.audio.conversion import AudioTooLong, ChunkResampler, check_chunk

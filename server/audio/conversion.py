@@ -1,4 +1,4 @@
-"""Pure: the audio that a client sent in; pcm as a recogniser takes it (s16le, mono, 16 kHz), or what is wrong, out.
+"""Pure: the audio that a client sent in; pcm as an ASR takes it (s16le, mono, 16 kHz), or what is wrong, out.
 
 WAV containers are read here and by no library: libsndfile takes a data size of 0, which streaming writers leave in the
 header, for the end of the sound, and would decode thirty formats of strangers in C inside the server's process.
@@ -14,7 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from server.audio.formats import name_of_format
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 
 Samples = NDArray[np.float32]  # of one channel, full scale is 1
 
@@ -34,7 +34,7 @@ class AudioTooLong(Exception):
 # Chunks of a stream --------------------------------------------------------------------------------------------
 
 
-def check_chunk(pcm: bytes, max_bytes: int, rate_hz: int = HEARING_RATE_HZ) -> None:
+def check_chunk(pcm: bytes, max_bytes: int, rate_hz: int = RECOGNITION_RATE_HZ) -> None:
     """`rate_hz`: at which clients send, for the sentence alone.
 
     Raises:
@@ -58,7 +58,9 @@ class ChunkResampler:
 
     def __init__(self, rate_hz: int) -> None:
         self._stream = (
-            None if rate_hz == HEARING_RATE_HZ else soxr.ResampleStream(rate_hz, HEARING_RATE_HZ, 1, dtype="int16")
+            None
+            if rate_hz == RECOGNITION_RATE_HZ
+            else soxr.ResampleStream(rate_hz, RECOGNITION_RATE_HZ, 1, dtype="int16")
         )
 
     def feed(self, pcm: bytes) -> bytes:
@@ -79,11 +81,11 @@ def _bytes_of(samples: NDArray[np.int16]) -> bytes:
     return samples.astype("<i2", copy=False).tobytes()
 
 
-# Whole clips ---------------------------------------------------------------------------------------------------
+# Whole recordings ---------------------------------------------------------------------------------------------------
 
 
 def read_batch(data: bytes, rate_hz: int, longest_s: float) -> bytes:
-    """A clip as pcm: from raw samples (s16le, mono) at `rate_hz`, or from a WAV file of any rate.
+    """A recording as pcm: from raw samples (s16le, mono) at `rate_hz`, or from a WAV file of any rate.
 
     Costs 15 ms of CPU for 3 MiB of 48 kHz stereo, which is what a message can hold, and 55 ms for 60 s of it: call it
     in a worker thread.
@@ -102,7 +104,7 @@ def read_batch(data: bytes, rate_hz: int, longest_s: float) -> bytes:
     if len(data) % 2:
         raise BadAudio(f"These are raw samples with an odd number of bytes ({len(data)}); send {wanted}.")
     _check_length(len(data) // 2, rate_hz, longest_s)
-    if rate_hz == HEARING_RATE_HZ:
+    if rate_hz == RECOGNITION_RATE_HZ:
         return data
     return _encode(_full_scale(np.frombuffer(data, "<i2"), 16), rate_hz, wanted)
 
@@ -115,8 +117,8 @@ def _check_length(samples: int, rate_hz: int, longest_s: float) -> None:
 
 
 def _encode(samples: Samples, rate_hz: int, wanted: str) -> bytes:
-    if rate_hz != HEARING_RATE_HZ:
-        samples = soxr.resample(samples, rate_hz, HEARING_RATE_HZ, "HQ")
+    if rate_hz != RECOGNITION_RATE_HZ:
+        samples = soxr.resample(samples, rate_hz, RECOGNITION_RATE_HZ, "HQ")
     if not samples.size:
         raise BadAudio(f"This audio is too short to hold a sound; send {wanted}.")
     return np.rint(samples * 2**15).clip(-(2**15), 2**15 - 1).astype("<i2").tobytes()

@@ -15,7 +15,7 @@ from conversation.endpointing import (
 )
 from server.backend import Backend
 from server.config import AgentConfig
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 
 # Nobody speaks faster than in real time. Who sends so is read at this multiple of it, once the buffer is full.
 _FASTEST = 1.5
@@ -30,7 +30,7 @@ class Microphone:
         self._endpointer = Endpointer(_endpointing_settings(backend.config.agent), backend.vad.frame_samples)
         self._frames: deque[tuple[float, bytes]] = deque()  # not listened to yet: when each came
         self._buffered_s = backend.config.limits.buffered_audio_seconds
-        self._limit = int(self._buffered_s * HEARING_RATE_HZ / backend.vad.frame_samples)
+        self._limit = int(self._buffered_s * RECOGNITION_RATE_HZ / backend.vad.frame_samples)
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
         self._speaking = False
         self._silent_frames = 0
@@ -50,7 +50,9 @@ class Microphone:
         """More audio. Waits for who sends faster than one can speak; of what nobody listens to, the oldest is forgotten
         in the end."""
         now = anyio.current_time()
-        self._due = max(self._due, now - self._buffered_s) + len(pcm) / (_FASTEST * HEARING_RATE_HZ * BYTES_PER_SAMPLE)
+        self._due = max(self._due, now - self._buffered_s) + len(pcm) / (
+            _FASTEST * RECOGNITION_RATE_HZ * BYTES_PER_SAMPLE
+        )
         self._frames.extend((now, frame) for frame in self._endpointer.frames(pcm))
         while len(self._frames) > self._limit:
             self._endpointer.skip(self._frames.popleft()[1])
@@ -81,7 +83,7 @@ class Microphone:
 
 def milliseconds(samples: int) -> int:
     """On the clock of the received audio."""
-    return samples * 1000 // HEARING_RATE_HZ
+    return samples * 1000 // RECOGNITION_RATE_HZ
 
 
 def _endpointing_settings(agent: AgentConfig) -> EndpointingSettings:

@@ -10,7 +10,7 @@ log = structlog.get_logger()
 
 
 def incident(**context: str) -> Error:
-    """Log the exception that is being handled; what its caller is told."""
+    """Log the exception that is being handled; what its user is told."""
     ref = uuid.uuid4().hex[:12]
     log.exception("incident", ref=ref, **context)
     return Error(f"Something went wrong on our side (incident {ref})", "internal", retryable=True, ref=ref)

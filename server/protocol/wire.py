@@ -73,11 +73,11 @@ class AudioStreamEnd(ClientMessage, frozen=True, tag="audio_stream_end"):
 
 
 class AgentModeStart(ClientMessage, frozen=True, tag="agent_mode_start"):
-    """Hands-free talk begins."""
+    """Agent mode begins."""
 
 
 class AgentModeStop(ClientMessage, frozen=True, tag="agent_mode_stop"):
-    """Hands-free talk ends."""
+    """Agent mode ends."""
 
 
 class AgentAudioChunk(ClientMessage, frozen=True, tag="agent_audio_chunk"):
@@ -321,7 +321,7 @@ class SpeechStopped(ServerMessage, frozen=True, tag="speech_stopped"):
 
 
 class AsrStart(ServerMessage, frozen=True, tag="asr_start"):
-    """Extension `stages`: the recogniser listens."""
+    """Extension `stages`: the ASR listens."""
 
     turn_id: str | UnsetType = UNSET
 
@@ -334,13 +334,13 @@ class AsrEnd(ServerMessage, frozen=True, tag="asr_end"):
 
 
 class LlmStart(ServerMessage, frozen=True, tag="llm_start"):
-    """Extension `stages`: the mind was asked."""
+    """Extension `stages`: the LLM was asked."""
 
     turn_id: str | UnsetType = UNSET
 
 
 class LlmEnd(ServerMessage, frozen=True, tag="llm_end"):
-    """Extension `stages`: the mind has answered; `elapsed_time` in seconds."""
+    """Extension `stages`: the LLM has answered; `elapsed_time` in seconds."""
 
     elapsed_time: float
     turn_id: str | UnsetType = UNSET

@@ -1,7 +1,7 @@
-"""Hands-free talk of one caller: microphone audio in; utterances, turns and `agent_listening` out.
+"""Agent mode of one user: microphone audio in; utterances, turns and `agent_listening` out.
 
 The table of conversation/agent_mode.py decides, conversation/endpointing.py hears where speech begins and ends; what
-is here does what they say. An utterance is a job of the caller's inbox from its first word on, so that whatever else
+is here does what they say. An utterance is a job of the user's inbox from its first word on, so that whatever else
 they ask for comes after its reply.
 """
 
@@ -20,7 +20,7 @@ from server.session.hearing import Ears, Utterance, begin_timeline
 from server.session.served_turn import NotHeard, Send
 from server.session.talk import Talk
 from server.transport.connection import ConnectionLost, HangUp
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 
 
 class AgentSession:
@@ -45,7 +45,7 @@ class AgentSession:
         return self._mode.state is not State.OFF
 
     async def start(self) -> bool:
-        """Listen, after what waits; False, and the caller is told, where too much waits already."""
+        """Listen, after what waits; False, and the user is told, where too much waits already."""
         return await self._talk.submit(partial(self.happened, Happened.STARTED))
 
     async def stop(self) -> None:
@@ -53,7 +53,7 @@ class AgentSession:
         await self.happened(Happened.STOPPED)
 
     async def hear(self, chunk: bytes) -> None:
-        """The next audio of the microphone. Waits while the recogniser is behind.
+        """The next audio of the microphone. Waits while the ASR is behind.
 
         Raises:
             BadAudio: it is not taken.
@@ -102,7 +102,7 @@ class AgentSession:
                         utterance.speech.append(pcm)
             case SpeechStopped(_, silence_samples):
                 if utterance is not None:
-                    utterance.ended_at = self._microphone.heard_at - silence_samples / HEARING_RATE_HZ
+                    utterance.ended_at = self._microphone.heard_at - silence_samples / RECOGNITION_RATE_HZ
                 await self.happened(Happened.SPEECH_STOPPED)
             case _:
                 assert_never(event)
@@ -152,7 +152,7 @@ class AgentSession:
             await self.happened(Happened.TURN_FINISHED)
 
     async def _not_heard(self, error: wire.Error) -> None:
-        """No speech is nothing, but whoever speaks to a recogniser of few phrases is told once what they are."""
+        """No speech is nothing, but whoever speaks to an ASR of few phrases is told once what they are."""
         if error.code != "no_speech":
             if self.open:
                 await self._send(error)

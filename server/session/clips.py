@@ -1,4 +1,4 @@
-"""Whole utterances of one caller in; transcriptions, and the turn that each is answered with, out."""
+"""Whole utterances of one user in; transcriptions, and the turn that each is answered with, out."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""One utterance of a caller in; its transcription messages, and the text that begins a turn, out."""
+"""One utterance of a user in; its transcription messages, and the text that begins a turn, out."""
 
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -8,23 +8,23 @@ from msgspec import UNSET
 
 from conversation.character import Character
 from conversation.endpointing import Event, SpeechStarted, SpeechStopped, UtteranceAudio
-from conversation.listen import ListenRequest, NoAudio, SpeechBuffer, listen
 from conversation.timeline import Timeline
+from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceBuffer, transcribe
 from conversation.user_text import visible_text
 from server.audio.received_audio import Microphone, milliseconds
 from server.backend import Backend
 from server.protocol import wire
-from server.session.caller_history import CallerHistory
 from server.session.served_turn import NotHeard, TurnId
+from server.session.user_history import UserHistory
 from server.transport.connection import Connection
-from services.base import HEARING_RATE_HZ, ASRError, HearingHints
+from services.base import RECOGNITION_RATE_HZ, ASRError, RecognitionHints
 
 STREAM_PATIENCE_S = 15.0  # a stream was started and nothing comes: wire.md, `stream_timeout`
-# Hands-free, the clock of an utterance is its samples: a microphone that was switched off in the middle of a word would
-# never come to the silence that ends it.
+# In agent mode the clock of an utterance is its samples: a microphone switched off in mid-word would never come
+# to the silence that ends it.
 AGENT_PATIENCE_S = 2.0
 _SLOWEST = 2  # times as long as it sounds may a stream take: who trickles on holds a vendor's session that costs money
-_BYTES_PER_SECOND = HEARING_RATE_HZ * 2
+_BYTES_PER_SECOND = RECOGNITION_RATE_HZ * 2
 
 
 @dataclass(eq=False, slots=True)
@@ -32,7 +32,7 @@ class Utterance:
     """What a person is saying, from its first audio to its transcript."""
 
     kind: wire.TurnInput
-    speech: SpeechBuffer
+    speech: UtteranceBuffer
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of the hearing alone, not of the turn after
     ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
 
@@ -48,10 +48,10 @@ class Utterance:
 
 
 class Ears:
-    """How one caller is heard."""
+    """How one user is heard."""
 
     def __init__(
-        self, backend: Backend, connection: Connection, extensions: frozenset[wire.Extension], history: CallerHistory
+        self, backend: Backend, connection: Connection, extensions: frozenset[wire.Extension], history: UserHistory
     ) -> None:
         self._backend = backend
         self._connection = connection
@@ -60,9 +60,9 @@ class Ears:
         self._history = history
 
     def new_utterance(self, kind: wire.TurnInput) -> Utterance:
-        """One that begins now, and may be as far ahead of the recogniser as the limits say."""
+        """One that begins now, and may be as far ahead of the ASR as the limits say."""
         limit_bytes = int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND)
-        return Utterance(kind, SpeechBuffer(limit_bytes, self._connection.check))
+        return Utterance(kind, UtteranceBuffer(limit_bytes, self._connection.check))
 
     async def hear(self, utterance: Utterance, character: Character, turn_id: TurnId = UNSET) -> str:
         """The final text, which was sent, as were the changing ones before it.
@@ -80,7 +80,7 @@ class Ears:
                 await self._send(wire.Transcription(text, True, turn_id))
 
         try:
-            heard = await listen(
+            heard = await transcribe(
                 await self._request(utterance.kind, character), utterance.speech, self._backend.asr, on_partial
             )
         except ASRError as error:
@@ -118,7 +118,7 @@ class Ears:
 
     @property
     def tells_events(self) -> bool:
-        """Whether the caller wants to know where speech begins and ends."""
+        """Whether the user wants to know where speech begins and ends."""
         return "speech_events" in self._extensions
 
     @property
@@ -126,12 +126,12 @@ class Ears:
         """Whoever is not understood should be told what can be."""
         return self._backend.asr.phrases_only
 
-    async def _request(self, kind: wire.TurnInput, character: Character) -> ListenRequest:
-        hints = HearingHints(character.name, character.hotwords, await self._history.said_before(character.name))
+    async def _request(self, kind: wire.TurnInput, character: Character) -> TranscriptionRequest:
+        hints = RecognitionHints(character.name, character.hotwords, await self._history.said_before(character.name))
         if kind == "agent":
-            return ListenRequest(hints, AGENT_PATIENCE_S, silence_ends=True, definite_ends=True)
+            return TranscriptionRequest(hints, AGENT_PATIENCE_S, silence_ends=True, definite_ends=True)
         longest_s = _SLOWEST * self._backend.config.limits.max_audio_seconds.stream + STREAM_PATIENCE_S
-        return ListenRequest(hints, STREAM_PATIENCE_S, longest_s, whole=kind == "audio")
+        return TranscriptionRequest(hints, STREAM_PATIENCE_S, longest_s, whole=kind == "audio")
 
     def _not_understood(self, character: Character) -> str:
         if not self.phrases_only:

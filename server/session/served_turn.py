@@ -1,4 +1,4 @@
-"""One turn as its caller sees it: what they say in; wire messages out, and the turn kept in the history."""
+"""One turn as its user sees it: what they say in; wire messages out, and the turn kept in the history."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,9 +10,9 @@ from msgspec import UNSET, UnsetType
 
 from conversation.character import Character
 from conversation.events import (
+    ReplyAudio,
     SentenceBegun,
     SentenceTranslated,
-    SpeechChunk,
     SynthesisStarted,
     ThinkingEnded,
     ThinkingStarted,
@@ -25,7 +25,7 @@ from conversation.turn import Reply, TurnRequest, run_turn
 from server.backend import Backend
 from server.observability.incidents import incident
 from server.protocol import wire
-from server.session.caller_history import CallerHistory
+from server.session.user_history import UserHistory
 from server.transport.connection import ConnectionLost, HangUp
 from services.base import Line, LLMError, Prompt
 
@@ -54,7 +54,7 @@ class ServedTurn:
     backend: Backend
     send: Send
     extensions: frozenset[wire.Extension]
-    history: CallerHistory
+    history: UserHistory
     character: Character
     number: int
     timeline: Timeline
@@ -63,7 +63,7 @@ class ServedTurn:
     reply: Reply = field(default_factory=Reply)
 
     async def run(self, said: str | Hear, kind: wire.TurnInput) -> None:
-        """From `thinking` to `response`, or to `error` where nothing was heard or the mind fails before its first
+        """From `thinking` to `response`, or to `error` where nothing was heard or the LLM fails before its first
         sentence. Cancelled or broken off, it keeps what was said and heard until then, marked as cut.
         """
         ended = False
@@ -126,11 +126,11 @@ class ServedTurn:
         )
 
     async def _emit(self, event: TurnEvent) -> None:
-        """A turn's event as the message it is for this caller, if it is one."""
+        """A turn's event as the message it is for this user, if it is one."""
         match event:
-            case SpeechChunk(index, pcm) if "binary_audio" in self.extensions:
+            case ReplyAudio(index, pcm) if "binary_audio" in self.extensions:
                 await self.send(wire.AudioFrame(pcm, index, self.number))
-            case SpeechChunk(_, pcm):
+            case ReplyAudio(_, pcm):
                 await self.send(wire.AudioChunk(pcm, "pcm", self.backend.tts.sample_rate_hz, self._id))
             case SentenceBegun(index, jp, cn, emotion, start_ms) | SentenceTranslated(index, jp, cn, emotion, start_ms):
                 if "sentences" in self.extensions:

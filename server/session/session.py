@@ -1,4 +1,4 @@
-"""The life of one connected caller: from `connected` to the last frame, whoever ends it."""
+"""The life of one connected user: from `connected` to the last frame, whoever ends it."""
 
 from collections.abc import Awaitable
 from typing import Protocol
@@ -23,7 +23,7 @@ class Handler(Protocol):
 
 
 class Session:
-    """One connection of one caller: a reader, and at most one turn (server/session/talk.py). It ends exactly once."""
+    """One connection of one user: a reader, and at most one turn (server/session/talk.py). It ends exactly once."""
 
     def __init__(
         self, connection: Connection, reader: MessageReader, talk: Talk, modes: VoiceModes, clips: Clips

@@ -1,4 +1,4 @@
-"""One streamed utterance of a caller: its chunks in; its transcriptions, and the turn that answers it, out."""
+"""One streamed utterance of a user: its chunks in; its transcriptions, and the turn that answers it, out."""
 
 import anyio.lowlevel
 
@@ -25,11 +25,11 @@ class StreamSession:
 
     @property
     def open(self) -> bool:
-        """Whether chunks are still taken: neither the caller nor we have ended it."""
+        """Whether chunks are still taken: neither the user nor we have ended it."""
         return self._utterance.speech.takes_more
 
     async def start(self) -> bool:
-        """Listen, after what waits; False, and the caller is told, where too much waits already."""
+        """Listen, after what waits; False, and the user is told, where too much waits already."""
         return await self._talk.submit(self._serve)
 
     async def stop(self) -> None:
@@ -39,7 +39,7 @@ class StreamSession:
             await self._ears.tell_cut(self._microphone)
 
     async def hear(self, chunk: bytes) -> None:
-        """The next audio. Waits while the recogniser is behind.
+        """The next audio. Waits while the ASR is behind.
 
         Raises:
             BadAudio, AudioTooLong: it is not taken.

@@ -1,4 +1,4 @@
-"""What a caller asks of their character in; turns, switches and answers out, one after the other."""
+"""What a user asks of their character in; turns, switches and answers out, one after the other."""
 
 from functools import partial
 from typing import Protocol
@@ -10,13 +10,13 @@ from anyio.abc import TaskGroup
 from conversation.character import Character
 from conversation.timeline import Timeline
 from conversation.user_text import visible_text
-from server.auth import Caller
+from server.auth import User
 from server.backend import Backend
 from server.observability.incidents import incident
 from server.protocol import close_codes, wire
-from server.session.caller_history import CallerHistory
 from server.session.inbox import Inbox, Job
 from server.session.served_turn import Hear, ServedTurn
+from server.session.user_history import UserHistory
 from server.transport.connection import Connection, ConnectionLost, HangUp
 
 log = structlog.get_logger()
@@ -31,22 +31,22 @@ class TurnWatcher(Protocol):
 
 
 class Talk:
-    """One caller and one character at a time."""
+    """One user and one character at a time."""
 
     def __init__(
         self,
         backend: Backend,
         connection: Connection,
-        caller: Caller,
+        user: User,
         character: Character,
         extensions: frozenset[wire.Extension],
     ) -> None:
         self.character = character
-        self.history = CallerHistory(backend.history, caller.token_hash, connection.send)
+        self.history = UserHistory(backend.history, user.token_hash, connection.send)
         self.watcher: TurnWatcher | None = None
         self._backend = backend
         self._connection = connection
-        self._caller = caller
+        self._user = user
         self._extensions = extensions
         self._inbox = Inbox(backend.config.limits.queued_messages)
         self._turns = 0
@@ -57,7 +57,7 @@ class Talk:
         self._tasks = tasks
 
     async def say(self, content: str) -> None:
-        """Text of the caller: a turn, as soon as those before it are done."""
+        """Text of the user: a turn, as soon as those before it are done."""
         limit = self._backend.config.limits.max_message_chars
         text = visible_text(content)
         if not text:
@@ -85,7 +85,7 @@ class Talk:
         await self._inbox.finish()
 
     async def allows_turn(self, *, waits: bool = True) -> bool:
-        """Whether this caller may take one more turn in this minute; they are told if not.
+        """Whether this user may take one more turn in this minute; they are told if not.
 
         `waits`: it would be a job of its own. Where there is no room for that, they are told so instead.
 
@@ -104,8 +104,8 @@ class Talk:
         return False
 
     async def submit(self, job: Job) -> bool:
-        """Have it done after what waits; False, and the caller is told, where too much waits already."""
-        if self._inbox.submit(partial(_guarded, job, self._connection, self._caller, self.watcher), self._tasks):
+        """Have it done after what waits; False, and the user is told, where too much waits already."""
+        if self._inbox.submit(partial(_guarded, job, self._connection, self._user, self.watcher), self._tasks):
             return True
         full = "Too many messages wait for their answer; send this one again later"
         await self._connection.refuse("busy", full, retryable=True)
@@ -139,16 +139,16 @@ class Talk:
         await self._connection.send(wire.CharacterSwitched(character.name, character.display_name, switched))
 
     def _wait_ms(self, limit: str) -> int | None:
-        return self._backend.rates.retry_after_ms(limit, self._caller.token_hash, anyio.current_time())
+        return self._backend.rates.retry_after_ms(limit, self._user.token_hash, anyio.current_time())
 
 
-async def _guarded(job: Job, connection: Connection, caller: Caller, watcher: TurnWatcher | None) -> None:
+async def _guarded(job: Job, connection: Connection, user: User, watcher: TurnWatcher | None) -> None:
     """The border of a job: a defect of ours ends it, not the session."""
     try:
         await job()
     except (ConnectionLost, HangUp):
         raise
     except Exception:
-        await connection.send(incident(caller=caller.label))
+        await connection.send(incident(user=user.label))
         if watcher is not None:
             await watcher.turn_runs(False)  # if it was one

@@ -1,4 +1,4 @@
-"""Streams and hands-free talk of one caller: their messages and audio in, calls on the one that is open out."""
+"""Streams and agent mode of one user: their messages and audio in, calls on the one that is open out."""
 
 from typing import TypeAlias
 
@@ -34,7 +34,7 @@ class VoiceModes:
         self._ears = ears
         self._rate = _ChunkRate(backend)
         self._last: VoiceSession | None = None  # the one that is open, or was open last
-        self._ended = False  # by the caller
+        self._ended = False  # by the user
         self._asked = False  # for any at all
         self._told_late = False  # that it is over, or was refused: once, whatever comes late for it
         self._turn_runs = False
@@ -67,7 +67,7 @@ class VoiceModes:
         self._ended = True
 
     async def start_agent(self, listening: wire.Listening) -> None:
-        """Hands-free talk begins, after what waits; `listening` announces it."""
+        """Agent mode begins, after what waits; `listening` announces it."""
         if self._open is not None:
             await self._connection.refuse("wrong_state", _EXPECTED[type(self._open)])
             return
@@ -78,7 +78,7 @@ class VoiceModes:
         await self._start(agent)
 
     async def stop_agent(self) -> None:
-        """Hands-free talk ends at once."""
+        """Agent mode ends at once."""
         session = self._open
         if isinstance(session, AgentSession):
             self._ended = True
@@ -88,7 +88,7 @@ class VoiceModes:
             await self._connection.refuse("wrong_state", expected)
 
     async def hear(self, chunk: bytes, kind: type[VoiceSession] | None = None) -> None:
-        """The next audio of a mode; None: of whichever is open. Waits while the recogniser is behind."""
+        """The next audio of a mode; None: of whichever is open. Waits while the ASR is behind."""
         session = self._open
         fits = session is not None and (kind is None or isinstance(session, kind))
         if (refusal := self._rate.refusal(len(chunk) if fits else 0)) is not None:
@@ -109,7 +109,7 @@ class VoiceModes:
             self._rate.waited_s = anyio.current_time() - began
 
     async def allow(self, message: str) -> bool:
-        """Whether a message may come now: in the middle of a stream few may, and the caller is told."""
+        """Whether a message may come now: in the middle of a stream few may, and the user is told."""
         if isinstance(self._open, StreamSession):
             await self._connection.refuse("wrong_state", f"{_EXPECTED[StreamSession]} before {message}")
             return False

@@ -101,7 +101,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
 
 
 class Listener(uvicorn.Server):
-    """One signal: stop taking callers, let them finish, go. A second one: go now."""
+    """One signal: stop taking users, let them finish, go. A second one: go now."""
 
     def __init__(self, config: uvicorn.Config, drain: Drain, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -125,7 +125,7 @@ class Listener(uvicorn.Server):
             signal.signal(number, signal.SIG_IGN)  # it is ending: nothing may spoil its exit status
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to take callers."""
+        """Begin to take users."""
         await super().startup(sockets)
         self._on_ready()
 

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 
 from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, kinds, open_peer, run_client, say, surroundings
 from tests.client.sound_library import MISSING, SOUNDDEVICE, install_sounddevice
-from tests.client.voice_peer import VOICE_EXTENSIONS, Ear, audio_of, is_silent
+from tests.client.voice_peer import VOICE_EXTENSIONS, Recogniser, audio_of, is_silent
 
 pytestmark = pytest.mark.anyio
 
@@ -38,10 +38,10 @@ class Person:
 @pytest.mark.parametrize("device", ["usb mic", "2"])
 async def test_enter_opens_the_microphone_and_enter_closes_it(tmp_path: Path, device: str) -> None:
     library = install_sounddevice(tmp_path / "library")
-    ear = Ear()
+    asr = Recogniser()
     command = [sys.executable, str(CLIENT), "--voice", "--no-audio", "--input-device", device]
     with anyio.fail_after(PATIENCE_S):
-        async with open_peer(ear.answer, VOICE_EXTENSIONS) as peer:
+        async with open_peer(asr.answer, VOICE_EXTENSIONS) as peer:
             environment = surroundings(PYTHONPATH=library)
             async with await anyio.open_process([*command, "--url", peer.url], cwd=tmp_path, env=environment) as client:
                 person = Person(client)
@@ -58,7 +58,7 @@ async def test_enter_opens_the_microphone_and_enter_closes_it(tmp_path: Path, de
         "message", "audio_stream_start", "audio_stream_chunk", "audio_stream_end", "message"
     ]  # fmt: skip
     assert "你：第1句" in out and out.index("1番") < out.index("再见だよ")
-    samples = np.frombuffer(ear.utterances[0], "<i2")
+    samples = np.frombuffer(asr.utterances[0], "<i2")
     assert len(samples) > 4000 and np.abs(samples[2000:-2000] - 0x2000).max() < 200
 
 
@@ -76,9 +76,9 @@ async def test_the_microphone_is_silent_until_the_speaker_is_unless_there_is_a_h
         elif message["type"] == "agent_audio_chunk":
             sent.append(audio_of(message))
             if len(sent) == 10:
-                await ear.take_turn(peer, socket, "agent")
+                await asr.take_turn(peer, socket, "agent")
 
-    ear = Ear(utterances=[b""])
+    asr = Recogniser(utterances=[b""])
     command = [sys.executable, str(CLIENT), "--agent", *(["--headset"] if headset else [])]
     with anyio.fail_after(PATIENCE_S):
         async with open_peer(answer, VOICE_EXTENSIONS) as peer:
@@ -103,7 +103,7 @@ async def test_ctrl_c_leaves_hands_free_talk_and_says_so_to_the_server(tmp_path:
     library = install_sounddevice(tmp_path / "library")
     command = [sys.executable, str(CLIENT), "--agent", "--no-audio", "--input-device", "2"]
     with anyio.fail_after(PATIENCE_S):
-        async with open_peer(Ear().answer, VOICE_EXTENSIONS) as peer:
+        async with open_peer(Recogniser().answer, VOICE_EXTENSIONS) as peer:
             environment = surroundings(PYTHONPATH=library)
             async with await anyio.open_process(
                 [*command, "--url", peer.url], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL
@@ -119,7 +119,7 @@ async def test_ctrl_c_leaves_hands_free_talk_and_says_so_to_the_server(tmp_path:
 @pytest.mark.slow
 async def test_a_line_typed_in_hands_free_talk_is_a_turn_like_any_other(tmp_path: Path) -> None:
     library = install_sounddevice(tmp_path / "library", SOUNDDEVICE.replace("\\\\x00\\\\x20", "\\\\0\\\\0"))
-    async with open_peer(Ear().answer) as peer:
+    async with open_peer(Recogniser().answer) as peer:
         outcome = await run_client(
             "--url",
             peer.url,

@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection
 
 from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, surroundings
 from tests.client.sound_library import install_sounddevice
-from tests.client.voice_peer import VOICE_EXTENSIONS, Ear
+from tests.client.voice_peer import VOICE_EXTENSIONS, Recogniser
 
 pytestmark = pytest.mark.anyio
 
@@ -144,10 +144,10 @@ async def test_the_prompt_survives_a_drop_and_ends_when_replaced(tmp_path: Path)
 @pytest.mark.slow
 async def test_a_person_sees_level_and_words_while_speaking_and_the_answer_after(tmp_path: Path) -> None:
     library = install_sounddevice(tmp_path / "library")
-    ear = Ear()
+    asr = Recogniser()
     with anyio.fail_after(PATIENCE_S):
         async with (
-            open_peer(ear.answer, VOICE_EXTENSIONS) as peer,
+            open_peer(asr.answer, VOICE_EXTENSIONS) as peer,
             open_screen(peer.url, tmp_path, "--voice", PYTHONPATH=library) as (screen, client),
         ):
             await screen.wait_for("按回车说话")
@@ -164,4 +164,4 @@ async def test_a_person_sees_level_and_words_while_speaking_and_the_answer_after
             screen.type("\x04")
             assert await client.wait() == 0
             assert screen.is_sane()
-    assert len(ear.utterances) == 1 and peer.closed == [1000]
+    assert len(asr.utterances) == 1 and peer.closed == [1000]

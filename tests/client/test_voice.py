@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from tests.client.peer import Message, Peer, kinds, open_peer, reply, run_client, say
-from tests.client.voice_peer import VOICE_EXTENSIONS, Ear, audio_of
+from tests.client.voice_peer import VOICE_EXTENSIONS, Recogniser, audio_of
 
 pytestmark = pytest.mark.anyio
 
@@ -38,11 +38,11 @@ def write_wav(path: Path, pcm: bytes, rate_hz: int = 16000, channels: int = 1, w
 
 async def test_a_file_alone_is_sent_as_it_is_and_its_answer_saved(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "said.wav", noise(0.3, 1), rate_hz=44100, channels=2)
-    ear = Ear()
-    async with open_peer(ear.answer, VOICE_EXTENSIONS) as peer:
+    asr = Recogniser()
+    async with open_peer(asr.answer, VOICE_EXTENSIONS) as peer:
         outcome = await run_client("--url", peer.url, "--wav", str(file), cwd=tmp_path)
     assert outcome.code == 0
-    assert ear.utterances == [file.read_bytes()]
+    assert asr.utterances == [file.read_bytes()]
     assert "你：第1句" in outcome.out and "1番" in outcome.out and "服务器计 345 毫秒" in outcome.out
     assert len(list((tmp_path / "recordings").glob("*.wav"))) == 1
     assert peer.talks[0][0]["extensions"] == ["sentences", "turns", "speech_events"]
@@ -82,10 +82,10 @@ async def test_modes_that_exclude_each_other_are_refused(tmp_path: Path) -> None
 async def test_streamed_files_arrive_sample_by_sample_each_with_its_answer(tmp_path: Path) -> None:
     said = [noise(0.35, 1), noise(0.2, 2)]
     files = [str(write_wav(tmp_path / f"{index}.wav", pcm)) for index, pcm in enumerate(said)]
-    ear = Ear()
-    async with open_peer(ear.answer, VOICE_EXTENSIONS) as peer:
+    asr = Recogniser()
+    async with open_peer(asr.answer, VOICE_EXTENSIONS) as peer:
         outcome = await run_client("--url", peer.url, "--voice", "--wav", files[0], "--wav", files[1], cwd=tmp_path)
-    assert (outcome.code, ear.utterances) == (0, said)
+    assert (outcome.code, asr.utterances) == (0, said)
     assert kinds(peer.talks[0]) == ["connect", *["audio_stream_start", "audio_stream_chunk", "audio_stream_end"] * 2]
     chunks = [audio_of(message) for message in peer.talks[0] if message["type"] == "audio_stream_chunk"]
     assert [len(chunk) for chunk in chunks] == [3200, 3200, 3200, 1600, 3200, 3200]
@@ -96,10 +96,10 @@ async def test_streamed_files_arrive_sample_by_sample_each_with_its_answer(tmp_p
 
 async def test_without_extensions_the_voice_modes_work_as_well(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "said.wav", noise(0.1, 1))
-    ear = Ear()
-    async with open_peer(ear.answer) as peer:
+    asr = Recogniser()
+    async with open_peer(asr.answer) as peer:
         outcome = await run_client("--url", peer.url, "--voice", "--wav", str(file), "--no-audio", cwd=tmp_path)
-    assert (outcome.code, outcome.err) == (0, "") and len(ear.utterances) == 1
+    assert (outcome.code, outcome.err) == (0, "") and len(asr.utterances) == 1
     assert "首音" in outcome.out and "服务器计" not in outcome.out
 
 
@@ -107,11 +107,11 @@ async def test_any_rate_width_and_number_of_channels_is_converted(tmp_path: Path
     tone = np.sin(np.arange(24_000) * 2 * np.pi * 440 / 48_000) * 2**22
     frames = np.repeat(tone.astype("<i4"), 2).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
     file = write_wav(tmp_path / "tone.wav", frames, rate_hz=48_000, channels=2, width=3)
-    ear = Ear()
-    async with open_peer(ear.answer) as peer:
+    asr = Recogniser()
+    async with open_peer(asr.answer) as peer:
         outcome = await run_client("--url", peer.url, "--voice", "--wav", str(file), cwd=tmp_path)
     assert outcome.code == 0
-    heard = np.frombuffer(ear.utterances[0], "<i2")
+    heard = np.frombuffer(asr.utterances[0], "<i2")
     assert len(heard) == 8000
     expected = np.sin(np.arange(8000) * 2 * np.pi * 440 / 16_000) * 2**14
     assert np.abs(heard - expected)[200:-200].max() < 100
@@ -131,11 +131,11 @@ async def test_no_speech_in_a_stream_is_shown_and_the_exit_code_is_1(tmp_path: P
 
 
 async def test_a_stream_that_fails_in_its_middle_is_sent_no_further_and_the_next_works(tmp_path: Path) -> None:
-    ear = Ear()
+    asr = Recogniser()
 
     async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
         failed = len(peer.talks[0]) == 3
-        await ear.answer(peer, socket, message)
+        await asr.answer(peer, socket, message)
         if failed:
             await say(socket, "error", message="The recogniser broke", code="asr_failed", retryable=True)
             await say(socket, "error", message="Chunk without start", code="wrong_state", retryable=False)
@@ -144,21 +144,21 @@ async def test_a_stream_that_fails_in_its_middle_is_sent_no_further_and_the_next
     async with open_peer(answer) as peer:
         outcome = await run_client("--url", peer.url, "--voice", "--wav", files[0], "--wav", files[1], cwd=tmp_path)
     assert outcome.code == 1 and "asr_failed" in outcome.err and "wrong_state" not in outcome.err
-    assert ear.utterances == [noise(1, 2)] and "1番" in outcome.out
+    assert asr.utterances == [noise(1, 2)] and "1番" in outcome.out
 
 
 async def test_one_refused_chunk_does_not_end_a_stream(tmp_path: Path) -> None:
-    ear = Ear()
+    asr = Recogniser()
 
     async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
-        await ear.answer(peer, socket, message)
+        await asr.answer(peer, socket, message)
         if len(peer.talks[0]) == 3:
             await say(socket, "error", message="Too many chunks", code="rate_limited", retryable=True)
 
     file = write_wav(tmp_path / "said.wav", noise(0.3, 1))
     async with open_peer(answer) as peer:
         outcome = await run_client("--url", peer.url, "--voice", "--wav", str(file), cwd=tmp_path)
-    assert outcome.code == 0 and ear.utterances == [noise(0.3, 1)] and "rate_limited" in outcome.err
+    assert outcome.code == 0 and asr.utterances == [noise(0.3, 1)] and "rate_limited" in outcome.err
 
 
 async def test_a_refused_start_is_followed_by_no_sound(tmp_path: Path) -> None:
@@ -177,10 +177,10 @@ async def test_a_refused_start_is_followed_by_no_sound(tmp_path: Path) -> None:
 
 
 async def test_a_stream_lost_with_its_connection_is_a_sentence(tmp_path: Path) -> None:
-    ear = Ear()
+    asr = Recogniser()
 
     async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
-        await ear.answer(peer, socket, message)
+        await asr.answer(peer, socket, message)
         if message["type"] == "audio_stream_chunk":
             socket.transport.abort()
 
@@ -190,7 +190,7 @@ async def test_a_stream_lost_with_its_connection_is_a_sentence(tmp_path: Path) -
     assert outcome.code == 1 and "没有等到回答" in outcome.err and len(peer.talks) == 1
 
 
-# ---------------------------------------------------------------- hands-free
+# ---------------------------------------------------------------- in agent mode
 
 
 @pytest.mark.slow  # in real time
@@ -200,11 +200,11 @@ async def test_every_utterance_of_a_file_is_heard_whole_and_answered(
 ) -> None:
     said = [noise(0.45, 1), noise(0.3, 2)]
     file = write_wav(tmp_path / "said.wav", silence(0.2) + said[0] + silence(0.75) + said[1])
-    ear = Ear()
-    async with open_peer(ear.answer, extensions) as peer:
+    asr = Recogniser()
+    async with open_peer(asr.answer, extensions) as peer:
         outcome = await run_client("--url", peer.url, "--agent", "--wav", str(file), cwd=tmp_path)
     assert outcome.code == 0
-    assert [utterance.strip(b"\0") for utterance in ear.utterances] == said
+    assert [utterance.strip(b"\0") for utterance in asr.utterances] == said
     assert outcome.out.index("你：第1句") < outcome.out.index("1番") < outcome.out.index("你：第2句")
     assert kinds(peer.talks[0]) == ["connect", "agent_mode_start", "agent_audio_chunk", "agent_mode_stop"]
     assert outcome.out.count("首音") == (2 if extensions else 0)
@@ -215,7 +215,7 @@ async def test_every_utterance_of_a_file_is_heard_whole_and_answered(
 async def test_a_file_holds_while_the_character_has_the_floor(tmp_path: Path) -> None:
     """The server takes its time; what the file has to say meanwhile is not lost."""
 
-    class SlowEar(Ear):
+    class SlowEar(Recogniser):
         dropped = 0
         in_turn = False
 
@@ -235,17 +235,17 @@ async def test_a_file_holds_while_the_character_has_the_floor(tmp_path: Path) ->
 
     said = [noise(0.2, 1), noise(0.3, 2)]
     file = write_wav(tmp_path / "said.wav", said[0] + silence(0.7) + said[1])
-    ear = SlowEar()
-    async with open_peer(ear.answer) as peer:
+    asr = SlowEar()
+    async with open_peer(asr.answer) as peer:
         outcome = await run_client("--url", peer.url, "--agent", "--wav", str(file), "--no-audio", cwd=tmp_path)
     assert outcome.code == 0 and outcome.out.count("日 はい") == 2
-    assert [utterance.strip(b"\0") for utterance in ear.utterances] == said
+    assert [utterance.strip(b"\0") for utterance in asr.utterances] == said
 
 
 @pytest.mark.slow
 async def test_a_file_that_nobody_answers_is_exit_code_1(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "said.wav", silence(0.2))
-    async with open_peer(Ear().answer) as peer:
+    async with open_peer(Recogniser().answer) as peer:
         outcome = await run_client("--url", peer.url, "--agent", "--wav", str(file), cwd=tmp_path)
     assert outcome.code == 1 and peer.talks[0][-1]["type"] == "agent_mode_stop"
     assert "没有听到回答" in outcome.err
@@ -253,10 +253,10 @@ async def test_a_file_that_nobody_answers_is_exit_code_1(tmp_path: Path) -> None
 
 @pytest.mark.slow
 async def test_hands_free_talk_begins_again_on_a_new_connection(tmp_path: Path) -> None:
-    ear = Ear()
+    asr = Recogniser()
 
     async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
-        await ear.answer(peer, socket, message)
+        await asr.answer(peer, socket, message)
         if len(peer.talks) == 1 and len(peer.talks[0]) == 4:
             socket.transport.abort()
 

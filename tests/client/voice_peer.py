@@ -21,7 +21,7 @@ def is_silent(pcm: bytes) -> bool:
 
 
 @dataclass
-class Ear:
+class Recogniser:
     """Answers for a Peer: the sound of every utterance is kept, half duplex as the wire says."""
 
     utterances: list[bytes] = field(default_factory=list)

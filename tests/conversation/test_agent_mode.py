@@ -1,4 +1,4 @@
-"""The table of hands-free talk: every move there is, and that no order of events breaks what it promises."""
+"""The table of agent mode: every move there is, and that no order of events breaks what it promises."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The prompt: what of a long talk a mind is told, and its own words shown back to it."""
+"""The prompt: what of a long talk an LLM is told, and its own words shown back to it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A turn from prompt to sound, with a mind and a voice that wait wherever a test wants them to."""
+"""A turn from prompt to sound, with an LLM and a voice that wait wherever a test wants them to."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversation.events import (
+    ReplyAudio,
     SentenceBegun,
     SentenceTranslated,
-    SpeechChunk,
     SynthesisStarted,
     ThinkingEnded,
     ThinkingStarted,
@@ -23,7 +23,7 @@ from conversation.events import (
 )
 from conversation.timeline import Timeline
 from conversation.turn import Emit, Reply, SpokenSentence, TurnRequest, run_turn
-from services.base import LLM, TTS, Emotion, Line, LLMError, Message, Prompt, Speech, TTSError, Voice
+from services.base import LLM, TTS, Emotion, Line, LLMError, Message, Prompt, Synthesis, TTSError, Voice
 
 pytestmark = pytest.mark.anyio
 
@@ -93,11 +93,11 @@ class Mouth:
     def prepare(self, voice: Voice) -> None:
         pass
 
-    def open_speech(self, voice: Voice) -> AbstractAsyncContextManager[Speech]:
+    def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
         return self._open(voice)
 
     @asynccontextmanager
-    async def _open(self, voice: Voice) -> AsyncIterator[Speech]:
+    async def _open(self, voice: Voice) -> AsyncIterator[Synthesis]:
         self.voices.append(voice)
         await self._go_through(self.opening)
         try:
@@ -131,7 +131,7 @@ class Mouth:
 
 
 @dataclass
-class Ear:
+class Recogniser:
     """Emit: keeps what it is given; `hold` keeps events of a kind waiting, `fail` raises at them."""
 
     hold: Mapping[type[TurnEvent], anyio.Event] = field(default_factory=dict)
@@ -163,16 +163,16 @@ class Ear:
         return [event for event in self.events if isinstance(event, kind)]
 
     def pcm(self) -> bytes:
-        return b"".join(chunk.pcm for chunk in self.of(SpeechChunk))
+        return b"".join(chunk.pcm for chunk in self.of(ReplyAudio))
 
 
 async def run(
-    mind: LLM, mouth: TTS, ear: Emit, reply: Reply | None = None, timeline: Timeline | None = None, chunk_ms: int = 80
+    mind: LLM, mouth: TTS, asr: Emit, reply: Reply | None = None, timeline: Timeline | None = None, chunk_ms: int = 80
 ) -> Reply:
     reply = reply or Reply()
     request = TurnRequest(PROMPT, VOICE, {"愛音": "アノン"}, chunk_ms)
     with anyio.fail_after(STUCK_S):
-        await run_turn(request, mind, mouth, ear, reply=reply, timeline=timeline or Timeline(anyio.current_time()))
+        await run_turn(request, mind, mouth, asr, reply=reply, timeline=timeline or Timeline(anyio.current_time()))
     return reply
 
 
@@ -180,18 +180,18 @@ async def run(
 
 
 async def test_a_turn_tells_everything_in_order() -> None:
-    mind, mouth, ear = Mind([line("うん。", "嗯。", "happy")]), Mouth(), Ear()
-    reply = await run(mind, mouth, ear)
+    mind, mouth, asr = Mind([line("うん。", "嗯。", "happy")]), Mouth(), Recogniser()
+    reply = await run(mind, mouth, asr)
     assert reply == Reply([*reply.sentences], audio_sent=True)
     assert reply.lines() == reply.lines_begun() == [Line("うん。", "嗯。", "happy")]
-    assert ear.events[0] == ThinkingStarted()
-    assert len(ear.of(ThinkingEnded)) == 1
-    assert [event for event in ear.events if not isinstance(event, ThinkingStarted | ThinkingEnded | SpeechChunk)] == [
+    assert asr.events[0] == ThinkingStarted()
+    assert len(asr.of(ThinkingEnded)) == 1
+    assert [event for event in asr.events if not isinstance(event, ThinkingStarted | ThinkingEnded | ReplyAudio)] == [
         SynthesisStarted("うん。", "happy"),
         SentenceBegun(0, "うん。", "嗯。", "happy", 0),
     ]
-    assert isinstance(ear.events[-1], SpeechChunk)
-    assert ear.pcm() == b"".join(mouth_bytes("うん。"))
+    assert isinstance(asr.events[-1], ReplyAudio)
+    assert asr.pcm() == b"".join(mouth_bytes("うん。"))
     assert (mind.prompts, mouth.voices) == ([PROMPT], [VOICE])
     assert mind.closed and mouth.exited and not mouth.speaking
 
@@ -203,53 +203,53 @@ def mouth_bytes(text: str) -> list[bytes]:
 async def test_the_voice_starts_while_the_translation_is_still_being_written() -> None:
     written = anyio.Event()
     mind = Mind(['{"emotion": "happy", "jp": "うん。"', written, ', "cn": "嗯。"}'])
-    ear, reply = Ear(), Reply()
+    asr, reply = Recogniser(), Reply()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, Mouth(), ear, reply)
-        await ear.until(SpeechChunk)
-        assert ear.of(SentenceBegun) == [SentenceBegun(0, "うん。", None, "happy", 0)]
+        tasks.start_soon(run, mind, Mouth(), asr, reply)
+        await asr.until(ReplyAudio)
+        assert asr.of(SentenceBegun) == [SentenceBegun(0, "うん。", None, "happy", 0)]
         assert reply.lines_begun() == [Line("うん。", "うん。", "happy")]
         written.set()
-    assert ear.of(SentenceTranslated) == [SentenceTranslated(0, "うん。", "嗯。", "happy", 0)]
+    assert asr.of(SentenceTranslated) == [SentenceTranslated(0, "うん。", "嗯。", "happy", 0)]
     assert reply.lines() == [Line("うん。", "嗯。", "happy")]
 
 
 async def test_a_sentence_that_begins_with_its_translation_gets_no_second_one() -> None:
     spoken = anyio.Event()
-    mind, ear = Mind(list(line("うん。", "嗯。"))), Ear()
+    mind, asr = Mind(list(line("うん。", "嗯。"))), Recogniser()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, Mouth(lambda text: [spoken, b"ab"]), ear)
-        await ear.until(ThinkingEnded)
+        tasks.start_soon(run, mind, Mouth(lambda text: [spoken, b"ab"]), asr)
+        await asr.until(ThinkingEnded)
         spoken.set()
-    assert ear.of(SentenceBegun) == [SentenceBegun(0, "うん。", "嗯。", "happy", 0)]
-    assert ear.of(SentenceTranslated) == []
+    assert asr.of(SentenceBegun) == [SentenceBegun(0, "うん。", "嗯。", "happy", 0)]
+    assert asr.of(SentenceTranslated) == []
 
 
 async def test_a_translation_that_comes_while_the_sentence_is_being_announced_follows_it_once() -> None:
     written, announced = anyio.Event(), anyio.Event()
     mind = Mind(['{"emotion": "happy", "jp": "うん。"', written, ', "cn": "嗯。"}'])
-    ear = Ear(hold={SentenceBegun: announced})
+    asr = Recogniser(hold={SentenceBegun: announced})
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, Mouth(), ear)
-        await ear.until(SentenceBegun)
+        tasks.start_soon(run, mind, Mouth(), asr)
+        await asr.until(SentenceBegun)
         written.set()
-        await ear.until(ThinkingEnded)
+        await asr.until(ThinkingEnded)
         announced.set()
-    told = [event for event in ear.events if not isinstance(event, ThinkingStarted | ThinkingEnded | SynthesisStarted)]
+    told = [event for event in asr.events if not isinstance(event, ThinkingStarted | ThinkingEnded | SynthesisStarted)]
     assert told[:2] == [
         SentenceBegun(0, "うん。", None, "happy", 0),
         SentenceTranslated(0, "うん。", "嗯。", "happy", 0),
     ]
-    assert len(ear.of(SentenceTranslated)) == 1
+    assert len(asr.of(SentenceTranslated)) == 1
 
 
 async def test_the_next_sentence_is_synthesised_while_one_is_delivered_and_no_other() -> None:
     sent = anyio.Event()
     mind, mouth = Mind([line("一。"), line("二。"), line("三。"), line("四。")]), Mouth()
-    ear = Ear(hold={SpeechChunk: sent})
+    asr = Recogniser(hold={ReplyAudio: sent})
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, mouth, ear)
-        await ear.until(SpeechChunk)
+        tasks.start_soon(run, mind, mouth, asr)
+        await asr.until(ReplyAudio)
         await anyio.wait_all_tasks_blocked()
         assert [text for text, _ in mouth.asked] == ["一。", "二。"]
         sent.set()
@@ -260,41 +260,41 @@ async def test_audio_leaves_in_order_though_a_later_sentence_is_ready_first() ->
     first = anyio.Event()
     mind = Mind([line("一。"), line("二。")])
     mouth = Mouth(lambda text: [first, b"11"] if text == "一。" else [b"22"])
-    ear = Ear()
+    asr = Recogniser()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, mouth, ear)
+        tasks.start_soon(run, mind, mouth, asr)
         await anyio.wait_all_tasks_blocked()
         assert mouth.given == 1
-        assert ear.of(SentenceBegun) == []
+        assert asr.of(SentenceBegun) == []
         first.set()
-    assert ear.of(SpeechChunk) == [SpeechChunk(0, b"11"), SpeechChunk(1, b"22")]
+    assert asr.of(ReplyAudio) == [ReplyAudio(0, b"11"), ReplyAudio(1, b"22")]
 
 
 async def test_each_sentence_begins_at_the_length_of_all_audio_before_it() -> None:
     lengths = {"一。": 25 * TEN_MS, "二。": 0, "三。": TEN_MS // 2 + 2, "四。": 2}
     mind = Mind([line(text) for text in lengths])
-    ear = Ear()
-    await run(mind, Mouth(lambda text: [b"\x01" * lengths[text]]), ear)
-    assert [begun.start_ms for begun in ear.of(SentenceBegun)] == [0, 250, 250, 255]
+    asr = Recogniser()
+    await run(mind, Mouth(lambda text: [b"\x01" * lengths[text]]), asr)
+    assert [begun.start_ms for begun in asr.of(SentenceBegun)] == [0, 250, 250, 255]
 
 
 async def test_a_sentence_with_nothing_to_say_comes_in_its_turn_without_audio() -> None:
-    mind, mouth, ear = Mind([line("一。"), line("（笑）", "（笑）"), line("二。")]), Mouth(), Ear()
-    await run(mind, mouth, ear)
+    mind, mouth, asr = Mind([line("一。"), line("（笑）", "（笑）"), line("二。")]), Mouth(), Recogniser()
+    await run(mind, mouth, asr)
     assert [text for text, _ in mouth.asked] == ["一。", "二。"]
-    assert [event.text for event in ear.of(SynthesisStarted)] == ["一。", "二。"]
-    heard = [event for event in ear.events if isinstance(event, SentenceBegun | SpeechChunk)]
+    assert [event.text for event in asr.of(SynthesisStarted)] == ["一。", "二。"]
+    heard = [event for event in asr.events if isinstance(event, SentenceBegun | ReplyAudio)]
     assert [event.index for event in heard if isinstance(event, SentenceBegun)] == [0, 1, 2]
     assert [event.index for event in heard] == sorted(event.index for event in heard)
-    assert not any(isinstance(event, SpeechChunk) and event.index == 1 for event in heard)
+    assert not any(isinstance(event, ReplyAudio) and event.index == 1 for event in heard)
 
 
 async def test_the_voice_is_given_kana_and_the_caller_what_is_shown() -> None:
-    mouth, ear = Mouth(), Ear()
-    await run(Mind([line("**愛音**だよ（笑）", emotion="sad")]), mouth, ear)
+    mouth, asr = Mouth(), Recogniser()
+    await run(Mind([line("**愛音**だよ（笑）", emotion="sad")]), mouth, asr)
     assert mouth.asked == [("アノンだよ", "sad")]
-    assert ear.of(SynthesisStarted) == [SynthesisStarted("**愛音**だよ（笑）", "sad")]
-    assert ear.of(SentenceBegun)[0].jp == "**愛音**だよ（笑）"
+    assert asr.of(SynthesisStarted) == [SynthesisStarted("**愛音**だよ（笑）", "sad")]
+    assert asr.of(SentenceBegun)[0].jp == "**愛音**だよ（笑）"
 
 
 async def test_the_voice_is_told_each_emotion_before_its_words_are_written() -> None:
@@ -305,7 +305,7 @@ async def test_the_voice_is_told_each_emotion_before_its_words_are_written() -> 
     mind.steps = [*mind.steps, written[2], ', "jp": "二。", "cn": "乙"}', line("三。", emotion="happy")]
     mouth = Mouth()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, mouth, Ear())
+        tasks.start_soon(run, mind, mouth, Recogniser())
         for number, expected in enumerate([["sad"], ["sad"], ["sad", "sad"]]):
             await anyio.wait_all_tasks_blocked()
             assert [emotion for emotion, _ in mouth.expected] == expected
@@ -317,7 +317,7 @@ async def test_a_voice_that_opens_late_is_told_the_emotion_then() -> None:
     opened, written = anyio.Event(), anyio.Event()
     mind, mouth = Mind(['{"emotion": "sad"', written, ', "jp": "一。", "cn": "甲"}']), Mouth(opening=(opened,))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, mouth, Ear())
+        tasks.start_soon(run, mind, mouth, Recogniser())
         await anyio.wait_all_tasks_blocked()
         assert mouth.expected == []
         opened.set()
@@ -330,7 +330,7 @@ async def test_a_voice_that_did_not_open_is_told_nothing_more() -> None:
     written = anyio.Event()
     mind, mouth = Mind([line("一。"), written, '{"emotion": "sad"', ', "jp": "二。"}']), Mouth(opening=(ALL,))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, mouth, Ear())
+        tasks.start_soon(run, mind, mouth, Recogniser())
         await anyio.wait_all_tasks_blocked()
         written.set()
     assert mouth.expected == []
@@ -340,7 +340,7 @@ async def test_the_voice_is_told_the_words_of_a_sentence_clause_by_clause() -> N
     mouth = Mouth()
     written = '{"emotion": "sad", "jp": "ええと、愛音は、千早', '愛音。（笑）そう、", "cn": "甲"}\n'
     mind = Mind([char for char in "".join(written)] + [line("二、二。")])
-    await run(mind, mouth, Ear())
+    await run(mind, mouth, Recogniser())
     assert mouth.told[:5] == [
         *(
             ("expect", "sad", words)
@@ -353,10 +353,10 @@ async def test_the_voice_is_told_the_words_of_a_sentence_clause_by_clause() -> N
 async def test_the_words_of_the_next_sentence_wait_until_it_would_be_asked_for() -> None:
     sent, written = anyio.Event(), anyio.Event()
     mind = Mind([line("一。"), line("二。"), line("三。"), '{"emotion": "sad", "jp": "ええと、', written, '四。"}'])
-    mouth, ear = Mouth(), Ear(hold={SpeechChunk: sent})
+    mouth, asr = Mouth(), Recogniser(hold={ReplyAudio: sent})
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, mouth, ear)
-        await ear.until(SpeechChunk)
+        tasks.start_soon(run, mind, mouth, asr)
+        await asr.until(ReplyAudio)
         await anyio.wait_all_tasks_blocked()
         assert ("sad", "") in mouth.expected  # what the emotion needs can be prepared
         assert [words for _, words in mouth.expected if words] == []
@@ -369,10 +369,10 @@ async def test_the_words_of_the_next_sentence_wait_until_it_would_be_asked_for()
 
 async def test_a_voice_that_was_lost_is_told_no_words() -> None:
     lost = anyio.Event()
-    mind, ear = Mind([line("一。"), lost, '{"emotion": "sad", "jp": "ええと、', '四。"}']), Ear()
+    mind, asr = Mind([line("一。"), lost, '{"emotion": "sad", "jp": "ええと、', '四。"}']), Recogniser()
     mouth = Mouth(lambda text: [ALL])
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, mouth, ear)
+        tasks.start_soon(run, mind, mouth, asr)
         await anyio.wait_all_tasks_blocked()
         lost.set()
     assert "ええと、" not in [words for _, words in mouth.expected]
@@ -406,10 +406,10 @@ async def test_words_that_were_told_begin_the_sentence_that_is_asked_for_next(
 
 async def test_the_marks_of_a_turn() -> None:
     timeline = Timeline(anyio.current_time())
-    await run(Mind([line("一。")]), Mouth(), Ear(), timeline=timeline)
+    await run(Mind([line("一。")]), Mouth(), Recogniser(), timeline=timeline)
     assert list(timeline.timings_ms()) == ["first_token", "first_sentence", "first_audio", "audio_end"]
     silent = Timeline(anyio.current_time())
-    await run(Mind([line("一。")]), Mouth(lambda text: []), Ear(), timeline=silent)
+    await run(Mind([line("一。")]), Mouth(lambda text: []), Recogniser(), timeline=silent)
     assert list(silent.timings_ms()) == ["first_token", "first_sentence"]
 
 
@@ -424,14 +424,14 @@ def test_chunks_are_whole_samples_never_empty_and_never_too_long(sizes: list[lis
         f"{'一二三'[index]}。": [bytes((list(next(bytes_of)) * 3)[:size]) for size in of_one]
         for index, of_one in enumerate(sizes)
     }
-    ear = Ear()
+    asr = Recogniser()
 
     async def turn() -> None:
-        await run(Mind([line(text) for text in pieces]), Mouth(lambda text: pieces[text]), ear, chunk_ms=chunk_ms)
+        await run(Mind([line(text) for text in pieces]), Mouth(lambda text: pieces[text]), asr, chunk_ms=chunk_ms)
 
     anyio.run(turn)
     for index, spoken in enumerate(map(b"".join, pieces.values())):
-        chunks = [chunk.pcm for chunk in ear.of(SpeechChunk) if chunk.index == index]
+        chunks = [chunk.pcm for chunk in asr.of(ReplyAudio) if chunk.index == index]
         assert all(0 < len(chunk) <= chunk_ms * TEN_MS // 10 and not len(chunk) % 2 for chunk in chunks)
         assert b"".join(chunks) == spoken[: len(spoken) // 2 * 2]
 
@@ -443,41 +443,41 @@ ALL = TTSError("The voice is gone")
 
 
 async def test_without_a_voice_the_text_goes_on() -> None:
-    mouth, ear = Mouth(opening=(ALL,)), Ear()
-    reply = await run(Mind([line("一。"), line("二。")]), mouth, ear)
+    mouth, asr = Mouth(opening=(ALL,)), Recogniser()
+    reply = await run(Mind([line("一。"), line("二。")]), mouth, asr)
     assert reply.audio_error is ALL
-    assert [begun.jp for begun in ear.of(SentenceBegun)] == ["一。", "二。"]
-    assert not reply.audio_sent and not ear.of(SpeechChunk) and not ear.of(SynthesisStarted)
+    assert [begun.jp for begun in asr.of(SentenceBegun)] == ["一。", "二。"]
+    assert not reply.audio_sent and not asr.of(ReplyAudio) and not asr.of(SynthesisStarted)
 
 
 async def test_a_voice_that_does_not_open_is_waited_for_only_once_the_text_is_there() -> None:
     opened = anyio.Event()
-    mouth, ear = Mouth(opening=(opened, ALL)), Ear()
+    mouth, asr = Mouth(opening=(opened, ALL)), Recogniser()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, Mind([line("一。")]), mouth, ear)
-        await ear.until(ThinkingEnded)
+        tasks.start_soon(run, Mind([line("一。")]), mouth, asr)
+        await asr.until(ThinkingEnded)
         opened.set()
-    assert [begun.jp for begun in ear.of(SentenceBegun)] == ["一。"]
+    assert [begun.jp for begun in asr.of(SentenceBegun)] == ["一。"]
 
 
 @pytest.mark.parametrize("before", [[], [b"abcd"]])
 async def test_after_a_fault_of_one_sentence_the_next_is_spoken(before: list[Piece]) -> None:
     mouth = Mouth(lambda text: [*before, ONE] if text == "一。" else [b"22"])
-    ear = Ear()
-    reply = await run(Mind([line("一。"), line("二。")]), mouth, ear)
+    asr = Recogniser()
+    reply = await run(Mind([line("一。"), line("二。")]), mouth, asr)
     assert reply.audio_error is ONE
     assert [text for text, _ in mouth.asked] == ["一。", "二。"]
-    assert [begun.jp for begun in ear.of(SentenceBegun)] == ["一。", "二。"]
-    assert ear.pcm() == b"".join(piece for piece in before if isinstance(piece, bytes)) + b"22"
+    assert [begun.jp for begun in asr.of(SentenceBegun)] == ["一。", "二。"]
+    assert asr.pcm() == b"".join(piece for piece in before if isinstance(piece, bytes)) + b"22"
 
 
 async def test_after_a_fault_of_the_voice_no_other_sentence_is_spoken() -> None:
     """The second may have been asked for already; the third never is."""
-    mouth, ear = Mouth(lambda text: [ALL] if text == "一。" else [b"22"]), Ear()
-    reply = await run(Mind([line("一。"), line("二。"), line("三。")]), mouth, ear)
+    mouth, asr = Mouth(lambda text: [ALL] if text == "一。" else [b"22"]), Recogniser()
+    reply = await run(Mind([line("一。"), line("二。"), line("三。")]), mouth, asr)
     assert reply.audio_error is ALL
     assert "三。" not in [text for text, _ in mouth.asked]
-    assert [begun.jp for begun in ear.of(SentenceBegun)] == ["一。", "二。", "三。"]
+    assert [begun.jp for begun in asr.of(SentenceBegun)] == ["一。", "二。", "三。"]
 
 
 @pytest.mark.parametrize(("first", "second", "told"), [(ONE, ALL, ALL), (ALL, ONE, ALL), (ALL, TTSError("x"), ALL)])
@@ -490,97 +490,97 @@ async def test_the_fault_that_ended_the_voice_is_told(first: TTSError, second: T
         second_asked.set()
         return [b"", second]
 
-    reply = await run(Mind([line("一。"), line("二。")]), Mouth(pieces), Ear())
+    reply = await run(Mind([line("一。"), line("二。")]), Mouth(pieces), Recogniser())
     assert reply.audio_error is told
 
 
 async def test_a_voice_that_fails_at_hanging_up_has_spoken_all_the_same() -> None:
-    mouth, ear = Mouth(closing=(ALL,)), Ear()
-    reply = await run(Mind([line("一。"), line("二。")]), mouth, ear)
+    mouth, asr = Mouth(closing=(ALL,)), Recogniser()
+    reply = await run(Mind([line("一。"), line("二。")]), mouth, asr)
     assert reply.audio_error is ALL
-    assert ear.pcm() == b"".join(mouth_bytes("一。二。"))
+    assert asr.pcm() == b"".join(mouth_bytes("一。二。"))
 
 
-# A mind that fails
+# An LLM that fails
 
 LOST = LLMError("The model broke off")
 
 
 @pytest.mark.parametrize("steps", [[LOST], ['{"emotion": "happy", "jp": "う', LOST], ["うん。", LOST]])
 async def test_a_mind_that_fails_before_its_first_sentence_raises_as_itself(steps: list[Step]) -> None:
-    mind, mouth, ear, reply = Mind(steps), Mouth(), Ear(), Reply()
+    mind, mouth, asr, reply = Mind(steps), Mouth(), Recogniser(), Reply()
     with pytest.raises(LLMError) as raised:
-        await run(mind, mouth, ear, reply)
+        await run(mind, mouth, asr, reply)
     assert raised.value is LOST
     assert reply == Reply()
     assert mind.closed
     assert mouth.exited or not mouth.voices
-    assert not ear.of(SentenceBegun)
+    assert not asr.of(SentenceBegun)
 
 
 async def test_a_mind_that_fails_later_leaves_what_was_whole() -> None:
-    ear = Ear()
-    reply = await run(Mind([line("一。", "甲"), '{"emotion": "sad", "jp": "二', LOST]), Mouth(), ear)
+    asr = Recogniser()
+    reply = await run(Mind([line("一。", "甲"), '{"emotion": "sad", "jp": "二', LOST]), Mouth(), asr)
     assert reply.incomplete is LOST
     assert reply.lines() == [Line("一。", "甲", "happy")]
-    assert ear.pcm() == b"".join(mouth_bytes("一。"))
-    assert len(ear.of(ThinkingEnded)) == 1
+    assert asr.pcm() == b"".join(mouth_bytes("一。"))
+    assert len(asr.of(ThinkingEnded)) == 1
 
 
 async def test_a_translation_that_never_comes_is_told_as_the_words_themselves() -> None:
     broken = anyio.Event()
-    mind, ear = Mind([line("一。", "甲"), '{"emotion": "sad", "jp": "二。", "cn": "乙', broken, LOST]), Ear()
+    mind, asr = Mind([line("一。", "甲"), '{"emotion": "sad", "jp": "二。", "cn": "乙', broken, LOST]), Recogniser()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, Mouth(), ear)
+        tasks.start_soon(run, mind, Mouth(), asr)
         await anyio.wait_all_tasks_blocked()
         broken.set()
-    assert ear.of(SentenceBegun)[1] == SentenceBegun(1, "二。", None, "sad", 20)
-    assert ear.of(SentenceTranslated)[-1] == SentenceTranslated(1, "二。", "二。", "sad", 20)
+    assert asr.of(SentenceBegun)[1] == SentenceBegun(1, "二。", None, "sad", 20)
+    assert asr.of(SentenceTranslated)[-1] == SentenceTranslated(1, "二。", "二。", "sad", 20)
 
 
 @pytest.mark.parametrize("text", ["", " ", "{}", '{"emotion": "happy"}', "```json\n```"])
 async def test_an_answer_without_a_word_is_an_error(text: str) -> None:
-    mouth, ear = Mouth(), Ear()
+    mouth, asr = Mouth(), Recogniser()
     with pytest.raises(LLMError):
-        await run(Mind([text]), mouth, ear)
-    assert [type(event) for event in ear.events] == [ThinkingStarted, ThinkingEnded]
+        await run(Mind([text]), mouth, asr)
+    assert [type(event) for event in asr.events] == [ThinkingStarted, ThinkingEnded]
     assert mouth.exited and not mouth.asked
 
 
 async def test_a_reply_without_end_is_cut_and_the_mind_is_closed() -> None:
-    mind, ear = Mind(line(f"{number}。") for number in count(1)), Ear()
-    reply = await run(mind, Mouth(), ear)
+    mind, asr = Mind(line(f"{number}。") for number in count(1)), Recogniser()
+    reply = await run(mind, Mouth(), asr)
     assert reply.incomplete == "too_long"
-    assert len(reply.lines()) == len(ear.of(SentenceBegun)) == 40
+    assert len(reply.lines()) == len(asr.of(SentenceBegun)) == 40
     assert mind.closed
     assert mind.said == 41
 
 
 async def test_forty_one_sentences_of_plain_text_are_cut() -> None:
-    reply = await run(Mind(["うん。" * 41]), Mouth(), Ear())
+    reply = await run(Mind(["うん。" * 41]), Mouth(), Recogniser())
     assert reply.incomplete == "too_long"
     assert len(reply.lines()) == 40
 
 
-# A caller that is slow
+# A user that is slow
 
 
 async def test_a_slow_caller_holds_back_the_voice_but_not_the_mind() -> None:
     sent = anyio.Event()
     mind = Mind([line(f"{number}。") for number in range(40)])
     mouth = Mouth(lambda text: [b"ab"] * 250)
-    ear = Ear(hold={SpeechChunk: sent})
+    asr = Recogniser(hold={ReplyAudio: sent})
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, mouth, ear)
-        await ear.until(SpeechChunk)
+        tasks.start_soon(run, mind, mouth, asr)
+        await asr.until(ReplyAudio)
         await anyio.wait_all_tasks_blocked()
         assert mind.closed
-        assert len(ear.of(ThinkingEnded)) == 1
+        assert len(asr.of(ThinkingEnded)) == 1
         assert len(mouth.asked) == 2
         assert mouth.given <= 4 * 64
         sent.set()
     assert mouth.given == 40 * 250
-    assert len(ear.pcm()) == 40 * 500
+    assert len(asr.pcm()) == 40 * 500
 
 
 async def test_a_caller_slow_at_translations_does_not_hold_back_the_mind() -> None:
@@ -591,29 +591,29 @@ async def test_a_caller_slow_at_translations_does_not_hold_back_the_mind() -> No
         ', "cn": "甲"}',
         *(line(f"{number}。") for number in range(39)),
     ]
-    mind, ear = Mind(parts), Ear(hold={SentenceTranslated: told})
+    mind, asr = Mind(parts), Recogniser(hold={SentenceTranslated: told})
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, mind, Mouth(), ear)
-        await ear.until(SentenceBegun)
+        tasks.start_soon(run, mind, Mouth(), asr)
+        await asr.until(SentenceBegun)
         await anyio.wait_all_tasks_blocked()
         rest.set()
-        await ear.until(SentenceTranslated)
+        await asr.until(SentenceTranslated)
         await anyio.wait_all_tasks_blocked()
         assert mind.closed
-        assert not ear.of(SentenceTranslated)
+        assert not asr.of(SentenceTranslated)
         told.set()
-    assert ear.of(SentenceTranslated)[0] == SentenceTranslated(0, "一。", "甲", "sad", 0)
+    assert asr.of(SentenceTranslated)[0] == SentenceTranslated(0, "一。", "甲", "sad", 0)
 
 
-# A caller that is gone
+# A user that is gone
 
 
 class Gone(Exception):
-    """The caller hung up."""
+    """The user hung up."""
 
 
 @pytest.mark.parametrize(
-    "kind", [ThinkingStarted, ThinkingEnded, SynthesisStarted, SentenceBegun, SentenceTranslated, SpeechChunk]
+    "kind", [ThinkingStarted, ThinkingEnded, SynthesisStarted, SentenceBegun, SentenceTranslated, ReplyAudio]
 )
 @pytest.mark.parametrize("gone", [Gone(), anyio.BrokenResourceError()])
 async def test_whatever_emit_raises_ends_the_turn_and_comes_out_as_itself(
@@ -621,11 +621,11 @@ async def test_whatever_emit_raises_ends_the_turn_and_comes_out_as_itself(
 ) -> None:
     written = anyio.Event()
     steps: list[Step] = ['{"emotion": "happy", "jp": "一。"', written, ', "cn": "甲"}', line("二。"), line("三。")]
-    mind, mouth, ear = Mind(steps), Mouth(lambda text: [b"ab"] * 200), Ear(fail={kind: gone})
+    mind, mouth, asr = Mind(steps), Mouth(lambda text: [b"ab"] * 200), Recogniser(fail={kind: gone})
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(set_after, ear, SentenceBegun, written)
+        tasks.start_soon(set_after, asr, SentenceBegun, written)
         with pytest.raises(type(gone)) as raised:
-            await run(mind, mouth, ear)
+            await run(mind, mouth, asr)
         tasks.cancel_scope.cancel()
     assert raised.value is gone
     assert mind.closed or not mind.prompts
@@ -633,8 +633,8 @@ async def test_whatever_emit_raises_ends_the_turn_and_comes_out_as_itself(
     assert not mouth.speaking
 
 
-async def set_after(ear: Ear, kind: type[TurnEvent], event: anyio.Event) -> None:
-    await ear.until(kind)
+async def set_after(asr: Recogniser, kind: type[TurnEvent], event: anyio.Event) -> None:
+    await asr.until(kind)
     event.set()
 
 
@@ -642,7 +642,7 @@ async def test_a_defect_of_a_voice_is_not_swallowed() -> None:
     defect = ZeroDivisionError()
     mind = Mind([line("一。"), line("二。")])
     with pytest.raises(ZeroDivisionError) as raised:
-        await run(mind, Mouth(lambda text: [defect]), Ear())
+        await run(mind, Mouth(lambda text: [defect]), Recogniser())
     assert raised.value is defect
     assert mind.closed
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.auth import DEMO_TOKEN, Authenticator, Caller, hash_token, is_loopback, origin_allowed
+from server.auth import DEMO_TOKEN, Authenticator, User, hash_token, is_loopback, origin_allowed
 
 HERE = "127.0.0.1"
 ELSEWHERE = "192.0.2.7"
@@ -23,8 +23,8 @@ def sha256(token: str) -> str:
 
 
 def test_token_is_known_by_itself_and_kept_by_its_hash() -> None:
-    caller = Authenticator(["token1", "令牌"]).authenticate("令牌", ELSEWHERE)
-    assert caller == Caller(sha256("令牌"))
+    user = Authenticator(["token1", "令牌"]).authenticate("令牌", ELSEWHERE)
+    assert user == User(sha256("令牌"))
 
 
 def test_hashed_entry_stands_for_its_token_and_gives_the_same_caller() -> None:
@@ -60,7 +60,7 @@ def test_nothing_is_let_in_by_an_empty_entry(token: object) -> None:
 @settings(max_examples=100, deadline=None)
 def test_any_text_can_be_a_token_and_only_that_text(token: str, others: list[str]) -> None:
     authenticator = Authenticator([f"sha256:{hash_token(token)}"])
-    assert authenticator.authenticate(token, None) == Caller(hash_token(token))
+    assert authenticator.authenticate(token, None) == User(hash_token(token))
     for other in others:
         assert (authenticator.authenticate(other, None) is not None) == (other == token)
 
@@ -89,10 +89,10 @@ def test_every_entry_is_compared_whichever_matches() -> None:
 
 
 def test_log_shows_a_short_hash_of_the_token_and_nothing_of_it() -> None:
-    caller = Authenticator(["token1"]).authenticate("token1", HERE)
-    assert caller is not None
-    assert caller.label == sha256("token1")[:8]
-    assert "token1" not in repr(caller)
+    user = Authenticator(["token1"]).authenticate("token1", HERE)
+    assert user is not None
+    assert user.label == sha256("token1")[:8]
+    assert "token1" not in repr(user)
 
 
 def test_authenticator_does_not_show_its_tokens() -> None:
@@ -113,7 +113,7 @@ NOT_LOOPBACK = [
 @pytest.mark.parametrize("address", LOOPBACK)
 def test_addresses_of_this_machine_are_loopback(address: str) -> None:
     assert is_loopback(address)
-    assert Authenticator([]).authenticate(DEMO_TOKEN, address) == Caller(sha256(DEMO_TOKEN))
+    assert Authenticator([]).authenticate(DEMO_TOKEN, address) == User(sha256(DEMO_TOKEN))
 
 
 @pytest.mark.parametrize("address", NOT_LOOPBACK)

@@ -1,4 +1,4 @@
-"""Sound in, what a caller of a server on the simulated cloud is told of it out: what the tests of voice share."""
+"""Sound in, what a user of a server on the simulated cloud is told of it out: what the tests of voice share."""
 
 import base64
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from websockets.protocol import State
 
+from tests.protocol_client import ProtocolClient, Wire, kinds
 from tests.simulated_cloud import (
     ARK_KEY,
     MINIMAX_KEY,
@@ -22,7 +23,6 @@ from tests.simulated_cloud import (
 from tests.simulators import bytedance
 from tests.simulators.ark import REPLY
 from tests.speech import chunks, say, silence
-from tests.talker import Talker, Wire, kinds
 
 REPLY_CN = "".join(json.loads(line)["cn"] for line in REPLY.splitlines())
 REPLY_KINDS = ["thinking", "audio_chunk", "audio_end", "response"]
@@ -103,17 +103,17 @@ def errors(messages: Sequence[Wire]) -> list[str]:
 
 
 class Guest:
-    """A caller, the vendors behind their server, and what must be true when they have gone."""
+    """A user, the vendors behind their server, and what must be true when they have gone."""
 
     def __init__(self, server: CloudServer, *extensions: str) -> None:
         self.server = server
         self.vendors = server.vendors
-        self.ark, self.minimax, self.ear = server.vendors.ark, server.vendors.minimax, server.vendors.bytedance
+        self.ark, self.minimax, self.asr = server.vendors.ark, server.vendors.minimax, server.vendors.bytedance
         self.operator: list[tuple[str, object]] = []  # the lines that shall be logged for the operator
         self._log_from = len(server.process.log)
         self._kept_from = len(server.rows())
         self._others_before = server.descriptors.others
-        self.talker = server.talker(*extensions)
+        self.client = server.client(*extensions)
 
     def kept(self) -> list[tuple[str, str, bool]]:
         """Role, Chinese text and the mark of a cut turn, of what was kept since the test began."""
@@ -121,36 +121,36 @@ class Guest:
 
     def clip(self, data: bytes) -> list[Wire]:
         """Batch audio, to its `response` or `error`."""
-        self.talker.send("audio_message", audio_base64=b64(data))
-        return self.talker.until("response", "error")
+        self.client.send("audio_message", audio_base64=b64(data))
+        return self.client.until("response", "error")
 
     def push(self, pieces: Sequence[bytes], kind: str = "audio_stream_chunk") -> None:
         for piece in pieces:
-            self.talker.send(kind, audio_base64=b64(piece))
+            self.client.send(kind, audio_base64=b64(piece))
 
     def stream(self, pieces: Sequence[bytes]) -> list[Wire]:
         """A whole stream, to its `response` or `error`."""
-        self.talker.send("audio_stream_start")
+        self.client.send("audio_stream_start")
         self.push(pieces)
-        self.talker.send("audio_stream_end")
-        return self.talker.until("response", "error")
+        self.client.send("audio_stream_end")
+        return self.client.until("response", "error")
 
     def start_agent(self) -> None:
-        self.talker.send("agent_mode_start")
-        assert self.talker.receive() == {"type": "agent_listening", "message": "Ready to listen"}
+        self.client.send("agent_mode_start")
+        assert self.client.receive() == {"type": "agent_listening", "message": "Ready to listen"}
 
     def speak(self, pieces: Sequence[bytes]) -> list[Wire]:
-        """Hands-free, to the next `agent_listening`."""
+        """In agent mode, to the next `agent_listening`."""
         self.push(pieces, "agent_audio_chunk")
-        return self.talker.until("agent_listening")
+        return self.client.until("agent_listening")
 
     def wait_heard(self, size: int) -> None:
         """Until so many bytes of the utterance that is being spoken have arrived at the vendor."""
-        until(lambda: sum(len(call.audio) for call in self.ear.open_calls) >= size, "the vendor has heard it")
+        until(lambda: sum(len(call.audio) for call in self.asr.open_calls) >= size, "the vendor has heard it")
 
     def wait_unheard(self) -> None:
         """Until the vendor has no session open."""
-        until(lambda: not self.ear.open_calls, "no session is open at the recogniser")
+        until(lambda: not self.asr.open_calls, "no session is open at the recogniser")
 
     def break_sessions(self) -> None:
         """The vendor's connections are gone, without a close frame."""
@@ -158,25 +158,25 @@ class Guest:
         self.wait_unheard()
 
     def _abort_sessions(self) -> None:
-        for session in self.ear.sockets:
+        for session in self.asr.sockets:
             session.transport.abort()
 
-    def leave(self, talker: Talker | None = None, *, politely: bool = True) -> None:
+    def leave(self, client: ProtocolClient | None = None, *, politely: bool = True) -> None:
         """Be gone, with a close frame or without; on return the server has noticed."""
-        talker = talker or self.talker
+        client = client or self.client
         before = len(self.server.process.events("gone"))
         if not politely:
             with_reset = struct.pack("ii", 1, 0)
-            talker.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, with_reset)
-            talker.socket.socket.shutdown(socket.SHUT_RDWR)
-        talker.close()
+            client.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, with_reset)
+            client.socket.socket.shutdown(socket.SHUT_RDWR)
+        client.close()
         self.server.process.wait_for("gone", before + 1)
 
     def end(self) -> None:
         """The next turn works, and nothing is left of those before it."""
-        said = json.dumps(self.talker.said, ensure_ascii=False)
-        if self.talker.socket.state is State.OPEN:
-            assert base_kinds(self.talker.turn("然后呢？")) == REPLY_KINDS
+        said = json.dumps(self.client.said, ensure_ascii=False)
+        if self.client.socket.state is State.OPEN:
+            assert base_kinds(self.client.turn("然后呢？")) == REPLY_KINDS
             self.leave()
         log = self.server.process.log[self._log_from :]
         assert [(error["event"], error["code"]) for error in self.server.errors(self._log_from)] == self.operator
@@ -212,11 +212,11 @@ def served(vendors: Simulators, folder: Path, **environment: str) -> Iterator[Cl
     vendors.reset()
     server = CloudServer(vendors, folder, **{**ANY_RATE, **environment})
     try:
-        talker = server.talker()
-        assert kinds(talker.turn("热身")) == REPLY_KINDS
-        talker.send("audio_message", audio_base64=b64(words()))
-        assert kinds(talker.until("response", "error")) == BATCH
-        server.goodbye(talker)
+        client = server.client()
+        assert kinds(client.turn("热身")) == REPLY_KINDS
+        client.send("audio_message", audio_base64=b64(words()))
+        assert kinds(client.until("response", "error")) == BATCH
+        server.goodbye(client)
         yield server
     finally:
         server.process.kill()
@@ -224,7 +224,7 @@ def served(vendors: Simulators, folder: Path, **environment: str) -> Iterator[Cl
 
 @contextmanager
 def visit(server: CloudServer, *extensions: str) -> Iterator[Guest]:
-    """Vendors as new, one caller, and on the way out nothing left of them."""
+    """Vendors as new, one user, and on the way out nothing left of them."""
     server.vendors.reset()
     guest = Guest(server, *extensions)
     yield guest

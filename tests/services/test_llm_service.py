@@ -1,4 +1,4 @@
-"""The faults of a mind, by name, as a turn sees them: deadlines, the one retry, and nothing left behind.
+"""The faults of an LLM, by name, as a turn sees them: deadlines, the one retry, and nothing left behind.
 
 Over the real client, against its vendor's simulator; deadlines are set small, and no clock is looked at.
 """
@@ -265,14 +265,14 @@ async def test_many_turns_at_once_over_a_failing_vendor_all_end(ark: ArkSimulato
         outcomes.append(await read(llm))
 
     async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
-        async with anyio.create_task_group() as callers:
+        async with anyio.create_task_group() as users:
             for _ in range(40):
-                callers.start_soon(talk, llm)
+                users.start_soon(talk, llm)
     assert len(outcomes) == 40
     assert all((text == REPLY) if error is None else REPLY.startswith(text) for text, error in outcomes)
 
 
-# --- the wrapper by itself, over minds in process
+# --- the wrapper by itself, over LLMs in process
 
 
 class Mind:

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 import anyio
 import pytest
 
-from services.base import Emotion, EngineUnavailable, Speech, TTSError, TTSSettings, Voice, choose_engine
+from services.base import Emotion, EngineUnavailable, Synthesis, TTSError, TTSSettings, Voice, choose_engine
 from services.tts_service import TTS_VENDORS, TimedTTS, open_tts
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +28,7 @@ class ScriptedTTS:
         self.prepared.append(voice)
 
     @asynccontextmanager
-    async def open_speech(self, voice: Voice) -> AsyncIterator[Speech]:
+    async def open_synthesis(self, voice: Voice) -> AsyncIterator[Synthesis]:
         yield self
 
     def expect(self, emotion: Emotion, words: str = "") -> None:
@@ -63,16 +63,16 @@ async def stuck() -> AsyncGenerator[bytes]:
     await anyio.sleep_forever()
 
 
-async def hear(speech: Speech, text: str) -> list[bytes]:
-    async with aclosing(speech.synthesize(text, "auto")) as pieces:
+async def hear(synthesis: Synthesis, text: str) -> list[bytes]:
+    async with aclosing(synthesis.synthesize(text, "auto")) as pieces:
         return [piece async for piece in pieces]
 
 
 async def test_what_the_vendor_says_is_handed_on_unchanged() -> None:
     tts = ScriptedTTS(fluent=fluent, nothing=nothing)
-    async with TimedTTS(tts, 5, 5).open_speech(Voice()) as speech:
-        assert await hear(speech, "fluent") == [b"ab", b"cd"]
-        assert await hear(speech, "nothing") == []
+    async with TimedTTS(tts, 5, 5).open_synthesis(Voice()) as synthesis:
+        assert await hear(synthesis, "fluent") == [b"ab", b"cd"]
+        assert await hear(synthesis, "nothing") == []
     assert tts.closed == ["fluent", "nothing"]
 
 
@@ -80,9 +80,9 @@ async def test_hints_are_passed_on() -> None:
     tts = ScriptedTTS()
     timed = TimedTTS(tts, 5, 5)
     timed.prepare(Voice("v1"))
-    async with timed.open_speech(Voice()) as speech:
-        speech.expect("sad")
-        speech.expect("sad", "ええと、")
+    async with timed.open_synthesis(Voice()) as synthesis:
+        synthesis.expect("sad")
+        synthesis.expect("sad", "ええと、")
     assert tts.prepared == [Voice("v1")] and tts.expected == [("sad", ""), ("sad", "ええと、")]
 
 
@@ -91,11 +91,11 @@ async def test_a_silent_vendor_is_given_up(
     first_audio_s: float, gap_s: float, script: Callable[[], AsyncGenerator[bytes]]
 ) -> None:
     tts = ScriptedTTS(silent=script, fluent=fluent)
-    async with TimedTTS(tts, first_audio_s, gap_s).open_speech(Voice()) as speech:
+    async with TimedTTS(tts, first_audio_s, gap_s).open_synthesis(Voice()) as synthesis:
         with pytest.raises(TTSError) as raised:
-            await hear(speech, "silent")
+            await hear(synthesis, "silent")
         assert raised.value.timed_out and raised.value.retryable
-        assert await hear(speech, "fluent") == [b"ab", b"cd"]
+        assert await hear(synthesis, "fluent") == [b"ab", b"cd"]
     assert tts.closed == ["silent", "fluent"]
 
 
@@ -108,12 +108,12 @@ async def test_no_clock_runs_for_a_sentence_while_the_one_before_it_is_spoken() 
 
     heard: list[bytes] = []
     # With no time at all to the first audio, any sentence whose clock runs must answer without waiting.
-    async with TimedTTS(ScriptedTTS(fluent=fluent, behind=behind), 0, math.inf).open_speech(Voice()) as speech:
-        async with aclosing(speech.synthesize("fluent", "auto")) as pieces, anyio.create_task_group() as tasks:
+    async with TimedTTS(ScriptedTTS(fluent=fluent, behind=behind), 0, math.inf).open_synthesis(Voice()) as synthesis:
+        async with aclosing(synthesis.synthesize("fluent", "auto")) as pieces, anyio.create_task_group() as tasks:
             heard.append(await anext(pieces))
 
             async def read_ahead() -> None:
-                heard.extend(await hear(speech, "behind"))
+                heard.extend(await hear(synthesis, "behind"))
 
             tasks.start_soon(read_ahead)
             await anyio.wait_all_tasks_blocked()
@@ -125,14 +125,14 @@ async def test_no_clock_runs_for_a_sentence_while_the_one_before_it_is_spoken() 
 
 async def test_the_clock_of_the_next_sentence_starts_when_the_one_before_has_ended() -> None:
     tts = ScriptedTTS(fluent=fluent, mute=mute)
-    async with TimedTTS(tts, 0.01, math.inf).open_speech(Voice()) as speech:
+    async with TimedTTS(tts, 0.01, math.inf).open_synthesis(Voice()) as synthesis:
         async with anyio.create_task_group() as tasks:
-            async with aclosing(speech.synthesize("fluent", "auto")) as pieces:
+            async with aclosing(synthesis.synthesize("fluent", "auto")) as pieces:
                 await anext(pieces)
 
                 async def read_ahead() -> None:
                     with pytest.raises(TTSError):
-                        await hear(speech, "mute")
+                        await hear(synthesis, "mute")
 
                 tasks.start_soon(read_ahead)
                 await anyio.wait_all_tasks_blocked()
@@ -142,10 +142,10 @@ async def test_the_clock_of_the_next_sentence_starts_when_the_one_before_has_end
 
 async def test_cancelling_the_turn_closes_the_vendors_stream() -> None:
     tts = ScriptedTTS(mute=mute, stuck=stuck)
-    async with TimedTTS(tts, 60, 60).open_speech(Voice()) as speech:
+    async with TimedTTS(tts, 60, 60).open_synthesis(Voice()) as synthesis:
         for text in ("mute", "stuck"):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(hear, speech, text)
+                tasks.start_soon(hear, synthesis, text)
                 await anyio.wait_all_tasks_blocked()
                 tasks.cancel_scope.cancel()
     assert tts.closed == ["mute", "stuck"]
@@ -158,9 +158,9 @@ async def test_the_vendors_own_failure_is_not_wrapped() -> None:
         yield b"ab"
         raise failure
 
-    async with TimedTTS(ScriptedTTS(failing=failing), 5, 5).open_speech(Voice()) as speech:
+    async with TimedTTS(ScriptedTTS(failing=failing), 5, 5).open_synthesis(Voice()) as synthesis:
         with pytest.raises(TTSError) as raised:
-            await hear(speech, "failing")
+            await hear(synthesis, "failing")
     assert raised.value is failure
 
 

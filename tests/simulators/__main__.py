@@ -64,10 +64,10 @@ async def _open_voice(stack: AsyncExitStack, arguments: argparse.Namespace) -> s
 
 async def _open_ear(stack: AsyncExitStack, arguments: argparse.Namespace) -> bytedance.BytedanceSimulator:
     manner = bytedance.Manner(final_s=arguments.final_ms / 1000)
-    ear = await stack.enter_async_context(bytedance.simulate_bytedance(manner, access_key=KEY))
+    recogniser = await stack.enter_async_context(bytedance.simulate_bytedance(manner, access_key=KEY))
     if arguments.hear:
-        ear.hear = lambda _: str(arguments.hear)
-    return ear
+        recogniser.hear = lambda _: str(arguments.hear)
+    return recogniser
 
 
 async def _run(arguments: argparse.Namespace) -> int:
@@ -77,13 +77,16 @@ async def _run(arguments: argparse.Namespace) -> int:
         signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
         ark = await stack.enter_async_context(serve_ark(key=KEY, default=mind))
         voice_url = await _open_voice(stack, arguments)
-        ear = await _open_ear(stack, arguments)
-        print(f"simulated mind:  {ark.endpoint}\nsimulated voice: {voice_url}\nsimulated ear:   {ear.url}", flush=True)
+        recogniser = await _open_ear(stack, arguments)
+        print(
+            f"simulated mind:  {ark.endpoint}\nsimulated voice: {voice_url}\nsimulated ear:   {recogniser.url}",
+            flush=True,
+        )
         print(f"they are strict, and know one key: {KEY}; the token to talk with: dev_token_001", flush=True)
         server = await anyio.open_process(
             [sys.executable, "-m", "server.main"],
             cwd=ROOT,
-            env=_environment(ark.endpoint, voice_url, ear),
+            env=_environment(ark.endpoint, voice_url, recogniser),
             stdin=subprocess.DEVNULL,
             stdout=None,
             stderr=None,

@@ -1,4 +1,4 @@
-"""WebSocket requests in, answers of ByteDance's streaming recogniser ("sauc" v3) out: a strict stand-in on loopback.
+"""WebSocket requests in, answers of ByteDance's streaming ASR ("sauc" v3) out: a strict stand-in on loopback.
 
 Written from the vendor's protocol page alone: it shares no constant and no code with the client, and refuses what the
 page says the vendor refuses. What the page leaves open is a `Manner`. `python -m tests.simulators.bytedance` serves a
@@ -22,7 +22,6 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tests.simulators.bytedance_ear import Ear, Utterance
 from tests.simulators.bytedance_page import (
     EMPTY,
     FORMAT,
@@ -42,6 +41,7 @@ from tests.simulators.bytedance_page import (
     write_answer,
     write_error,
 )
+from tests.simulators.bytedance_recogniser import Recogniser, Utterance
 
 Service = Literal["bigmodel", "bigmodel_async", "bigmodel_nostream"]
 SERVICES: tuple[Service, ...] = ("bigmodel", "bigmodel_async", "bigmodel_nostream")
@@ -320,7 +320,7 @@ class _Session:
         self.manner = simulator.manner
         self.socket = socket
         self.call = call
-        self.ear: Ear | None = None
+        self.recogniser: Recogniser | None = None
         self.number = 0  # of the frames that came
         self.last_told: tuple[tuple[str, bool], ...] = ()
         self.told_ms = 0
@@ -400,13 +400,13 @@ class _Session:
         if frame.kind == "request":
             await self.begin(frame)
             return
-        if self.ear is None:
+        if self.recogniser is None:
             raise Refused(INVALID, "[Invalid Params] audio before the full client request")
-        if len(frame.payload) % (2 * self.ear.channels):
+        if len(frame.payload) % (2 * self.recogniser.channels):
             raise Refused(FORMAT, "half a sample")
         self.note(frame)
-        self.ear.feed(frame.payload, last=frame.last)
-        self.call.texts = [each.text for each in self.ear.utterances if each.definite]
+        self.recogniser.feed(frame.payload, last=frame.last)
+        self.call.texts = [each.text for each in self.recogniser.utterances if each.definite]
         self.simulator.changed()
         if await self.go_wrong("audio") or frame.last:
             return
@@ -420,7 +420,7 @@ class _Session:
         self.simulator.changed()
 
     async def begin(self, frame: Frame) -> None:
-        if self.ear is not None:
+        if self.recogniser is not None:
             raise Refused(INVALID, "[Invalid Params] duplicate full client request")
         try:
             request = json.loads(frame.payload)
@@ -428,7 +428,7 @@ class _Session:
             raise Refused(INVALID, f"[Invalid Params] not JSON: {error}") from error
         self.call.request = request if isinstance(request, dict) else None
         check_request(request, self.call.service)
-        self.ear = Ear(
+        self.recogniser = Recogniser(
             request,
             self.simulator.text_of,
             loud_rms=self.manner.loud_rms,
@@ -448,14 +448,14 @@ class _Session:
 
     async def answer(self) -> None:
         """What an audio packet brings about."""
-        assert self.ear is not None
-        ear, service = self.ear, self.call.service
-        if service == "bigmodel_nostream" and ear.now_ms - self.told_ms < NOSTREAM_MS:
+        assert self.recogniser is not None
+        recogniser, service = self.recogniser, self.call.service
+        if service == "bigmodel_nostream" and recogniser.now_ms - self.told_ms < NOSTREAM_MS:
             return
         if service == "bigmodel_async":
-            state = tuple((each.text, each.definite) for each in ear.utterances if each.definite or each.text)
+            state = tuple((each.text, each.definite) for each in recogniser.utterances if each.definite or each.text)
             ended = sum(each for _, each in state) > sum(each for _, each in self.last_told)
-            if state == self.last_told or (not ended and ear.now_ms - self.told_ms < self.manner.partial_ms):
+            if state == self.last_told or (not ended and recogniser.now_ms - self.told_ms < self.manner.partial_ms):
                 return
             self.last_told = state
         await self.tell()
@@ -470,9 +470,12 @@ class _Session:
 
     async def tell(self, *, final: bool = False) -> None:
         """An answer with the result so far."""
-        assert self.ear is not None
-        message = {"audio_info": {"duration": self.ear.now_ms}, "result": self.result(self.ear, final=final)}
-        self.told_ms, self.repeated = self.ear.now_ms, sum(each.definite for each in self.ear.utterances)
+        assert self.recogniser is not None
+        message = {
+            "audio_info": {"duration": self.recogniser.now_ms},
+            "result": self.result(self.recogniser, final=final),
+        }
+        self.told_ms, self.repeated = self.recogniser.now_ms, sum(each.definite for each in self.recogniser.utterances)
         if not final:
             await self.send(message, 1, self.number)
         elif self.manner.final_sequence == "none":
@@ -480,10 +483,10 @@ class _Session:
         else:
             await self.send(message, 3, self.number if self.manner.final_sequence == "positive" else -self.number)
 
-    def result(self, ear: Ear, *, final: bool) -> dict[str, Any]:
+    def result(self, recogniser: Recogniser, *, final: bool) -> dict[str, Any]:
         """As section 5 of the page has it."""
-        wanted = ear.wanted
-        shown = [each for each in ear.utterances if each.definite or each.text]
+        wanted = recogniser.wanted
+        shown = [each for each in recogniser.utterances if each.definite or each.text]
         if wanted.get("result_type") == "single":
             shown = shown[self.repeated :]
         additions = {"log_id": self.call.log_id}

@@ -1,4 +1,4 @@
-"""What a client of ByteDance's recogniser may send: bytes in, a frame or the refusal it deserves out; and our frames.
+"""What a client of ByteDance's ASR may send: bytes in, a frame or the refusal it deserves out; and our frames.
 
 Sections 2 and 4 of the vendor's protocol page, for tests.simulators.bytedance alone.
 """
@@ -32,7 +32,7 @@ CHOICES = {
 
 
 class Refused(Exception):
-    """An error frame that the caller deserves; `status` where it is told at the handshake."""
+    """An error frame that the user deserves; `status` where it is told at the handshake."""
 
     def __init__(self, code: int, text: str, status: int = 0) -> None:
         super().__init__(code, text)

@@ -74,7 +74,7 @@ class BidiCall(Call):
     """One connection, as the vendor saw it. `texts` are those accepted, `spoken` the sentences said to their end."""
 
     events: list[str] = field(default_factory=list)  # both ways, but for audio; ours with a `>`
-    mistakes: list[int] = field(default_factory=list)  # codes that the caller deserved
+    mistakes: list[int] = field(default_factory=list)  # codes that the user deserved
     cut_off: list[str] = field(default_factory=list)  # sentences that task_finish came before
     sounded: int = 0  # messages of audio that have left
 

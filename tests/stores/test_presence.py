@@ -233,7 +233,7 @@ def test_a_claim_does_not_show_the_hash() -> None:
 
 @dataclass(frozen=True)
 class Visit:
-    """One caller's stay; all times are in scheduler steps."""
+    """One user's stay; all times are in scheduler steps."""
 
     token: str
     arrives: int

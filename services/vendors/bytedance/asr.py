@@ -1,4 +1,4 @@
-"""ByteDance's streaming recogniser: an utterance's pcm in, its transcripts out; one session each, mended once.
+"""ByteDance's streaming ASR: an utterance's pcm in, its transcripts out; one session each, mended once.
 
 While an utterance is still being spoken it goes to `bigmodel_async`, 200 ms at a time; one that exists already in full
 goes to `bigmodel_nostream`, as fast as the line takes it. Where a session breaks, a new one hears again what the old
@@ -17,7 +17,7 @@ import anyio
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random
 
-from services.base import ASR, ASRSettings, EngineUnavailable, Hearing, HearingHints, Transcript
+from services.base import ASR, ASRSettings, EngineUnavailable, Recognition, RecognitionHints, Transcript
 from services.vendors.bytedance import faults, frames
 from services.vendors.bytedance.audio import UtteranceAudio
 from services.vendors.bytedance.faults import Failed, Remedy
@@ -63,10 +63,10 @@ class _Outcome:
                 return
 
 
-class _Hearing:
+class _Recognition:
     """One utterance."""
 
-    def __init__(self, engine: "_Engine", hints: HearingHints, *, whole: bool) -> None:
+    def __init__(self, engine: "_Engine", hints: RecognitionHints, *, whole: bool) -> None:
         self._engine = engine
         self._hints = hints
         self._whole = whole
@@ -181,7 +181,7 @@ class _Hearing:
     def _can_be_mended(self, error: BaseException) -> bool:
         if not isinstance(error, Failed) or error.fault.remedy is not Remedy.AGAIN:
             return False
-        # A whole clip takes the longer to be recognised the longer it is, and would take as long once more.
+        # A whole recording takes the longer to be recognised the longer it is, and would take as long once more.
         too_slow = self._whole and self._all_sent and error.fault == faults.STALLED
         return self._audio.repeatable and not too_slow
 
@@ -203,7 +203,7 @@ class _Hearing:
 
 
 class _Engine:
-    """The recogniser of this process."""
+    """The ASR of this process."""
 
     phrases_only = False
 
@@ -215,14 +215,14 @@ class _Engine:
         self._reported: set[int | str] = set()
 
     @asynccontextmanager
-    async def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AsyncIterator[Hearing]:
-        hearing = _Hearing(self, hints, whole=whole)
+    async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
+        recognition = _Recognition(self, hints, whole=whole)
         error: Exception | None = None
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(hearing.run)
+                tasks.start_soon(recognition.run)
                 try:
-                    yield hearing
+                    yield recognition
                 finally:
                     tasks.cancel_scope.cancel()
         except ExceptionGroup as group:  # the caller's own error: what is heard fails in `transcripts` alone
@@ -234,7 +234,7 @@ class _Engine:
         endpoint = self.settings.batch_endpoint if whole else self.settings.endpoint
         return open_line(self._connector, endpoint, self._headers, limit_s)
 
-    def request(self, hints: HearingHints, whole: bool) -> bytes:
+    def request(self, hints: RecognitionHints, whole: bool) -> bytes:
         """The full client request, as a frame."""
         return frames.request_frame(full_request(hints, None if whole else self.settings.end_window_ms))
 
@@ -283,7 +283,7 @@ def _check_endpoint(place: str, endpoint: str) -> None:
 
 @asynccontextmanager
 async def open_asr(settings: ASRSettings) -> AsyncIterator[ASR]:
-    """Open the recogniser for this process; nothing is sent before the first utterance.
+    """Open the ASR for this process; nothing is sent before the first utterance.
 
     Raises:
         EngineUnavailable: the settings cannot be served, with what to do.

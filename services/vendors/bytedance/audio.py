@@ -4,9 +4,9 @@ from typing import Final
 
 import anyio
 
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 
-_BYTES_PER_MS: Final = HEARING_RATE_HZ * 2 // 1000
+_BYTES_PER_MS: Final = RECOGNITION_RATE_HZ * 2 // 1000
 PACKET_BYTES: Final = 200 * _BYTES_PER_MS  # the vendor's optimum (page, section 3)
 QUEUE_BYTES: Final = 3 * PACKET_BYTES  # not yet sent; more is not taken, and waits where it comes from
 _LIVE_S: Final = 0.05  # a packet that was waited for so long holds what is being said now
@@ -84,7 +84,7 @@ class UtteranceAudio:
 
     def confirm(self, end_ms: float) -> None:
         """What ends so many ms after the beginning of this session need not be sent again."""
-        end = round(min(end_ms * HEARING_RATE_HZ / 1000, 1e12)) * 2
+        end = round(min(end_ms * RECOGNITION_RATE_HZ / 1000, 1e12)) * 2
         self._drop(min(max(end - self._confirmed, 0), self._sent))
 
     def rewind(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.base import HEARING_RATE_HZ, HearingHints
+from services.base import RECOGNITION_RATE_HZ, RecognitionHints
 
 HOTWORD_TOKENS: Final = 100  # page, section 4; that of the bidirectional endpoints, the smaller one
 DIALOGUE_TOKENS: Final = 800
@@ -13,7 +13,7 @@ DIALOGUE_TURNS: Final = 20
 END_WINDOW_MS: Final = (800, 5000)  # below 800 the page's versions differ (section 8)
 
 
-def full_request(hints: HearingHints, end_window_ms: int | None) -> bytes:
+def full_request(hints: RecognitionHints, end_window_ms: int | None) -> bytes:
     """`end_window_ms`: the silence that ends an utterance; None where the vendor shall wait for our last packet."""
     request: dict[str, Any] = {
         "model_name": "bigmodel",
@@ -30,13 +30,13 @@ def full_request(hints: HearingHints, end_window_ms: int | None) -> bytes:
     return msgspec.json.encode(
         {
             "user": {"uid": "chatanon"},  # nothing of the person's
-            "audio": {"format": "pcm", "codec": "raw", "rate": HEARING_RATE_HZ, "bits": 16, "channel": 1},
+            "audio": {"format": "pcm", "codec": "raw", "rate": RECOGNITION_RATE_HZ, "bits": 16, "channel": 1},
             "request": request,
         }
     )
 
 
-def _context(hints: HearingHints) -> str:
+def _context(hints: RecognitionHints) -> str:
     """The page allows names and dialogue beside each other, for all endpoints: names are then heard as they are written
     here, and short answers ("mine too") for what they answer. "" where nothing is known."""
     context: dict[str, Any] = {}
@@ -48,7 +48,7 @@ def _context(hints: HearingHints) -> str:
     return msgspec.json.encode(context).decode() if context else ""
 
 
-def _hotwords(hints: HearingHints) -> Iterator[str]:
+def _hotwords(hints: RecognitionHints) -> Iterator[str]:
     left = HOTWORD_TOKENS
     for word in dict.fromkeys(filter(None, map(_tidy, hints.hotwords))):
         left -= tokens(word)
@@ -57,7 +57,7 @@ def _hotwords(hints: HearingHints) -> Iterator[str]:
         yield word
 
 
-def _dialogue(hints: HearingHints) -> Iterator[str]:
+def _dialogue(hints: RecognitionHints) -> Iterator[str]:
     """The newest first; of one that is too long, its end."""
     left = DIALOGUE_TOKENS
     for text in list(filter(None, map(_tidy, hints.dialogue)))[:DIALOGUE_TURNS]:

@@ -1,4 +1,4 @@
-"""One WebSocket to ByteDance's recogniser: frames out, answers in, and every fault as an ASRError."""
+"""One WebSocket to ByteDance's ASR: frames out, answers in, and every fault as an ASRError."""
 
 import asyncio
 import re

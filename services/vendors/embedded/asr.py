@@ -1,7 +1,7 @@
 """An utterance (pcm) in, the phrase of the character's script that it was out: without a key, a network or a download.
 
 It knows the phrases of `offline_lines.yaml` and nothing else, in Mandarin, Japanese and English at once. What is none
-of them is heard as "". The work is done in a process of its own (embedded_asr_worker), one for all callers, which is
+of them is heard as "". The work is done in a process of its own (embedded_asr_worker), one for all users, which is
 started when this opens and again whenever it dies; nobody waits for it but who speaks before it is ready.
 """
 
@@ -17,19 +17,19 @@ import anyio
 import structlog
 from anyio.abc import ByteReceiveStream, Process
 
-from services.base import ASR, ASRError, ASRSettings, Hearing, HearingHints, Script, Transcript
+from services.base import ASR, ASRError, ASRSettings, Recognition, RecognitionHints, Script, Transcript
 from services.vendors.embedded.asr_frames import Frame, FrameReader, Kind
 
 log = structlog.get_logger()
 
 MAX_HEARINGS = 100  # at once; who comes later waits. Each holds what was said: 32 kB a second
-GOODBYE_S = 1.0  # for writing that a hearing is over
+GOODBYE_S = 1.0  # for writing that a recognition is over
 LAST_WORDS = 500  # characters of what a process said before it died
 PROJECT = Path(__file__).parents[3]
 PIPE_GONE = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
-class EmbeddedHearing:
+class EmbeddedRecognition:
     """One utterance. Its failures come out of `transcripts`."""
 
     def __init__(self, worker: "WorkerProcess", number: int) -> None:
@@ -61,11 +61,11 @@ class EmbeddedHearing:
 
 
 class WorkerProcess:
-    """The process, and the hearings it is at work on."""
+    """The process, and the recognitions it is at work on."""
 
     def __init__(self, scripts: Mapping[str, Script]) -> None:
         self._scripts = json.dumps(phrases_by_language(scripts)).encode()
-        self._hearings: dict[int, EmbeddedHearing] = {}
+        self._recognitions: dict[int, EmbeddedRecognition] = {}
         self._numbers = itertools.count(1)
         self._process: Process | None = None
         self._tried = anyio.Event()  # there is a process to write to, or it cannot be started
@@ -86,18 +86,18 @@ class WorkerProcess:
             finally:
                 self._bury()
 
-    async def add(self, character: str) -> tuple[int, EmbeddedHearing]:
+    async def add(self, character: str) -> tuple[int, EmbeddedRecognition]:
         """A new hearing; waits until there is a process, or was, but not until it is ready."""
         self._wanted.set()
         await self._tried.wait()
         number = next(self._numbers)
-        hearing = EmbeddedHearing(self, number)
+        recognition = EmbeddedRecognition(self, number)
         if self._process is None:
-            hearing.settle(None)
+            recognition.settle(None)
         else:
-            self._hearings[number] = hearing
+            self._recognitions[number] = recognition
             await self.write(Frame(Kind.OPEN, number, character.encode()))
-        return number, hearing
+        return number, recognition
 
     async def write(self, frame: Frame) -> None:
         """To the process of the hearing, which is settled when it dies: what cannot be written is of no use."""
@@ -108,7 +108,7 @@ class WorkerProcess:
                 return
 
     async def remove(self, number: int) -> None:
-        if self._hearings.pop(number, None):
+        if self._recognitions.pop(number, None):
             with anyio.move_on_after(GOODBYE_S, shield=True):
                 await self.write(Frame(Kind.CLOSE, number))
 
@@ -137,9 +137,9 @@ class WorkerProcess:
     def _bury(self) -> None:
         self._tried.set()
         self._process, self._tried = None, anyio.Event()
-        for hearing in self._hearings.values():
-            hearing.settle(None)
-        self._hearings.clear()
+        for recognition in self._recognitions.values():
+            recognition.settle(None)
+        self._recognitions.clear()
 
     async def _receive(self, stdout: ByteReceiveStream) -> bool:
         ready, reader = False, FrameReader()
@@ -148,8 +148,8 @@ class WorkerProcess:
                 if frame.kind is Kind.READY:
                     ready = True
                     _report(json.loads(frame.payload))
-                elif hearing := self._hearings.pop(frame.hearing, None):
-                    hearing.settle(frame.payload.decode())
+                elif recognition := self._recognitions.pop(frame.recognition, None):
+                    recognition.settle(frame.payload.decode())
         return ready
 
 
@@ -174,7 +174,7 @@ def phrases_by_language(scripts: Mapping[str, Script]) -> dict[str, dict[str, li
 
 
 class EmbeddedASR:
-    """The recogniser of this process."""
+    """The ASR of this process."""
 
     phrases_only = True
 
@@ -183,11 +183,11 @@ class EmbeddedASR:
         self._places = anyio.Semaphore(MAX_HEARINGS)
 
     @asynccontextmanager
-    async def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AsyncIterator[Hearing]:
+    async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
         async with self._places:
-            number, hearing = await self._worker.add(hints.character)
+            number, recognition = await self._worker.add(hints.character)
             try:
-                yield hearing
+                yield recognition
             finally:
                 await self._worker.remove(number)
 

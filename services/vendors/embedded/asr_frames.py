@@ -1,4 +1,4 @@
-"""Frames between the server and its recogniser process, bytes to typed frames and back, sans-IO: no pipe, no clock.
+"""Frames between the server and its ASR process, bytes to typed frames and back, sans-IO: no pipe, no clock.
 
 A frame is the length of the rest (4 bytes), what it is (1 byte), which hearing it concerns (4 bytes), and its payload.
 """
@@ -29,11 +29,11 @@ class Frame:
     """`hearing` is 0 where the frame concerns none."""
 
     kind: Kind
-    hearing: int = 0
+    recognition: int = 0
     payload: bytes = b""
 
     def encode(self) -> bytes:
-        head = _HEAD.pack(_HEAD.size - _LENGTH + len(self.payload), self.kind, self.hearing)
+        head = _HEAD.pack(_HEAD.size - _LENGTH + len(self.payload), self.kind, self.recognition)
         return head + self.payload
 
 
@@ -46,10 +46,10 @@ class FrameReader:
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._read += data
         while len(self._read) >= _HEAD.size:
-            length, kind, hearing = _HEAD.unpack_from(self._read)
+            length, kind, recognition = _HEAD.unpack_from(self._read)
             end = _LENGTH + length
             if len(self._read) < end:
                 break
             payload = bytes(self._read[_HEAD.size : end])
             del self._read[:end]
-            yield Frame(Kind(kind), hearing, payload)
+            yield Frame(Kind(kind), recognition, payload)

@@ -15,7 +15,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 from services.vendors.embedded.asr_phones import Dictionary, pronounce, read_dictionary
 
 Samples = NDArray[np.float32]
@@ -70,7 +70,7 @@ CERTAIN, HOPELESS = 1.0, -3.0  # beyond these scores no other way to hear it is 
 
 
 class Phrases:
-    """The recogniser of a process. Its methods block and hold the GIL; it is used by one thread.
+    """The ASR of a process. Its methods block and hold the GIL; it is used by one thread.
 
     `left_out` are the phrases that cannot be pronounced.
     """
@@ -154,8 +154,8 @@ class Phrases:
         loud = float(np.sqrt(np.mean(np.square(speech)))) or 1.0
         sound = speech * np.float32(min(MAX_GAIN, LEVEL / loud))
         if stretch != 1.0:
-            sound = soxr.resample(sound, HEARING_RATE_HZ, HEARING_RATE_HZ * stretch)
-        padded = np.pad(sound, int(PAD_S * HEARING_RATE_HZ))
+            sound = soxr.resample(sound, RECOGNITION_RATE_HZ, RECOGNITION_RATE_HZ * stretch)
+        padded = np.pad(sound, int(PAD_S * RECOGNITION_RATE_HZ))
         padded += np.random.default_rng(0).normal(0, DITHER, len(padded)).astype(np.float32)  # always the same
         return bytes(np.rint(padded.clip(-32767, 32767)).astype("<i2"))
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.base import HEARING_RATE_HZ
+from services.base import RECOGNITION_RATE_HZ
 
-FRAME = HEARING_RATE_HZ // 100  # samples of 10 ms
+FRAME = RECOGNITION_RATE_HZ // 100  # samples of 10 ms
 
 MAX_S = 130.0  # kept of an utterance; the server lets nobody speak for longer
 PAUSE = 30  # frames of silence that part two stretches
@@ -50,7 +50,7 @@ class Utterance:
         self._measured = 0  # frames
 
     def add(self, pcm: bytes) -> None:
-        self._pcm += pcm[: int(MAX_S * HEARING_RATE_HZ) * 2 - len(self._pcm)]
+        self._pcm += pcm[: int(MAX_S * RECOGNITION_RATE_HZ) * 2 - len(self._pcm)]
         whole = len(self._pcm) // (2 * FRAME) - self._measured
         if whole > 0:
             new = self._samples(self._measured, self._measured + whole).reshape(whole, FRAME).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Frames of many hearings on stdin, what was heard on stdout: the recogniser process, started by the server.
+"""Frames of many recognitions on stdin, what was heard on stdout: the ASR process, started by the server.
 
     python -m services.vendors.embedded.asr_worker
 
@@ -26,7 +26,7 @@ Inbox = queue.SimpleQueue[Frame]  # bounded by what a person can say while one s
 
 
 @dataclass(slots=True)
-class Hearing:
+class Recognition:
     """One utterance, and what was recognised of it so far."""
 
     character: str
@@ -65,12 +65,12 @@ def _joined(stretches: list[Stretch]) -> list[Stretch]:
 
 
 class Worker:
-    """The recogniser's own thread: all hearings, by number."""
+    """The ASR's own thread: all recognitions, by number."""
 
     def __init__(self, phrases: Phrases, out: BinaryIO) -> None:
         self._phrases = phrases
         self._out = out
-        self._hearings: dict[int, Hearing] = {}
+        self._recognitions: dict[int, Recognition] = {}
 
     def run(self, inbox: Inbox) -> None:
         while True:
@@ -81,35 +81,35 @@ class Worker:
 
     def take(self, frame: Frame) -> None:
         if frame.kind is Kind.OPEN:
-            self._hearings[frame.hearing] = Hearing(frame.payload.decode())
+            self._recognitions[frame.recognition] = Recognition(frame.payload.decode())
         elif frame.kind is Kind.CLOSE:
-            self._hearings.pop(frame.hearing, None)
-        elif (hearing := self._hearings.get(frame.hearing)) is None:
+            self._recognitions.pop(frame.recognition, None)
+        elif (recognition := self._recognitions.get(frame.recognition)) is None:
             return  # answered, and closed
         elif frame.kind is Kind.AUDIO:
-            hearing.utterance.add(frame.payload)
-            hearing.has_news = True
+            recognition.utterance.add(frame.payload)
+            recognition.has_news = True
         elif frame.kind is Kind.FINISH:
-            hearing.finished = hearing.has_news = True
+            recognition.finished = recognition.has_news = True
 
     def _work(self) -> bool:
         """One piece of it; False where there is nothing to do."""
-        by_need = sorted(self._hearings.items(), key=lambda item: not item[1].finished)
-        for number, hearing in by_need:
-            stretch = hearing.todo()
+        by_need = sorted(self._recognitions.items(), key=lambda item: not item[1].finished)
+        for number, recognition in by_need:
+            stretch = recognition.todo()
             if stretch is not None:
-                hearing.recognised.append((stretch, self._recognise(hearing, stretch)))
+                recognition.recognised.append((stretch, self._recognise(recognition, stretch)))
                 return True
-            if hearing.finished:
-                del self._hearings[number]
-                write(self._out, Frame(Kind.HEARD, number, hearing.heard().encode()))
+            if recognition.finished:
+                del self._recognitions[number]
+                write(self._out, Frame(Kind.HEARD, number, recognition.heard().encode()))
                 return True
         return False
 
-    def _recognise(self, hearing: Hearing, stretch: Stretch) -> str:
+    def _recognise(self, recognition: Recognition, stretch: Stretch) -> str:
         if stretch.frames > LONGEST:
             return ""
-        return self._phrases.recognise(hearing.character, hearing.utterance.speech(stretch)) or ""
+        return self._phrases.recognise(recognition.character, recognition.utterance.speech(stretch)) or ""
 
 
 def write(out: BinaryIO, frame: Frame) -> None:

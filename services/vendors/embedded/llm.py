@@ -1,4 +1,4 @@
-"""What was said in, an answer written beforehand out: the persona of `offline_lines.yaml`, streamed like a mind.
+"""What was said in, an answer written beforehand out: the persona of `offline_lines.yaml`, streamed like an LLM.
 
 In process, no key, no network. Deterministic and without memory of its own: what was said before is read from the
 prompt, as a model would read it.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from anyio import from_thread, to_thread
 
-from services.base import TTS, Emotion, EngineUnavailable, Speech, TTSError, TTSSettings, Voice, map_errors
+from services.base import TTS, Emotion, EngineUnavailable, Synthesis, TTSError, TTSSettings, Voice, map_errors
 from services.vendors.embedded.queue import EngineQueue
 
 if TYPE_CHECKING:  # imported when the engine is opened, in a worker thread: together they take 300 ms
@@ -272,7 +272,7 @@ def _encode(wave: "Wave", sample_rate_hz: int) -> bytes:
 # The voice -----------------------------------------------------------------------------------------------------
 
 
-class EmbeddedSpeech:
+class EmbeddedSynthesis:
     """The voice of one turn."""
 
     def __init__(self, engines: Engines, places: EngineQueue, sample_rate_hz: int, voice: Voice) -> None:
@@ -312,8 +312,8 @@ class EmbeddedTTS:
         """Nothing to prepare."""
 
     @asynccontextmanager
-    async def open_speech(self, voice: Voice) -> AsyncGenerator[Speech]:
-        yield EmbeddedSpeech(self._engines, self._places, self.sample_rate_hz, voice)
+    async def open_synthesis(self, voice: Voice) -> AsyncGenerator[Synthesis]:
+        yield EmbeddedSynthesis(self._engines, self._places, self.sample_rate_hz, voice)
 
 
 @asynccontextmanager

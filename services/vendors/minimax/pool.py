@@ -45,7 +45,7 @@ class Pool:
 
     def prepare(self, voice: Voice) -> None:
         """Have what a turn opens ahead of need: its most likely task, and a connection for another one. All who speak
-        at this moment share them: who finds them taken opens others, while the mind thinks."""
+        at this moment share them: who finds them taken opens others, while the LLM thinks."""
         if self._tasks.cancel_scope.cancel_called:
             return
         for task in (self.first_task(voice), None):

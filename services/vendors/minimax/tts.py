@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from services.base import TTS, EngineUnavailable, Speech, TTSSettings, Voice
+from services.base import TTS, EngineUnavailable, Synthesis, TTSSettings, Voice
 from services.vendors.minimax import frames
 from services.vendors.minimax.connection import BIDIRECTIONAL, PLAIN, open_session
 from services.vendors.minimax.pool import Pool, ending
-from services.vendors.minimax.speech import MinimaxSpeech
+from services.vendors.minimax.synthesis import MinimaxSynthesis
 
 KEY_NAME = "MINIMAX_API_KEY"
 
@@ -34,15 +34,15 @@ class MinimaxTTS:
         self._pool.prepare(voice)
 
     @asynccontextmanager
-    async def open_speech(self, voice: Voice) -> AsyncIterator[Speech]:
+    async def open_synthesis(self, voice: Voice) -> AsyncIterator[Synthesis]:
         tasks = anyio.create_task_group()
-        speech = MinimaxSpeech(self._pool, voice, tasks)
+        synthesis = MinimaxSynthesis(self._pool, voice, tasks)
         try:
             async with ending(tasks):
-                speech.open_ahead()
-                yield speech
+                synthesis.open_ahead()
+                yield synthesis
         finally:
-            await speech.close()
+            await synthesis.close()
 
 
 @asynccontextmanager

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from services.base import (
     ASR,
-    HEARING_RATE_HZ,
+    RECOGNITION_RATE_HZ,
     ASRError,
     ASRSettings,
     EngineUnavailable,
-    Hearing,
-    HearingHints,
+    Recognition,
+    RecognitionHints,
     Transcript,
     map_errors,
 )
@@ -35,12 +35,14 @@ Samples = NDArray[np.float32]
 
 MAX_THREADS = 4
 TAIL_S = 0.66  # of silence after an utterance: a streaming model holds back its last word until it has heard on
-SHORTEST = HEARING_RATE_HZ  # samples; models fail at what is shorter than a step of theirs, and at this the trial was
+SHORTEST = (
+    RECOGNITION_RATE_HZ  # samples; models fail at what is shorter than a step of theirs, and at this the trial was
+)
 QUIET_S = 0.1  # in so short a stretch there may be a pause between two words
 
 
 class Recogniser:
-    """The library's recogniser, shared by all hearings. Its methods block: call them by `run`."""
+    """The library's ASR, shared by all recognitions. Its methods block: call them by `run`."""
 
     def __init__(self, model: Model, end_window_ms: int) -> None:
         processors = os.cpu_count() or 1
@@ -72,7 +74,7 @@ class Recogniser:
 
     def hear(self, stream: Any, samples: Samples, *, last: bool = False) -> Transcript:
         """What a streaming model has made of the utterance with these next samples of it."""
-        stream.accept_waveform(HEARING_RATE_HZ, samples)
+        stream.accept_waveform(RECOGNITION_RATE_HZ, samples)
         if last:
             stream.input_finished()
         while self._library.is_ready(stream):
@@ -89,7 +91,7 @@ class Recogniser:
         for piece in cut_at_pauses(samples, self.kind.longest_s):
             from_thread.check_cancelled()
             stream = self._library.create_stream()
-            stream.accept_waveform(HEARING_RATE_HZ, np.pad(piece, (0, max(0, SHORTEST - len(piece)))))
+            stream.accept_waveform(RECOGNITION_RATE_HZ, np.pad(piece, (0, max(0, SHORTEST - len(piece)))))
             self._library.decode_stream(stream)
             texts.append(stream.result.text.strip())
         return " ".join(text for text in texts if text)
@@ -106,9 +108,9 @@ def _samples_of(pcm: bytes | bytearray) -> Samples:
 def cut_at_pauses(samples: Samples, longest_s: float) -> list[Samples]:
     """In pieces of at most `longest_s`, each cut where the second half of it is quietest."""
     pieces = []
-    quiet = int(QUIET_S * HEARING_RATE_HZ)
-    while len(samples) > longest_s * HEARING_RATE_HZ:
-        longest = int(longest_s * HEARING_RATE_HZ)
+    quiet = int(QUIET_S * RECOGNITION_RATE_HZ)
+    while len(samples) > longest_s * RECOGNITION_RATE_HZ:
+        longest = int(longest_s * RECOGNITION_RATE_HZ)
         stretches = samples[longest // 2 : longest][: longest // 2 // quiet * quiet].reshape(-1, quiet)
         quietest = int(np.square(stretches).sum(axis=1).argmin())
         cut = longest // 2 + quietest * quiet + quiet // 2
@@ -117,7 +119,7 @@ def cut_at_pauses(samples: Samples, longest_s: float) -> list[Samples]:
     return [*pieces, samples]
 
 
-class StreamedHearing:
+class StreamedRecognition:
     """One utterance on its way through a streaming model."""
 
     def __init__(self, recogniser: Recogniser, *, partial: bool) -> None:
@@ -160,16 +162,16 @@ class StreamedHearing:
             told = heard
         if self._failure is not None:
             raise self._failure
-        silence = np.zeros(int(TAIL_S * HEARING_RATE_HZ), np.float32)
+        silence = np.zeros(int(TAIL_S * RECOGNITION_RATE_HZ), np.float32)
         yield await self._recogniser.run(lambda: self._hear(silence, last=True))
 
 
-class WholeHearing:
+class WholeRecognition:
     """One utterance that is kept until it is whole."""
 
     def __init__(self, recogniser: Recogniser) -> None:
         self._recogniser = recogniser
-        self._pcm = bytearray()  # as long as the caller lets an utterance become
+        self._pcm = bytearray()  # as long as the user lets an utterance become
         self._whole = anyio.Event()
 
     async def send(self, pcm: bytes) -> None:
@@ -187,7 +189,7 @@ class WholeHearing:
 
 
 class SherpaASR:
-    """The recogniser of the process."""
+    """The ASR of the process."""
 
     phrases_only = False
 
@@ -195,11 +197,11 @@ class SherpaASR:
         self._recogniser = recogniser
 
     @asynccontextmanager
-    async def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AsyncIterator[Hearing]:
+    async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
         if self._recogniser.kind.streaming:
-            yield StreamedHearing(self._recogniser, partial=not whole)
+            yield StreamedRecognition(self._recogniser, partial=not whole)
         else:
-            yield WholeHearing(self._recogniser)
+            yield WholeRecognition(self._recogniser)
 
 
 @asynccontextmanager

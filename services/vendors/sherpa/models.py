@@ -1,4 +1,4 @@
-"""A directory with somebody's model in; which kinds of recogniser its files can make, or which files it lacks, out.
+"""A directory with somebody's model in; which kinds of ASR its files can make, or which files it lacks, out.
 
 The kinds, with models of the sherpa-onnx project that are known by these names:
 
@@ -31,7 +31,7 @@ WHISPER_S = 28.0  # it hears 30 s at once, and no more
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of recogniser. `maker`: a class method of OnlineRecognizer (where `streaming`) or OfflineRecognizer."""
+    """A kind of ASR. `maker`: a class method of OnlineRecognizer (where `streaming`) or OfflineRecognizer."""
 
     name: str
     maker: str

@@ -16,7 +16,7 @@ import anyio
 import numpy as np
 from anyio.abc import Process
 
-from services.base import HEARING_RATE_HZ, EngineUnavailable
+from services.base import RECOGNITION_RATE_HZ, EngineUnavailable
 from services.vendors.sherpa.models import Model, find_models
 
 PROJECT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ WORDS_AT_MOST = 300  # of what the child said last
 
 
 def load(model: Model, *, threads: int, end_window_s: float) -> Any:
-    """The library's recogniser: seconds of work, and this process may end. Only with a model that a child has tried.
+    """The library's ASR: seconds of work, and this process may end. Only with a model that a child has tried.
 
     Raises:
         ImportError: sherpa-onnx is not installed, or not for this machine.
@@ -45,9 +45,9 @@ def load(model: Model, *, threads: int, end_window_s: float) -> Any:
 
 def recognise(recogniser: Any, model: Model, seconds: float = 1.0) -> None:
     """A faint noise, as a trial: much that is wrong with a model shows only now, and later calls are faster."""
-    noise = np.random.default_rng(0).normal(0, 1e-3, int(seconds * HEARING_RATE_HZ)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 1e-3, int(seconds * RECOGNITION_RATE_HZ)).astype(np.float32)
     stream = recogniser.create_stream()
-    stream.accept_waveform(HEARING_RATE_HZ, noise)
+    stream.accept_waveform(RECOGNITION_RATE_HZ, noise)
     if not model.kind.streaming:
         recogniser.decode_stream(stream)
         return

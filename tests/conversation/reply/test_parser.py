@@ -1,4 +1,4 @@
-"""The reply parser: what is made of a mind's text, however it is broken and however it is cut."""
+"""The reply parser: what is made of an LLM's text, however it is broken and however it is cut."""
 
 import re
 import sys

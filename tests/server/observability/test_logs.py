@@ -80,7 +80,7 @@ def test_event_is_one_line_of_json_with_its_level_and_time(written: Written) -> 
     "line_end", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\x1b[2J"]
 )
 def test_nobody_can_write_a_line_of_their_own_into_the_log(written: Written, line_end: str) -> None:
-    forged = f'x{line_end}{{"event": "connected", "caller": "admin"}}'
+    forged = f'x{line_end}{{"event": "connected", "user": "admin"}}'
     structlog.get_logger().info(forged, name=forged, names=[forged], **{forged: forged})
     text = "\n".join(written.lines())
     assert len(text.splitlines()) == 1
@@ -185,11 +185,11 @@ def test_field_named_like_a_secret_shows_nothing_of_it(written: Written, name: s
 
 
 def test_short_hash_and_count_of_tokens_are_shown(written: Written) -> None:
-    caller = Authenticator(["token1"]).authenticate("token1", None)
-    assert caller is not None
-    structlog.get_logger().info("x", token=caller.label, tokens=12, key=None, keys={"used": True}, caller=caller.label)
+    user = Authenticator(["token1"]).authenticate("token1", None)
+    assert user is not None
+    structlog.get_logger().info("x", token=user.label, tokens=12, key=None, keys={"used": True}, user=user.label)
     (event,) = written.events()
-    assert event["token"] == event["caller"] == caller.label
+    assert event["token"] == event["user"] == user.label
     assert (event["tokens"], event["key"], event["keys"]) == (12, None, {"used": True})
 
 

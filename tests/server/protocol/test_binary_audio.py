@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from websockets.protocol import State
 
+from tests.protocol_client import ProtocolClient, Wire, audio, kinds
 from tests.server.voice import (
     AGENT,
     BATCH,
@@ -24,13 +25,12 @@ from tests.server.voice import (
 from tests.simulated_cloud import TOKENS, CloudServer
 from tests.simulators.ark import REPLY, Behaviour
 from tests.speech import chunks, seconds_of, silence
-from tests.talker import Talker, Wire, audio, kinds
 
 CLIENTS_HEAD = bytes([1, 0, 0, 0, 0, 0, 0, 0])
 CHUNK_BYTES = 80 * 32  # audio.chunk_ms
 
 
-class FrameTalker(Talker):
+class FrameTalker(ProtocolClient):
     """A client that takes binary frames: each is a message of the type `frame` here."""
 
     def receive(self) -> Wire:
@@ -67,15 +67,15 @@ def guest(cloud: CloudServer) -> Iterator[Guest]:
 
 
 @pytest.fixture
-def talker(guest: Guest) -> Iterator[FrameTalker]:
+def client(guest: Guest) -> Iterator[FrameTalker]:
     """Somebody who asked for binary audio and for turns."""
-    talker = FrameTalker(guest.server.process.url)
-    connected = talker.connect(api_token=TOKENS[-1], extensions=["turns", "binary_audio"])
+    client = FrameTalker(guest.server.process.url)
+    connected = client.connect(api_token=TOKENS[-1], extensions=["turns", "binary_audio"])
     assert connected["extensions"] == ["binary_audio", "turns"]
-    yield talker
-    if talker.socket.state is State.OPEN:
-        assert "frame" in kinds(talker.turn("然后呢？"))
-        guest.leave(talker)
+    yield client
+    if client.socket.state is State.OPEN:
+        assert "frame" in kinds(client.turn("然后呢？"))
+        guest.leave(client)
 
 
 def frames(messages: Sequence[Wire]) -> list[Wire]:
@@ -100,11 +100,11 @@ def with_frames(base: Sequence[str]) -> list[str]:
 
 
 def test_the_voice_comes_as_frames_with_the_turns_number_and_the_sentences_index(
-    guest: Guest, talker: FrameTalker
+    guest: Guest, client: FrameTalker
 ) -> None:
     for number in (1, 2):
-        talker.send("message", content="你好")
-        messages = talker.until("turn_end")
+        client.send("message", content="你好")
+        messages = client.until("turn_end")
         assert without_turns(messages) == with_frames(REPLY_KINDS)
         assert messages[0]["turn_number"] == number
         said = frames(messages)
@@ -116,13 +116,13 @@ def test_the_voice_comes_as_frames_with_the_turns_number_and_the_sentences_index
             assert pcm == guest.vendors.pcm(line["jp"], line["emotion"])
 
 
-def test_the_audio_is_byte_by_byte_that_of_the_base64_form(guest: Guest, talker: FrameTalker) -> None:
-    plain = audio(guest.talker.turn("你好"))
-    talker.send("message", content="你好")
-    messages = talker.until("turn_end")
+def test_the_audio_is_byte_by_byte_that_of_the_base64_form(guest: Guest, client: FrameTalker) -> None:
+    plain = audio(guest.client.turn("你好"))
+    client.send("message", content="你好")
+    messages = client.until("turn_end")
     assert b"".join(frame["pcm"] for frame in frames(messages)) == plain
-    talker.send("audio_message", audio_base64=b64(words()))
-    messages = talker.until("turn_end")
+    client.send("audio_message", audio_base64=b64(words()))
+    messages = client.until("turn_end")
     assert without_turns(messages) == with_frames(BATCH)
     assert b"".join(frame["pcm"] for frame in frames(messages)) == plain
 
@@ -130,55 +130,55 @@ def test_the_audio_is_byte_by_byte_that_of_the_base64_form(guest: Guest, talker:
 # --- from the client
 
 
-def test_a_stream_of_frames_is_heard_to_the_last_sample(guest: Guest, talker: FrameTalker) -> None:
+def test_a_stream_of_frames_is_heard_to_the_last_sample(guest: Guest, client: FrameTalker) -> None:
     for pieces in (chunks(framed(words("ja")), 20), uneven(framed(words("en"), 0.2, 0.1))):
-        talker.send("audio_stream_start")
-        talker.send_audio(pieces)
-        talker.send("audio_stream_end")
-        assert without_turns(talker.until("turn_end")) == with_frames(STREAM)
-        assert bytes(guest.ear.calls[-1].audio) == b"".join(pieces)
+        client.send("audio_stream_start")
+        client.send_audio(pieces)
+        client.send("audio_stream_end")
+        assert without_turns(client.until("turn_end")) == with_frames(STREAM)
+        assert bytes(guest.asr.calls[-1].audio) == b"".join(pieces)
 
 
-def test_both_forms_may_be_sent_in_one_stream_in_order(guest: Guest, talker: FrameTalker) -> None:
+def test_both_forms_may_be_sent_in_one_stream_in_order(guest: Guest, client: FrameTalker) -> None:
     pcm = framed(words())
-    talker.send("audio_stream_start")
+    client.send("audio_stream_start")
     for number, piece in enumerate(chunks(pcm)):
         if number % 2:
-            talker.send_audio([piece])
+            client.send_audio([piece])
         else:
-            talker.send("audio_stream_chunk", audio_base64=b64(piece))
-    talker.send("audio_stream_end")
-    assert without_turns(talker.until("turn_end")) == with_frames(STREAM)
-    assert bytes(guest.ear.calls[-1].audio) == pcm
+            client.send("audio_stream_chunk", audio_base64=b64(piece))
+    client.send("audio_stream_end")
+    assert without_turns(client.until("turn_end")) == with_frames(STREAM)
+    assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
-def test_a_voice_call_of_frames_is_heard_and_nothing_but_its_speech(guest: Guest, talker: FrameTalker) -> None:
-    talker.send("agent_mode_start")
-    assert talker.receive()["type"] == "agent_listening"
+def test_a_voice_call_of_frames_is_heard_and_nothing_but_its_speech(guest: Guest, client: FrameTalker) -> None:
+    client.send("agent_mode_start")
+    assert client.receive()["type"] == "agent_listening"
     for language in ("zh", "en"):
-        talker.send_audio(chunks(framed(words(language), 1.5), 20))
-        assert without_turns(talker.until("agent_listening")) == with_frames(AGENT)
-        heard = bytes(guest.ear.calls[-1].audio)
+        client.send_audio(chunks(framed(words(language), 1.5), 20))
+        assert without_turns(client.until("agent_listening")) == with_frames(AGENT)
+        heard = bytes(guest.asr.calls[-1].audio)
         assert words(language) in heard and seconds_of(heard) < seconds_of(words(language)) + 1.3
-    talker.send("agent_mode_stop")
+    client.send("agent_mode_stop")
 
 
 # --- what is no such frame
 
 
-def test_a_frame_outside_of_any_mode_is_wrong_state_that_names_what_is_expected(talker: FrameTalker) -> None:
-    talker.send_audio([silence(0.1)])
-    error = talker.receive()
+def test_a_frame_outside_of_any_mode_is_wrong_state_that_names_what_is_expected(client: FrameTalker) -> None:
+    client.send_audio([silence(0.1)])
+    error = client.receive()
     assert error["code"] == "wrong_state"
     assert "audio_stream_start" in error["message"] and "agent_mode_start" in error["message"]
 
 
-def test_frames_after_the_end_get_one_wrong_state(guest: Guest, talker: FrameTalker) -> None:
-    talker.send("audio_stream_start")
-    talker.send_audio(chunks(framed(words())))
-    talker.send("audio_stream_end")
-    talker.send_audio(chunks(words()))
-    assert errors(talker.until("turn_end")) == ["wrong_state"]
+def test_frames_after_the_end_get_one_wrong_state(guest: Guest, client: FrameTalker) -> None:
+    client.send("audio_stream_start")
+    client.send_audio(chunks(framed(words())))
+    client.send("audio_stream_end")
+    client.send_audio(chunks(words()))
+    assert errors(client.until("turn_end")) == ["wrong_state"]
 
 
 NO_FRAMES = {
@@ -196,57 +196,57 @@ NO_FRAMES = {
 
 @pytest.mark.parametrize("name", NO_FRAMES)
 def test_a_frame_that_is_none_is_bad_audio_that_says_why_and_the_stream_goes_on(
-    guest: Guest, talker: FrameTalker, name: str
+    guest: Guest, client: FrameTalker, name: str
 ) -> None:
     bad, why = NO_FRAMES[name]
     pcm = framed(words())
-    talker.send("audio_stream_start")
-    talker.send_audio(chunks(pcm)[:6])
-    talker.send_raw(bad)
-    talker.send_audio(chunks(pcm)[6:])
-    talker.send("audio_stream_end")
-    messages = talker.until("turn_end")
+    client.send("audio_stream_start")
+    client.send_audio(chunks(pcm)[:6])
+    client.send_raw(bad)
+    client.send_audio(chunks(pcm)[6:])
+    client.send("audio_stream_end")
+    messages = client.until("turn_end")
     (error,) = [message for message in messages if message["type"] == "error"]
     assert (error["code"], error["retryable"]) == ("bad_audio", False) and why in error["message"]
-    assert bytes(guest.ear.calls[-1].audio) == pcm
+    assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
-def test_bad_frames_do_not_end_the_connection_however_many_come(talker: FrameTalker) -> None:
+def test_bad_frames_do_not_end_the_connection_however_many_come(client: FrameTalker) -> None:
     for _ in range(20):  # `bad_json` and `bad_message` would
-        talker.send_raw(b"\x00")
-        assert talker.receive()["code"] == "bad_audio"
+        client.send_raw(b"\x00")
+        assert client.receive()["code"] == "bad_audio"
 
 
-def test_a_frame_over_the_limit_of_messages_is_too_big(guest: Guest, talker: FrameTalker) -> None:
-    talker.send("audio_stream_start")
-    talker.send_raw(CLIENTS_HEAD + bytes(262144))
-    code, messages = talker.closed()
+def test_a_frame_over_the_limit_of_messages_is_too_big(guest: Guest, client: FrameTalker) -> None:
+    client.send("audio_stream_start")
+    client.send_raw(CLIENTS_HEAD + bytes(262144))
+    code, messages = client.closed()
     assert code == 1009 and errors(messages) == ["message_too_big"]
-    talker.close()
+    client.close()
     guest.wait_unheard()
 
 
 def test_without_the_extension_a_frame_is_a_bad_message_and_the_stream_goes_on(guest: Guest) -> None:
     pcm = framed(words())
-    guest.talker.send("audio_stream_start")
-    assert guest.talker.receive()["type"] == "audio_stream_started"
-    guest.talker.send_raw(CLIENTS_HEAD + bytes(320))
-    error = guest.talker.receive()
+    guest.client.send("audio_stream_start")
+    assert guest.client.receive()["type"] == "audio_stream_started"
+    guest.client.send_raw(CLIENTS_HEAD + bytes(320))
+    error = guest.client.receive()
     assert error["code"] == "bad_message" and "binary_audio" in error["message"]
     guest.push(chunks(pcm))
-    guest.talker.send("audio_stream_end")
-    messages = guest.talker.until("response")
+    guest.client.send("audio_stream_end")
+    messages = guest.client.until("response")
     assert kinds(messages) == STREAM[1:] and audio(messages)
-    assert bytes(guest.ear.calls[-1].audio) == pcm
+    assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
-def test_frames_of_the_extension_wait_with_their_stream(guest: Guest, talker: FrameTalker) -> None:
+def test_frames_of_the_extension_wait_with_their_stream(guest: Guest, client: FrameTalker) -> None:
     guest.vendors.answer(Behaviour(first_token_s=1.0))
     pcm = framed(words())
-    talker.send("message", content="你好")
-    talker.send("audio_stream_start")
-    talker.send_audio(chunks(pcm))
-    talker.send("audio_stream_end")
-    assert without_turns(talker.until("turn_end")) == with_frames(REPLY_KINDS)
-    assert without_turns(talker.until("turn_end")) == with_frames(STREAM)
-    assert bytes(guest.ear.calls[-1].audio) == pcm
+    client.send("message", content="你好")
+    client.send("audio_stream_start")
+    client.send_audio(chunks(pcm))
+    client.send("audio_stream_end")
+    assert without_turns(client.until("turn_end")) == with_frames(REPLY_KINDS)
+    assert without_turns(client.until("turn_end")) == with_frames(STREAM)
+    assert bytes(guest.asr.calls[-1].audio) == pcm

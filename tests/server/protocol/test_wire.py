@@ -246,7 +246,7 @@ def test_a_defect_of_ours_is_told_by_its_incident_id_alone() -> None:
     try:
         raise ZeroDivisionError("a canary")
     except ZeroDivisionError:
-        error = incident(caller="12345678")
+        error = incident(user="12345678")
     sent = json.loads(codec.encode(error))
     assert (sent["code"], sent["retryable"]) == ("internal", True)
     assert sent["ref"] in sent["message"] and "canary" not in sent["message"]

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.protocol_client import ProtocolClient, Wire, kinds
 from tests.running_server import RunningServer
-from tests.talker import Talker, Wire, kinds
 
-Connect = Callable[..., Talker]
+Connect = Callable[..., ProtocolClient]
 Start = Callable[..., RunningServer]
 
 TOKEN = "a-token-that-is-long-enough"
 
 
-def connected(server: RunningServer, token: str = TOKEN) -> Talker:
-    talker = Talker(server.url)
-    talker.connect(api_token=token, extensions=["history"])
-    return talker
+def connected(server: RunningServer, token: str = TOKEN) -> ProtocolClient:
+    client = ProtocolClient(server.url)
+    client.connect(api_token=token, extensions=["history"])
+    return client
 
 
-def history(talker: Talker, **query: object) -> tuple[list[Wire], bool]:
-    talker.send("get_history", **query)
-    answer = talker.receive()
+def history(client: ProtocolClient, **query: object) -> tuple[list[Wire], bool]:
+    client.send("get_history", **query)
+    answer = client.receive()
     assert list(answer) == ["type", "messages", "more"]
     return answer["messages"], answer["more"]
 
@@ -54,57 +54,57 @@ def test_history_is_found_again_after_reconnect_and_switch(talk: Connect) -> Non
 
 
 def test_history_is_paged_newest_last(talk: Connect) -> None:
-    talker = talk(extensions=["history"])
+    client = talk(extensions=["history"])
     for content in ("你好", "谢谢", "再见"):
-        talker.turn(content)
-    everything, _ = history(talker)
+        client.turn(content)
+    everything, _ = history(client)
     assert [entry["id"] for entry in everything] == sorted(entry["id"] for entry in everything)
-    newest, more = history(talker, limit=2)
+    newest, more = history(client, limit=2)
     assert (newest, more) == (everything[-2:], True)
-    older, more = history(talker, limit=4, before=newest[0]["id"])
+    older, more = history(client, limit=4, before=newest[0]["id"])
     assert (older, more) == (everything[:4], False)
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 201}, {"limit": "5"}, {"before": "x"}])
 def test_history_query_out_of_range_is_a_bad_message(talk: Connect, query: dict[str, object]) -> None:
-    talker = talk(extensions=["history"])
-    talker.send("get_history", **query)
-    error = talker.receive()
+    client = talk(extensions=["history"])
+    client.send("get_history", **query)
+    error = client.receive()
     assert error["code"] == "bad_message" and next(iter(query)) in error["message"]
 
 
 def test_clear_history_erases_that_of_the_current_character_alone(talk: Connect) -> None:
-    talker = talk(extensions=["history"])
-    talker.turn("你好")
-    talker.send("switch_character", character_name="tomori")
-    talker.until("character_switched")
-    talker.turn("你好")
-    talker.send("clear_history")
-    talker.until("history_cleared")
-    assert history(talker) == ([], False)
-    talker.send("switch_character", character_name="anon")
-    talker.until("character_switched")
-    assert len(history(talker)[0]) == 2
+    client = talk(extensions=["history"])
+    client.turn("你好")
+    client.send("switch_character", character_name="tomori")
+    client.until("character_switched")
+    client.turn("你好")
+    client.send("clear_history")
+    client.until("history_cleared")
+    assert history(client) == ([], False)
+    client.send("switch_character", character_name="anon")
+    client.until("character_switched")
+    assert len(history(client)[0]) == 2
 
 
 def test_what_is_cleared_is_not_on_the_disk_any_more(start_server: Start, tmp_path: Path) -> None:
     server = start_server(VALID_API_TOKENS=TOKEN)
-    talker = connected(server)
-    talker.turn("只有我们知道的秘密")
+    client = connected(server)
+    client.turn("只有我们知道的秘密")
     files = [path for path in tmp_path.iterdir() if path.name.startswith("history.db")]
     assert all(path.stat().st_mode & 0o077 == 0 for path in files)  # and it was for nobody else to read
     assert any("秘密".encode() in path.read_bytes() for path in files)
-    talker.send("clear_history")
-    talker.until("history_cleared")
+    client.send("clear_history")
+    client.until("history_cleared")
     assert not any("秘密".encode() in path.read_bytes() for path in files)
-    talker.close()
+    client.close()
 
 
 def test_history_survives_a_restart_also_with_a_hashed_token(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS=TOKEN)
-    talker = connected(server)
-    talker.turn("你好")
-    before, _ = history(talker)
+    client = connected(server)
+    client.turn("你好")
+    before, _ = history(client)
     server.signal()
     assert server.wait() == 0
     digest = hashlib.sha256(TOKEN.encode()).hexdigest()
@@ -114,12 +114,12 @@ def test_history_survives_a_restart_also_with_a_hashed_token(start_server: Start
 
 
 def test_the_character_remembers_what_it_said_before(talk: Connect) -> None:
-    """The embedded mind never says the same line twice in a row, so it must be told what it said."""
+    """The embedded LLM never says the same line twice in a row, so it must be told what it said."""
     replies = []
     for _ in range(4):
-        talker = talk()
-        replies.append(talker.turn("你好")[-1]["content_jp"])
-        talker.close()
+        client = talk()
+        replies.append(client.turn("你好")[-1]["content_jp"])
+        client.close()
     assert all(one != other for one, other in itertools.pairwise(replies))
 
 
@@ -130,14 +130,14 @@ def test_kill_9_in_a_turn_keeps_every_turn_whose_response_was_received_and_no_ot
     answered: list[tuple[str, str]] = []
     for round_number, cut_after in enumerate(["thinking", "audio_chunk", "audio_end", "audio_chunk", "thinking"]):
         server = start_server(VALID_API_TOKENS=TOKEN)
-        talker = connected(server)
+        client = connected(server)
         said = f"你好 {round_number}"
-        answered.append((said, talker.turn(said)[-1]["content_cn"]))
-        talker.send("message", content=f"unfinished {round_number}")
-        talker.until(cut_after)
+        answered.append((said, client.turn(said)[-1]["content_cn"]))
+        client.send("message", content=f"unfinished {round_number}")
+        client.until(cut_after)
         server.signal(signal.SIGKILL)
         server.wait()
-        talker.close()
+        client.close()
         with sqlite3.connect(tmp_path / "history.db") as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         database.close()
@@ -155,21 +155,21 @@ def test_kill_9_in_a_turn_keeps_every_turn_whose_response_was_received_and_no_ot
 @pytest.mark.slow
 def test_locked_database_leaves_the_turn_answered_and_is_said_once(start_server: Start, tmp_path: Path) -> None:
     server = start_server(VALID_API_TOKENS=TOKEN)
-    talker = connected(server)
-    talker.turn("你好")
+    client = connected(server)
+    client.turn("你好")
     lock = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
-    talker.send("message", content="谢谢")
-    messages = talker.until("response")
+    client.send("message", content="谢谢")
+    messages = client.until("response")
     assert kinds(messages) == ["thinking", "audio_chunk", "audio_end", "error", "response"]
     assert messages[-2]["code"] == "history_unavailable"
-    talker.send("message", content="再见")
-    assert "error" not in kinds(talker.until("response"))
+    client.send("message", content="再见")
+    assert "error" not in kinds(client.until("response"))
     lock.execute("ROLLBACK")
     lock.close()
-    talker.turn("你好吗")
-    assert [entry["content_cn"] for entry in history(talker)[0] if entry["role"] == "user"] == ["你好", "你好吗"]
-    talker.close()
+    client.turn("你好吗")
+    assert [entry["content_cn"] for entry in history(client)[0] if entry["role"] == "user"] == ["你好", "你好吗"]
+    client.close()
 
 
 def test_two_servers_starting_together_in_one_folder_both_come_up(tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_two_servers_starting_together_in_one_folder_both_come_up(tmp_path: Path
     try:
         for server in servers:
             server.wait_until_ready()
-            talker = connected(server)
-            assert talker.turn("你好")[-1]["type"] == "response"
-            talker.close()
+            client = connected(server)
+            assert client.turn("你好")[-1]["type"] == "response"
+            client.close()
     finally:
         for server in servers:
             server.kill()

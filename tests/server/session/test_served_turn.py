@@ -13,8 +13,8 @@ from server.character_manager import CharacterManager
 from server.config import Config
 from server.connection_manager import ConnectionManager
 from server.protocol import wire
-from server.session.caller_history import CallerHistory
 from server.session.served_turn import ServedTurn
+from server.session.user_history import UserHistory
 from server.transport.rate_limits import RateLimits
 from services.base import ASRSettings, EngineChoice, Prompt, TTSSettings, Vendor
 from services.vendors.bytedance.asr import open_asr
@@ -59,7 +59,7 @@ async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard
             ConnectionManager(InProcessPresence(), Config().limits),
             RateLimits({}),
         )
-        history = CallerHistory(store, "a" * 64, send)
+        history = UserHistory(store, "a" * 64, send)
         turn = ServedTurn(backend, send, frozenset({"turns"}), history, characters.default, 1, Timeline(0.0))
         with capture_logs() as logs:
             await turn.run("你好", "text")

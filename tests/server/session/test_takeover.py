@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable
 
+from tests.protocol_client import ProtocolClient, kinds
 from tests.running_server import RunningServer
-from tests.talker import Talker, kinds
 
-Connect = Callable[..., Talker]
+Connect = Callable[..., ProtocolClient]
 
 REPLACED = {
     "type": "disconnected",
@@ -33,22 +33,22 @@ def test_fifty_takeovers_in_a_row_leave_exactly_one_live_connection(talk: Connec
 
 
 def test_fifty_takeovers_at_once_leave_exactly_one_live_connection(server: RunningServer, token: str) -> None:
-    talkers = [Talker(server.url) for _ in range(50)]
+    talkers = [ProtocolClient(server.url) for _ in range(50)]
     barrier = threading.Barrier(len(talkers))
 
-    def take_over(talker: Talker) -> None:
+    def take_over(client: ProtocolClient) -> None:
         barrier.wait()
-        talker.send("connect", api_token=token)
+        client.send("connect", api_token=token)
 
-    threads = [threading.Thread(target=take_over, args=(talker,)) for talker in talkers]
+    threads = [threading.Thread(target=take_over, args=(client,)) for client in talkers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    survivor = Talker(server.url)
+    survivor = ProtocolClient(server.url)
     survivor.connect(api_token=token)
-    for talker in talkers:
-        code, messages = talker.closed()
+    for client in talkers:
+        code, messages = client.closed()
         assert (code, messages[-1]) == (4501, REPLACED)
         assert kinds(messages) in (["connected", "disconnected"], ["disconnected"])
     survivor.ping()
@@ -83,7 +83,7 @@ def test_old_connections_end_does_not_end_the_new_one(talk: Connect) -> None:
 
 def test_refused_newcomer_leaves_the_live_session_alone(server: RunningServer, talk: Connect, token: str) -> None:
     live = talk()
-    stranger = Talker(server.url)
+    stranger = ProtocolClient(server.url)
     stranger.send("connect", api_token=token, character_name="../anon")
     code, messages = stranger.closed()
     assert (code, messages[0]["code"]) == (4505, "unknown_character")

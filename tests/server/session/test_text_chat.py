@@ -3,10 +3,10 @@
 import struct
 from collections.abc import Callable
 
+from tests.protocol_client import ProtocolClient, audio, kinds
 from tests.running_server import RunningServer
-from tests.talker import Talker, audio, kinds
 
-Connect = Callable[..., Talker]
+Connect = Callable[..., ProtocolClient]
 
 
 def loudness(pcm: bytes) -> float:
@@ -16,8 +16,8 @@ def loudness(pcm: bytes) -> float:
 
 
 def test_mode_1_is_exactly_as_specified(talk: Connect) -> None:
-    talker = talk()
-    assert talker.said == [
+    client = talk()
+    assert client.said == [
         {
             "type": "connected",
             "character": "anon",
@@ -25,14 +25,14 @@ def test_mode_1_is_exactly_as_specified(talk: Connect) -> None:
             "message": "Connection established successfully",
         }
     ]
-    messages = talker.turn("你好，爱音！")
+    messages = client.turn("你好，爱音！")
     assert kinds(messages) == ["thinking", "audio_chunk", "audio_end", "response"]
     assert messages[0] == {"type": "thinking", "message": "Processing..."}
     assert messages[-2] == {"type": "audio_end"}
     assert list(messages[-1]) == [
         "type", "content_cn", "content_jp", "emotion", "audio_format", "audio_sample_rate"
     ]  # fmt: skip
-    talker.ping()  # nothing came after
+    client.ping()  # nothing came after
 
 
 def test_reply_is_heard_and_read(talk: Connect) -> None:
@@ -49,40 +49,40 @@ def test_reply_is_heard_and_read(talk: Connect) -> None:
 
 
 def test_ping_is_answered_during_a_turn(talk: Connect) -> None:
-    talker = talk()
-    talker.send("message", content="你好")
-    talker.send("ping")
-    messages = talker.until("response")
+    client = talk()
+    client.send("message", content="你好")
+    client.send("ping")
+    messages = client.until("response")
     assert "pong" in kinds(messages)
 
 
 def test_turns_are_answered_in_order_and_never_mixed(talk: Connect) -> None:
-    talker = talk()
+    client = talk()
     for content in ("你好", "谢谢", "再见"):
-        talker.send("message", content=content)
+        client.send("message", content=content)
     for _ in range(3):
-        assert kinds(talker.until("response")) == ["thinking", "audio_chunk", "audio_end", "response"]
+        assert kinds(client.until("response")) == ["thinking", "audio_chunk", "audio_end", "response"]
 
 
 def test_more_waiting_messages_than_allowed_are_busy(talk: Connect) -> None:
-    talker = talk()
+    client = talk()
     for _ in range(12):
-        talker.send("message", content="你好")
-    messages = talker.until("error")
+        client.send("message", content="你好")
+    messages = client.until("error")
     while sum(message["type"] == "response" for message in messages) < 9:
-        messages += talker.until("response", "error")
+        messages += client.until("response", "error")
     errors = [message for message in messages if message["type"] == "error"]
     assert [(error["code"], error["retryable"]) for error in errors] == [("busy", True)] * 3
-    talker.ping()
+    client.ping()
 
 
 def test_switch_and_clear_wait_for_the_turns_before_them(talk: Connect) -> None:
-    talker = talk()
-    talker.send("message", content="你好")
-    talker.send("switch_character", character_name="TOMORI")
-    talker.send("message", content="你好")
-    talker.send("clear_history")
-    messages = talker.until("history_cleared")
+    client = talk()
+    client.send("message", content="你好")
+    client.send("switch_character", character_name="TOMORI")
+    client.send("message", content="你好")
+    client.send("clear_history")
+    messages = client.until("history_cleared")
     turn = ["thinking", "audio_chunk", "audio_end", "response"]
     assert kinds(messages) == [*turn, "character_switched", *turn, "history_cleared"]
     switched = next(message for message in messages if message["type"] == "character_switched")
@@ -93,7 +93,7 @@ def test_switch_and_clear_wait_for_the_turns_before_them(talk: Connect) -> None:
 def test_two_callers_do_not_hear_each_other(server: RunningServer, talk: Connect, token: str) -> None:
     from tests.conftest import TOKENS
 
-    one, other = talk(), Talker(server.url)
+    one, other = talk(), ProtocolClient(server.url)
     other.connect(api_token=TOKENS[-1])
     one.send("message", content="你好")
     other.ping()

@@ -1,4 +1,4 @@
-"""Mode 2 of the specification: whole clips of real speech in, exactly its messages out; and what is no such clip."""
+"""Mode 2 of the specification: recordings of real speech in, exactly its messages out; and what is none."""
 
 import io
 import wave
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soxr
 
+from tests.protocol_client import kinds
 from tests.server.voice import (
     BATCH,
     LANGUAGES,
@@ -30,7 +31,6 @@ from tests.simulated_cloud import CloudServer, until
 from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault
 from tests.speech import SPEECH_DB, mix, noise, silence, wav
-from tests.talker import kinds
 
 LONGEST_S = 5
 
@@ -54,14 +54,14 @@ def guest(cloud: CloudServer) -> Iterator[Guest]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_mode_2_is_exactly_as_specified(guest: Guest, language: str) -> None:
-    guest.ear.hear = lambda _: "早上好"
+    guest.asr.hear = lambda _: "早上好"
     messages = guest.clip(framed(words(language)))
     check_specified(messages)
     assert kinds(messages) == BATCH
     assert messages[0] == {"type": "thinking", "message": "Processing..."}
     assert finals(messages) == ["早上好"]
     assert messages[-1]["content_cn"] == REPLY_CN
-    guest.talker.ping()  # nothing came after
+    guest.client.ping()  # nothing came after
     assert guest.kept() == [("user", "早上好", False), ("assistant", REPLY_CN, False)]
     assert guest.ark.requests[-1]["messages"][-1]["content"].endswith("早上好")
 
@@ -75,27 +75,27 @@ def test_every_sample_of_a_clip_reaches_the_vendors_endpoint_for_whole_clips(gue
     ]
     for clip in clips:
         assert kinds(guest.clip(clip)) == BATCH
-    assert [bytes(call.audio) for call in guest.ear.calls] == clips
-    assert {call.service for call in guest.ear.calls} == {"bigmodel_nostream"}
+    assert [bytes(call.audio) for call in guest.asr.calls] == clips
+    assert {call.service for call in guest.asr.calls} == {"bigmodel_nostream"}
 
 
 def test_the_vendor_is_told_the_characters_names_and_what_was_said_before(guest: Guest) -> None:
-    guest.ear.hear = lambda _: "我今天去看了演出"
+    guest.asr.hear = lambda _: "我今天去看了演出"
     for _ in range(2):
         guest.clip(words())
-    first, second = (call.context for call in guest.ear.calls)
+    first, second = (call.context for call in guest.asr.calls)
     assert "千早爱音" in [each["word"] for each in first["hotwords"]] and "context_data" not in first
     assert [each["text"] for each in second["context_data"]] == [REPLY_CN, "我今天去看了演出"]
 
 
 def test_clips_are_answered_in_order_and_their_turns_are_never_mixed(guest: Guest) -> None:
-    guest.ear.hear = deque(["一", "二", "三"])
+    guest.asr.hear = deque(["一", "二", "三"])
     for language in LANGUAGES:
-        guest.talker.send("audio_message", audio_base64=b64(words(language)))
+        guest.client.send("audio_message", audio_base64=b64(words(language)))
     for text in ["一", "二", "三"]:
-        messages = guest.talker.until("response", "error")
+        messages = guest.client.until("response", "error")
         assert kinds(messages) == BATCH and finals(messages) == [text]
-    assert [bytes(call.audio) for call in guest.ear.calls] == [words(language) for language in LANGUAGES]
+    assert [bytes(call.audio) for call in guest.asr.calls] == [words(language) for language in LANGUAGES]
 
 
 # --- WAV containers
@@ -133,7 +133,7 @@ def likeness(heard: bytes, spoken: bytes) -> float:
 def test_a_wav_file_as_the_vendor_wants_it_loses_nothing(guest: Guest) -> None:
     clip = framed(words("zh"), 0.2, 0.2)
     assert kinds(guest.clip(wav(clip))) == BATCH
-    assert bytes(guest.ear.calls[-1].audio) == clip
+    assert bytes(guest.asr.calls[-1].audio) == clip
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_wav_file_of_another_rate_is_converted(guest: Guest, rate_hz: int, cha
     spoken = words("en")
     messages = guest.clip(wav_of(spoken, rate_hz, channels, width))
     assert kinds(messages) == BATCH
-    heard = bytes(guest.ear.calls[-1].audio)
+    heard = bytes(guest.asr.calls[-1].audio)
     assert abs(len(heard) - len(spoken)) <= 4
     assert likeness(heard, spoken) > (0.9 if rate_hz < 16_000 or width == 1 else 0.999)
 
@@ -154,20 +154,20 @@ def test_a_wav_file_whose_writer_did_not_know_its_length_is_heard_whole(guest: G
     file = bytearray(wav(spoken))
     file[4:8] = file[40:44] = bytes(4)
     assert kinds(guest.clip(bytes(file))) == BATCH
-    assert bytes(guest.ear.calls[-1].audio) == spoken
+    assert bytes(guest.asr.calls[-1].audio) == spoken
 
 
-# --- what is no clip: told what came, connection and history untouched, no vendor asked
+# --- what is no recording: told what came, connection and history untouched, no vendor asked
 
 
 def refused(guest: Guest, data: bytes | str, code: str) -> str:
     """The message of the refusal, which is all that happens."""
-    guest.talker.send("audio_message", audio_base64=data if isinstance(data, str) else b64(data))
-    error = guest.talker.receive()
+    guest.client.send("audio_message", audio_base64=data if isinstance(data, str) else b64(data))
+    error = guest.client.receive()
     assert set(error) == {"type", "message", "code", "retryable"}
     assert (error["type"], error["code"], error["retryable"]) == ("error", code, False), error
-    guest.talker.ping()
-    assert guest.kept() == [] and guest.ear.calls == []
+    guest.client.ping()
+    assert guest.kept() == [] and guest.asr.calls == []
     message: str = error["message"]
     return message
 
@@ -183,8 +183,8 @@ def test_base64_that_is_wrong_is_bad_audio(guest: Guest, text: str) -> None:
 
 @pytest.mark.parametrize("field", [None, 17, ["AAAA"]])
 def test_audio_that_is_no_text_is_a_bad_message_that_names_the_field(guest: Guest, field: object) -> None:
-    guest.talker.send("audio_message", **({} if field is None else {"audio_base64": field}))
-    error = guest.talker.receive()
+    guest.client.send("audio_message", **({} if field is None else {"audio_base64": field}))
+    error = guest.client.receive()
     assert error["code"] == "bad_message" and "audio_base64" in error["message"]
     assert guest.kept() == []
 
@@ -253,14 +253,14 @@ def test_a_clip_as_long_as_the_limit_is_heard(guest: Guest) -> None:
     pcm = words()
     clip = pcm + silence(LONGEST_S)[len(pcm) :]
     assert kinds(guest.clip(clip)) == BATCH
-    assert bytes(guest.ear.calls[-1].audio) == clip
+    assert bytes(guest.asr.calls[-1].audio) == clip
 
 
 def test_a_clip_of_a_minute_is_heard_whole_as_the_server_ships(cloud: CloudServer, tmp_path: Path) -> None:
     minute = (framed(words("zh"), 0.2, 0.9) * 60)[: 60 * 32000]
     with served(cloud.vendors, tmp_path) as server, visit(server) as guest:
         assert kinds(guest.clip(minute)) == BATCH
-        assert bytes(guest.ear.calls[-1].audio) == minute
+        assert bytes(guest.asr.calls[-1].audio) == minute
 
 
 # --- only silence or noise
@@ -268,7 +268,7 @@ def test_a_clip_of_a_minute_is_heard_whole_as_the_server_ships(cloud: CloudServe
 
 @pytest.mark.parametrize("sound", ["silence", "noise"])
 def test_a_clip_without_speech_is_no_speech_and_no_model_is_paid(guest: Guest, sound: str) -> None:
-    guest.ear.hear = lambda _: ""
+    guest.asr.hear = lambda _: ""
     clip = silence(1.5) if sound == "silence" else noise(1.5, -35.0, color="pink")
     messages = guest.clip(clip)
     assert kinds(messages) == ["thinking", "error"] and errors(messages) == ["no_speech"]
@@ -281,30 +281,30 @@ def test_a_clip_without_speech_is_no_speech_and_no_model_is_paid(guest: Guest, s
 
 def test_more_clips_than_may_wait_are_busy_and_those_before_are_answered(guest: Guest) -> None:
     guest.vendors.answer(Behaviour(first_token_s=1.0))  # the first turn is being thought about
-    guest.talker.send("message", content="你好")
-    assert guest.talker.receive()["type"] == "thinking"
+    guest.client.send("message", content="你好")
+    assert guest.client.receive()["type"] == "thinking"
     for _ in range(9):
-        guest.talker.send("audio_message", audio_base64=b64(words()))
-    messages = guest.talker.until("error")
+        guest.client.send("audio_message", audio_base64=b64(words()))
+    messages = guest.client.until("error")
     assert errors(messages) == ["busy"] and messages[-1]["retryable"] is True
     for _ in range(9):
-        messages += guest.talker.until("response")
+        messages += guest.client.until("response")
     assert errors(messages) == ["busy"] and len(finals(messages)) == 8
 
 
 def test_a_ping_is_answered_while_a_clip_is_recognised(guest: Guest) -> None:
-    guest.ear.faults = [Fault("final", stall=True)]
-    guest.talker.send("audio_message", audio_base64=b64(words()))
-    assert guest.talker.receive()["type"] == "thinking"
-    until(lambda: any(call.ended for call in guest.ear.calls), "the clip is at the vendor")
-    guest.talker.ping()
+    guest.asr.faults = [Fault("final", stall=True)]
+    guest.client.send("audio_message", audio_base64=b64(words()))
+    assert guest.client.receive()["type"] == "thinking"
+    until(lambda: any(call.ended for call in guest.asr.calls), "the clip is at the vendor")
+    guest.client.ping()
     guest.break_sessions()
-    assert kinds(guest.talker.until("response", "error")) == BATCH[1:]  # heard by a second session
+    assert kinds(guest.client.until("response", "error")) == BATCH[1:]  # heard by a second session
 
 
 def test_a_clip_in_a_voice_call_is_a_turn_like_any_other(guest: Guest) -> None:
     guest.start_agent()
-    guest.talker.send("audio_message", audio_base64=b64(words()))
-    assert kinds(guest.talker.until("agent_listening")) == [*BATCH, "agent_listening"]
-    guest.talker.send("agent_mode_stop")
-    assert kinds(guest.talker.turn("你好")) == REPLY_KINDS
+    guest.client.send("audio_message", audio_base64=b64(words()))
+    assert kinds(guest.client.until("agent_listening")) == [*BATCH, "agent_listening"]
+    guest.client.send("agent_mode_stop")
+    assert kinds(guest.client.turn("你好")) == REPLY_KINDS

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from tests import speech
+from tests.protocol_client import ProtocolClient, audio, kinds
 from tests.running_server import RunningServer
-from tests.talker import Talker, audio, kinds
 
-Talk = Callable[..., Talker]
+Talk = Callable[..., ProtocolClient]
 SAID = [("zh", "你叫什么名字"), ("zh", "明天见"), ("en", "what is your name"), ("en", "good morning")]
 
 
@@ -25,22 +25,22 @@ def in_a_room(words: bytes) -> bytes:
 
 @pytest.mark.parametrize(("language", "phrase"), SAID)
 def test_phrase_of_the_demo_is_understood_and_answered(talk: Talk, language: str, phrase: str) -> None:
-    talker = talk()
-    talker.send("audio_message", audio_base64=base64_of(in_a_room(speech.say(phrase, language))))
-    messages = talker.until("response", "error")
+    client = talk()
+    client.send("audio_message", audio_base64=base64_of(in_a_room(speech.say(phrase, language))))
+    messages = client.until("response", "error")
     assert kinds(messages) == ["thinking", "transcription", "audio_chunk", "audio_end", "response"]
     assert messages[1] == {"type": "transcription", "text": phrase, "is_partial": False}
     assert audio(messages)
 
 
 def test_hands_free_talk_understands_one_phrase_after_the_other(talk: Talk) -> None:
-    talker = talk()
-    talker.send("agent_mode_start")
-    assert talker.receive()["type"] == "agent_listening"
+    client = talk()
+    client.send("agent_mode_start")
+    assert client.receive()["type"] == "agent_listening"
     for language, phrase in SAID[:3]:
         for chunk in speech.chunks(in_a_room(speech.say(phrase, language))):
-            talker.send("agent_audio_chunk", audio_base64=base64_of(chunk))
-        messages = talker.until("agent_listening", "error")
+            client.send("agent_audio_chunk", audio_base64=base64_of(chunk))
+        messages = client.until("agent_listening", "error")
         heard = ["transcription", "thinking", "audio_chunk", "audio_end", "response", "agent_listening"]
         assert kinds(messages) == heard, messages[-1]
         assert messages[0]["text"] == phrase
@@ -48,40 +48,40 @@ def test_hands_free_talk_understands_one_phrase_after_the_other(talk: Talk) -> N
 
 def test_suggested_phrases_are_understood(server: RunningServer, talk: Talk) -> None:
     suggested = {item["name"]: item["suggestions"] for item in server.get("/characters")[1]["characters"]}
-    talker = talk(character_name="anon")
+    client = talk(character_name="anon")
     for phrase in suggested["anon"]:
-        talker.send("audio_message", audio_base64=base64_of(in_a_room(speech.say(phrase, "zh"))))
-        messages = talker.until("response", "error")
+        client.send("audio_message", audio_base64=base64_of(in_a_room(speech.say(phrase, "zh"))))
+        messages = client.until("response", "error")
         assert messages[1].get("text") == phrase
 
 
 def test_what_is_no_phrase_of_the_demo_is_answered_with_what_would_be(talk: Talk) -> None:
-    talker = talk()
+    client = talk()
     unknown = speech.say("请问下个季度的财务报表什么时候可以提交给董事会", "zh")
-    talker.send("audio_message", audio_base64=base64_of(in_a_room(unknown)))
-    thinking, error = talker.until("response", "error")
+    client.send("audio_message", audio_base64=base64_of(in_a_room(unknown)))
+    thinking, error = client.until("response", "error")
     assert (thinking["type"], error["type"], error["code"]) == ("thinking", "error", "no_speech")
     assert "only the phrases of the demo" in error["message"] and "明天见" in error["message"]
-    talker.ping()
+    client.ping()
 
 
 def test_hands_free_talk_says_once_that_it_knows_few_phrases_and_listens_on(talk: Talk) -> None:
-    talker = talk()
-    talker.send("agent_mode_start")
-    talker.receive()
+    client = talk()
+    client.send("agent_mode_start")
+    client.receive()
     unknown = in_a_room(speech.say("请问下个季度的财务报表什么时候可以提交给董事会", "zh"))
     for chunk in speech.chunks(unknown):
-        talker.send("agent_audio_chunk", audio_base64=base64_of(chunk))
-    error = talker.receive()
+        client.send("agent_audio_chunk", audio_base64=base64_of(chunk))
+    error = client.receive()
     assert error["code"] == "no_speech" and "only the phrases of the demo" in error["message"]
     for chunk in speech.chunks(unknown + in_a_room(speech.say("明天见", "zh"))):
-        talker.send("agent_audio_chunk", audio_base64=base64_of(chunk))
-    assert talker.receive() == {"type": "transcription", "text": "明天见", "is_partial": False}
-    talker.until("agent_listening")
+        client.send("agent_audio_chunk", audio_base64=base64_of(chunk))
+    assert client.receive() == {"type": "transcription", "text": "明天见", "is_partial": False}
+    client.until("agent_listening")
 
 
 def test_silence_and_noise_are_no_speech(talk: Talk) -> None:
-    talker = talk()
+    client = talk()
     for pcm in (speech.silence(2), speech.noise(2, -40.0), speech.melody(2, -30.0)):
-        talker.send("audio_message", audio_base64=base64_of(pcm))
-        assert talker.until("response", "error")[-1]["code"] == "no_speech"
+        client.send("audio_message", audio_base64=base64_of(pcm))
+        assert client.until("response", "error")[-1]["code"] == "no_speech"

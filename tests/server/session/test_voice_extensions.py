@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from tests.protocol_client import Wire, kinds
 from tests.server.voice import (
     AGENT,
     BATCH,
@@ -25,7 +26,6 @@ from tests.simulators import minimax
 from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault
 from tests.speech import chunks, seconds_of, silence
-from tests.talker import Wire, kinds
 
 NEAR_MS = 150
 EVENTS = ("speech_started", "speech_stopped")
@@ -41,7 +41,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudServer]:
 
 @pytest.fixture
 def watcher(cloud: CloudServer) -> Iterator[Guest]:
-    """A caller who is told where speech begins and ends."""
+    """A user who is told where speech begins and ends."""
     with visit(cloud, "speech_events") as guest:
         yield guest
 
@@ -84,9 +84,9 @@ def test_speech_events_count_all_audio_of_a_voice_call_also_what_was_dropped(wat
     for before_s in (0.4, 1.3):
         pcm = framed(words(language), before_s, 1.0)
         watcher.push(chunks(pcm, 30), "agent_audio_chunk")
-        messages = watcher.talker.until("audio_chunk")
+        messages = watcher.client.until("audio_chunk")
         watcher.push(chunks(words("en")), "agent_audio_chunk")  # while it is answered
-        messages += watcher.talker.until("agent_listening")
+        messages += watcher.client.until("agent_listening")
         assert base_kinds(messages) == AGENT
         assert messages[0]["type"] == "speech_started"  # before anything is known of what was said
         start = 1000 * (sent_s + before_s)
@@ -96,20 +96,20 @@ def test_speech_events_count_all_audio_of_a_voice_call_also_what_was_dropped(wat
 
 def test_speech_events_of_a_stream_that_waits_come_after_it_has_started(watcher: Guest) -> None:
     watcher.vendors.answer(Behaviour(first_token_s=1.0))
-    watcher.talker.send("message", content="你好")
+    watcher.client.send("message", content="你好")
     assert kinds(watcher.stream(chunks(framed(words())))) == REPLY_KINDS
-    messages = watcher.talker.until("response")
+    messages = watcher.client.until("response")
     assert messages[0]["type"] == "audio_stream_started" and base_kinds(messages) == STREAM
     check_near(messages, 500, 500 + 1000 * seconds_of(words()))
 
 
 def test_speech_events_of_an_utterance_that_fails_are_a_pair(watcher: Guest) -> None:
     watcher.start_agent()
-    watcher.ear.faults = [Fault("handshake", status=429)]
+    watcher.asr.faults = [Fault("handshake", status=429)]
     messages = watcher.speak(chunks(silence(0.5) + words("en")[:25600]))
     assert errors(messages) == ["asr_failed"]
-    watcher.talker.send("ping")
-    messages += watcher.talker.until("pong")
+    watcher.client.send("ping")
+    messages += watcher.client.until("pong")
     messages += watcher.speak(chunks(framed(words())))
     assert len(events(messages)) == 4 and len(finals(messages)) == 1
 
@@ -123,21 +123,21 @@ def test_speech_events_of_a_stream_that_ends_in_mid_speech_are_a_pair(watcher: G
 def test_speech_events_of_a_voice_call_that_stops_in_mid_speech_are_a_pair(watcher: Guest) -> None:
     watcher.start_agent()
     watcher.push(chunks(silence(0.5) + words("en")), "agent_audio_chunk")
-    watcher.talker.send("agent_mode_stop")
-    watcher.talker.send("ping")
-    messages = watcher.talker.until("pong")
+    watcher.client.send("agent_mode_stop")
+    watcher.client.send("ping")
+    messages = watcher.client.until("pong")
     check_near(messages, 500, 500 + 1000 * seconds_of(words("en")))
 
 
 @pytest.mark.parametrize("mode", ["stream", "agent"])
 def test_no_speech_event_is_told_where_there_is_no_speech(watcher: Guest, mode: str) -> None:
-    watcher.ear.hear = lambda _: ""
+    watcher.asr.hear = lambda _: ""
     if mode == "stream":
         assert kinds(watcher.stream(chunks(silence(2)))) == ["audio_stream_started", "error"]
     else:
         watcher.start_agent()
         watcher.push(chunks(silence(2)), "agent_audio_chunk")
-    watcher.talker.ping()
+    watcher.client.ping()
 
 
 # --- stages
@@ -145,8 +145,8 @@ def test_no_speech_event_is_told_where_there_is_no_speech(watcher: Guest, mode: 
 
 def test_stages_say_when_a_clip_is_recognised_within_its_turn(cloud: CloudServer) -> None:
     with visit(cloud, "stages", "turns") as guest:
-        guest.talker.send("audio_message", audio_base64=b64(framed(words())))
-        messages = guest.talker.until("turn_end")
+        guest.client.send("audio_message", audio_base64=b64(framed(words())))
+        messages = guest.client.until("turn_end")
         order = [kind for kind in kinds(messages) if kind not in ("audio_chunk", "tts_start", "llm_end")]
         assert order == [
             "turn_started", "thinking", "asr_start", "transcription", "asr_end", "llm_start",
@@ -154,7 +154,7 @@ def test_stages_say_when_a_clip_is_recognised_within_its_turn(cloud: CloudServer
         ]  # fmt: skip
         check_stages(messages)
         assert len({message["turn_id"] for message in messages}) == 1
-        guest.talker.ping()
+        guest.client.ping()
 
 
 def check_stages(messages: Sequence[Wire]) -> None:
@@ -178,15 +178,15 @@ def test_stages_alone_add_no_field_to_the_base_protocol(cloud: CloudServer, mode
         else:
             guest.start_agent()
             guest.push(chunks(framed(words())), "agent_audio_chunk")
-            messages = guest.talker.until("response")
-        messages.append(guest.talker.receive())
+            messages = guest.client.until("response")
+        messages.append(guest.client.receive())
         assert messages[-1] == {"type": "turn_end"}
         check_stages(messages)
         assert not any("turn_id" in message for message in messages)
         base = {"batch": BATCH, "stream": STREAM, "agent": AGENT[:-1]}[mode]
         assert base_kinds(messages) == base
         if mode == "agent":
-            assert guest.talker.receive()["type"] == "agent_listening"
+            assert guest.client.receive()["type"] == "agent_listening"
 
 
 # --- turns
@@ -209,36 +209,36 @@ def check_turn(messages: Sequence[Wire], how: str, number: int) -> dict[str, int
 
 def test_turns_of_all_four_kinds_are_numbered_and_say_when_what_happened(cloud: CloudServer) -> None:
     with visit(cloud, "turns") as guest:
-        guest.talker.send("message", content="你好")
-        assert list(check_turn(guest.talker.until("turn_end"), "text", 1)) == MARKS[2:]
+        guest.client.send("message", content="你好")
+        assert list(check_turn(guest.client.until("turn_end"), "text", 1)) == MARKS[2:]
 
-        guest.talker.send("audio_message", audio_base64=b64(words()))
-        assert list(check_turn(guest.talker.until("turn_end"), "audio", 2)) == MARKS[1:]
+        guest.client.send("audio_message", audio_base64=b64(words()))
+        assert list(check_turn(guest.client.until("turn_end"), "audio", 2)) == MARKS[1:]
 
-        guest.talker.send("audio_stream_start")
+        guest.client.send("audio_stream_start")
         guest.push(chunks(framed(words())))
-        guest.talker.send("audio_stream_end")
-        heard = guest.talker.until("turn_started")
+        guest.client.send("audio_stream_end")
+        heard = guest.client.until("turn_started")
         assert kinds(heard) == ["audio_stream_started", "transcription", "turn_started"]
         assert not any("turn_id" in message for message in heard[:-1])
-        timings = check_turn([heard[-1], *guest.talker.until("turn_end")], "stream", 3)
+        timings = check_turn([heard[-1], *guest.client.until("turn_end")], "stream", 3)
         assert list(timings) == MARKS and timings["end_of_speech"] == 0  # which is when `audio_stream_end` came
 
         guest.start_agent()
         guest.push(chunks(framed(words())), "agent_audio_chunk")
-        heard = guest.talker.until("turn_started")
-        timings = check_turn([heard[-1], *guest.talker.until("turn_end")], "agent", 4)
+        heard = guest.client.until("turn_started")
+        timings = check_turn([heard[-1], *guest.client.until("turn_end")], "agent", 4)
         assert list(timings) == MARKS and timings["end_of_speech"] == 0
         assert timings["final_transcript"] >= 600  # the silence that told that it was the end
-        assert guest.talker.receive()["type"] == "agent_listening"
+        assert guest.client.receive()["type"] == "agent_listening"
 
 
 def test_a_turn_whose_clip_is_not_understood_has_failed(cloud: CloudServer) -> None:
     with visit(cloud, "turns") as guest:
         for heard, fault, code in ((None, [], "no_speech"), ("好", [Fault("final", drop=True, times=2)], "asr_failed")):
-            guest.ear.hear, guest.ear.faults = (lambda _, heard=heard: heard or ""), list(fault)
-            guest.talker.send("audio_message", audio_base64=b64(words()))
-            messages = guest.talker.until("turn_end")
+            guest.asr.hear, guest.asr.faults = (lambda _, heard=heard: heard or ""), list(fault)
+            guest.client.send("audio_message", audio_base64=b64(words()))
+            messages = guest.client.until("turn_end")
             assert kinds(messages) == ["turn_started", "thinking", "error", "turn_end"]
             assert errors(messages) == [code] and messages[-1]["status"] == "failed"
             assert len({message["turn_id"] for message in messages}) == 1
@@ -248,8 +248,8 @@ def test_a_turn_whose_clip_is_not_understood_has_failed(cloud: CloudServer) -> N
 
 def test_a_stream_that_is_not_understood_is_no_turn(cloud: CloudServer) -> None:
     with visit(cloud, "turns", "stages") as guest:
-        guest.ear.hear = lambda _: ""
+        guest.asr.hear = lambda _: ""
         messages = guest.stream(chunks(silence(0.6)))
         assert kinds(messages) == ["audio_stream_started", "asr_start", "error"]
         assert "turn_id" not in messages[-1]
-        guest.talker.ping()
+        guest.client.ping()

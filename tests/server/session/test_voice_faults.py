@@ -1,4 +1,4 @@
-"""Every fault of the recogniser, and every way to leave it, as the person meets it, in each mode of voice.
+"""Every fault of the ASR, and every way to leave it, as the person meets it, in each mode of voice.
 
 After each test: the same connection is heard in each mode, no session is open at the vendor, no descriptor is left, no
 error is logged but the one line an operator needs, and neither a key nor a word of a vendor's own is in the log or has
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.protocol_client import ProtocolClient, Wire, kinds
 from tests.server.voice import (
     AGENT,
     BATCH,
@@ -35,7 +36,6 @@ from tests.simulators import minimax
 from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault, Manner
 from tests.speech import chunks, silence
-from tests.talker import Talker, Wire, kinds
 
 # Short enough to wait for, and long enough for a machine that is busy with something else.
 HASTE = {"CHATANON_TIMEOUTS__ASR_FINAL": "1.2", "CHATANON_TIMEOUTS__VENDOR_CONNECT": "1"}
@@ -121,20 +121,20 @@ def some_slow(quick: Iterable[str], slow: Iterable[str]) -> list[Any]:
 
 
 def meet(guest: Guest, fault: Fault | None) -> Iterator[Wire]:
-    """The error that this fault is, in batch, streamed and hands-free, where it goes back to listening."""
-    guest.ear.faults = [replace(fault)] if fault is not None else []
+    """The error that this fault is, in batch, streamed and in agent mode, where it goes back to listening."""
+    guest.asr.faults = [replace(fault)] if fault is not None else []
     messages = guest.clip(framed(words()))
     assert kinds(messages) == ["thinking", "error"]
     yield messages[-1]
-    guest.talker.send("audio_stream_start")
+    guest.client.send("audio_stream_start")
     guest.push(chunks(framed(words())))
-    guest.talker.send("audio_stream_end")
-    messages = guest.talker.until("error")
+    guest.client.send("audio_stream_end")
+    messages = guest.client.until("error")
     assert [kind for kind in kinds(messages) if kind != "transcription"] == ["audio_stream_started", "error"]
     assert not finals(messages)
     yield messages[-1]
-    guest.talker.send("ping")
-    assert errors(guest.talker.until("pong")) in ([], ["wrong_state"])  # for all chunks that came too late
+    guest.client.send("ping")
+    assert errors(guest.client.until("pong")) in ([], ["wrong_state"])  # for all chunks that came too late
     guest.start_agent()
     at_its_end = fault is not None and (fault.at == "final" or fault.stall or fault.half_open)
     spoken = words("en") + silence(1) if at_its_end else words("en")[: 2 * 12800]
@@ -145,10 +145,10 @@ def meet(guest: Guest, fault: Fault | None) -> Iterator[Wire]:
 
 
 def recover(guest: Guest) -> None:
-    """The vendor is well again: hands-free talk goes on, and each other mode works."""
-    guest.ear.faults = []
+    """The vendor is well again: agent mode goes on, and each other mode works."""
+    guest.asr.faults = []
     assert kinds(guest.speak(chunks(framed(words(), 0.3, 0.8)))) == AGENT
-    guest.talker.send("agent_mode_stop")
+    guest.client.send("agent_mode_stop")
     assert kinds(guest.stream(chunks(words()))) == STREAM
     assert kinds(guest.clip(words())) == BATCH
     assert len(guest.kept()) == 6
@@ -165,12 +165,12 @@ def test_a_key_that_is_refused_is_asr_failed_says_what_to_check_and_tells_the_op
     guest: Guest, name: str
 ) -> None:
     where, fault, code, why = REFUSED[name]
-    right = guest.ear.access_key
+    right = guest.asr.access_key
     if fault is None:
-        guest.ear.access_key, guest.ear.manner = "another-key", Manner(wrong_key=where)  # type: ignore[arg-type]
+        guest.asr.access_key, guest.asr.manner = "another-key", Manner(wrong_key=where)  # type: ignore[arg-type]
     for error in meet(guest, fault):
         assert told(error) == ("asr_failed", False) and why in error["message"]
-    guest.ear.access_key = right
+    guest.asr.access_key = right
     recover(guest)
     guest.operator = [("hearing_refused", code)]
 
@@ -200,34 +200,34 @@ def test_a_vendor_that_stalls_is_asr_timeout_and_the_next_utterance_works(guest:
 
 
 def test_chunks_after_asr_failed_get_one_wrong_state_and_not_one_each(guest: Guest) -> None:
-    guest.ear.faults = [Fault("handshake", status=429)]
-    guest.talker.send("audio_stream_start")
-    assert errors(guest.talker.until("error")) == ["asr_failed"]
+    guest.asr.faults = [Fault("handshake", status=429)]
+    guest.client.send("audio_stream_start")
+    assert errors(guest.client.until("error")) == ["asr_failed"]
     guest.push(chunks(words()))
-    assert errors([guest.talker.receive()]) == ["wrong_state"]
-    guest.talker.send("audio_stream_end")
-    guest.talker.ping()
+    assert errors([guest.client.receive()]) == ["wrong_state"]
+    guest.client.send("audio_stream_end")
+    guest.client.ping()
     assert kinds(guest.stream(chunks(framed(words())))) == STREAM
 
 
 def test_an_utterance_that_fails_in_its_middle_fails_once(cloud: CloudServer) -> None:
     with visit(cloud, "speech_events") as guest:
         guest.start_agent()
-        guest.ear.faults = [Fault("handshake", status=429, **FOREVER)]
+        guest.asr.faults = [Fault("handshake", status=429, **FOREVER)]
         messages = guest.speak(chunks(silence(0.5) + words("en")[: 2 * 9600]))
         assert kinds(messages) == ["speech_started", "error", "agent_listening"]
         guest.push(chunks(words("en")[2 * 9600 :] + silence(1)), "agent_audio_chunk")
-        guest.talker.send("ping")
-        messages = guest.talker.until("pong")
-        guest.talker.send("agent_mode_stop")
+        guest.client.send("ping")
+        messages = guest.client.until("pong")
+        guest.client.send("agent_mode_stop")
         assert kinds(messages) == ["speech_stopped", "pong"]
 
 
 def test_a_turn_that_fails_in_a_voice_call_is_followed_by_listening(guest: Guest) -> None:
     guest.start_agent()
-    guest.ear.faults = [Fault("final", drop=True, times=2)]
-    guest.talker.send("audio_message", audio_base64=b64(words()))
-    assert kinds(guest.talker.until("agent_listening")) == ["thinking", "error", "agent_listening"]
+    guest.asr.faults = [Fault("final", drop=True, times=2)]
+    guest.client.send("audio_message", audio_base64=b64(words()))
+    assert kinds(guest.client.until("agent_listening")) == ["thinking", "error", "agent_listening"]
     guest.vendors.answer(Behaviour(fault="error_event"))
     messages = guest.speak(chunks(framed(words())))
     assert kinds(messages) == ["transcription", "thinking", "error", "agent_listening"]
@@ -245,28 +245,28 @@ def test_a_session_that_breaks_in_mid_utterance_is_mended_once_and_every_sample_
     ways: dict[str, dict[str, Any]] = {"drop": {"drop": True}, "close": {"close": 1011}, "busy": {"code": BUSY}}
     how = ways[what]
     pcm = framed(words("en"), 0.3, 1.0)
-    guest.ear.faults = [Fault("audio", after_bytes=16000, **how)]
+    guest.asr.faults = [Fault("audio", after_bytes=16000, **how)]
     assert kinds(guest.stream(chunks(pcm))) == STREAM
-    assert bytes(guest.ear.calls[-1].audio) == pcm and len(guest.ear.calls) == 2
+    assert bytes(guest.asr.calls[-1].audio) == pcm and len(guest.asr.calls) == 2
     guest.start_agent()
-    guest.ear.faults = [Fault("audio", after_bytes=16000, **how)]
+    guest.asr.faults = [Fault("audio", after_bytes=16000, **how)]
     messages = guest.speak(chunks(pcm))
     assert kinds(messages) == AGENT and len(finals(messages)) == 1
-    assert words("en") in bytes(guest.ear.calls[-1].audio) and len(guest.ear.calls) == 4
-    guest.talker.send("agent_mode_stop")
-    guest.ear.faults = [Fault("final", **how)]
+    assert words("en") in bytes(guest.asr.calls[-1].audio) and len(guest.asr.calls) == 4
+    guest.client.send("agent_mode_stop")
+    guest.asr.faults = [Fault("final", **how)]
     assert kinds(guest.clip(pcm)) == BATCH
-    assert [bytes(call.audio) for call in guest.ear.calls[-2:]] == [pcm, pcm]
+    assert [bytes(call.audio) for call in guest.asr.calls[-2:]] == [pcm, pcm]
 
 
 def test_text_that_was_definite_before_a_break_is_neither_lost_nor_said_twice(guest: Guest) -> None:
-    guest.ear.hear = deque(["第一句。", "第二句。"])
+    guest.asr.hear = deque(["第一句。", "第二句。"])
     first = silence(0.2) + words("zh") + silence(1.2)
     pcm = first + words("en") + silence(0.3)
-    guest.ear.faults = [Fault("audio", after_bytes=len(first) + 6400, drop=True)]
+    guest.asr.faults = [Fault("audio", after_bytes=len(first) + 6400, drop=True)]
     messages = guest.stream(chunks(pcm))
     assert kinds(messages) == STREAM and finals(messages) == ["第一句。第二句。"]
-    before, after = (bytes(call.audio) for call in guest.ear.calls)
+    before, after = (bytes(call.audio) for call in guest.asr.calls)
     assert pcm.startswith(before) and pcm.endswith(after) and len(before) + len(after) >= len(pcm)
     assert words("en") in after and words("zh") not in after
 
@@ -276,26 +276,26 @@ def test_text_that_was_definite_before_a_break_is_neither_lost_nor_said_twice(gu
 LEAVING = pytest.mark.parametrize("politely", [True, False], ids=["with a close frame", "without"])
 
 
-def begin(guest: Guest, talker: Talker, mode: str) -> None:
+def begin(guest: Guest, client: ProtocolClient, mode: str) -> None:
     """An utterance, of which the vendor has something on return."""
-    stayed, guest.talker = guest.talker, talker
+    stayed, guest.client = guest.client, client
     if mode == "batch":
-        guest.ear.faults = [Fault("final", stall=True)]
-        talker.send("audio_message", audio_base64=b64(framed(words())))
+        guest.asr.faults = [Fault("final", stall=True)]
+        client.send("audio_message", audio_base64=b64(framed(words())))
     elif mode == "stream":
-        talker.send("audio_stream_start")
+        client.send("audio_stream_start")
         guest.push(chunks(words()))
     else:
         guest.start_agent()
         guest.push(chunks(silence(0.5) + words()), "agent_audio_chunk")
     guest.wait_heard(6400)
-    guest.talker = stayed
+    guest.client = stayed
 
 
 @LEAVING
 @pytest.mark.parametrize("mode", ["batch", "stream", "agent"])
 def test_who_leaves_in_mid_utterance_leaves_no_session_behind(patient: Guest, mode: str, politely: bool) -> None:
-    leaving = patient.server.talker()
+    leaving = patient.server.client()
     begin(patient, leaving, mode)
     patient.leave(leaving, politely=politely)
     patient.wait_unheard()
@@ -308,10 +308,10 @@ def test_who_leaves_in_mid_reply_leaves_nothing_behind_and_what_was_said_is_kept
     patient: Guest, mode: str, politely: bool
 ) -> None:
     patient.minimax.manner = minimax.Manner(pace=2)
-    patient.ear.hear = lambda _: "你好"
-    leaving = patient.server.talker()
+    patient.asr.hear = lambda _: "你好"
+    leaving = patient.server.client()
     begin(patient, leaving, mode)
-    patient.ear.faults = []
+    patient.asr.faults = []
     if mode == "batch":
         patient.break_sessions()  # so that another one answers
     elif mode == "stream":
@@ -330,7 +330,7 @@ def test_who_leaves_in_mid_reply_leaves_nothing_behind_and_what_was_said_is_kept
 @pytest.mark.slow
 def test_who_leaves_while_nothing_more_of_theirs_is_read_is_noticed(patient: Guest) -> None:
     patient.vendors.answer(Behaviour(fault="silent"))
-    leaving = patient.server.talker()
+    leaving = patient.server.client()
     leaving.send("message", content="你好")
     leaving.send("audio_stream_start")
     for chunk in chunks(silence(13), 500):
@@ -342,11 +342,11 @@ def test_who_leaves_while_nothing_more_of_theirs_is_read_is_noticed(patient: Gue
 
 @pytest.mark.parametrize("mode", ["batch", "stream", "agent"])
 def test_who_is_replaced_in_mid_utterance_leaves_no_session_behind(patient: Guest, mode: str) -> None:
-    leaving = Talker(patient.server.process.url)
+    leaving = ProtocolClient(patient.server.process.url)
     leaving.connect(api_token=TOKENS[-1])
     begin(patient, leaving, mode)
-    patient.ear.faults = []
-    newcomer = Talker(patient.server.process.url)
+    patient.asr.faults = []
+    newcomer = ProtocolClient(patient.server.process.url)
     newcomer.connect(api_token=TOKENS[-1])
     code, messages = leaving.closed()
     assert code == 4501 and messages[-1]["reason"] == "new_connection"
@@ -359,17 +359,17 @@ def test_who_is_replaced_in_mid_utterance_leaves_no_session_behind(patient: Gues
 def test_a_server_that_is_stopped_in_mid_utterance_leaves_no_session_behind(cloud: CloudServer, tmp_path: Path) -> None:
     with served(cloud.vendors, tmp_path, **PATIENCE) as server:
         cloud.vendors.reset()
-        callers = [Guest(server) for _ in range(2)]
-        for guest, mode in zip(callers, ["stream", "agent"], strict=True):
-            begin(guest, guest.talker, mode)
+        users = [Guest(server) for _ in range(2)]
+        for guest, mode in zip(users, ["stream", "agent"], strict=True):
+            begin(guest, guest.client, mode)
         server.process.signal()
-        for guest in callers:
-            code, messages = guest.talker.closed()
+        for guest in users:
+            code, messages = guest.client.closed()
             assert code == 4001 and messages[-1]["reason"] == "server_shutdown"
-            guest.talker.close()
+            guest.client.close()
         assert server.process.wait() == 0 and server.errors() == []
-        callers[0].wait_unheard()
-        assert callers[0].kept() == []
+        users[0].wait_unheard()
+        assert users[0].kept() == []
 
 
 def test_model_and_voice_are_connected_while_the_person_still_speaks(cloud: CloudServer, tmp_path: Path) -> None:
@@ -379,14 +379,14 @@ def test_model_and_voice_are_connected_while_the_person_still_speaks(cloud: Clou
         try:
             guest = Guest(server)
             assert server.descriptors.ark == server.descriptors.minimax == ()
-            begin(guest, guest.talker, mode)
+            begin(guest, guest.client, mode)
             until(lambda: bool(server.descriptors.ark and server.descriptors.minimax), "both are open")  # noqa: B023
-            assert guest.ark.requests == [] and not any(call.ended for call in guest.ear.calls)
+            assert guest.ark.requests == [] and not any(call.ended for call in guest.asr.calls)
             if mode == "stream":
-                guest.talker.send("audio_stream_end")
+                guest.client.send("audio_stream_end")
             else:
                 guest.push(chunks(silence(1)), "agent_audio_chunk")
-            assert kinds(guest.talker.until("response"))[-len(REPLY_KINDS) :] == REPLY_KINDS
+            assert kinds(guest.client.until("response"))[-len(REPLY_KINDS) :] == REPLY_KINDS
             guest.leave()
         finally:
             server.process.kill()

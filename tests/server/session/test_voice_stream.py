@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soxr
 
+from tests.protocol_client import Wire, kinds
 from tests.server.voice import (
     BATCH,
     LANGUAGES,
@@ -31,7 +32,6 @@ from tests.simulated_cloud import CloudServer
 from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault
 from tests.speech import SPEECH_DB, chunks, mix, noise, silence
-from tests.talker import Wire, kinds
 
 
 @pytest.fixture(scope="module")
@@ -51,24 +51,24 @@ def guest(cloud: CloudServer) -> Iterator[Guest]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_mode_3_is_exactly_as_specified(guest: Guest, language: str) -> None:
-    guest.ear.hear = lambda _: "早上好"
+    guest.asr.hear = lambda _: "早上好"
     messages = guest.stream(chunks(framed(words(language))))
     check_specified(messages)
     assert kinds(messages) == STREAM
     assert messages[0] == {"type": "audio_stream_started", "message": "Streaming ASR session started"}
     assert finals(messages) == ["早上好"]
-    guest.talker.ping()  # nothing came after
+    guest.client.ping()  # nothing came after
     assert guest.kept() == [("user", "早上好", False), ("assistant", REPLY_CN, False)]
 
 
 def test_partial_transcriptions_arrive_while_audio_is_still_coming_in(guest: Guest) -> None:
-    guest.talker.send("audio_stream_start")
+    guest.client.send("audio_stream_start")
     guest.push(chunks(words("en")))
-    messages = guest.talker.until("transcription")
+    messages = guest.client.until("transcription")
     assert kinds(messages) == STREAM[:2] and messages[-1]["is_partial"]
     guest.push([silence(0.1)])
-    guest.talker.send("audio_stream_end")
-    messages += guest.talker.until("response")
+    guest.client.send("audio_stream_end")
+    messages += guest.client.until("response")
     assert kinds(messages) == STREAM
     check_specified(messages)
 
@@ -78,7 +78,7 @@ def test_partial_transcriptions_arrive_while_audio_is_still_coming_in(guest: Gue
 def test_every_sample_of_a_stream_reaches_the_recogniser(guest: Guest, language: str, size: int | None) -> None:
     pcm = mix(noise(2.0, SPEECH_DB - 25, color="pink"), framed(words(language), 0.3, 0.2))
     assert kinds(guest.stream(cut(pcm, size))) == STREAM
-    (call,) = guest.ear.calls
+    (call,) = guest.asr.calls
     assert bytes(call.audio) == pcm and call.service == "bigmodel_async"
 
 
@@ -86,18 +86,18 @@ def test_one_stream_after_the_other_works_on_one_connection(guest: Guest) -> Non
     spoken = [framed(words(language), 0.2, 0.2) for language in (*LANGUAGES, "zh")]
     for pcm in spoken:
         assert kinds(guest.stream(chunks(pcm, 50))) == STREAM
-    assert [bytes(call.audio) for call in guest.ear.calls] == spoken
+    assert [bytes(call.audio) for call in guest.asr.calls] == spoken
 
 
 def test_streams_sent_without_waiting_for_the_answers_are_answered_in_order(guest: Guest) -> None:
     spoken = [framed(words(language), 0.2, 0.2) for language in LANGUAGES]
     for pcm in spoken:
-        guest.talker.send("audio_stream_start")
+        guest.client.send("audio_stream_start")
         guest.push(chunks(pcm))
-        guest.talker.send("audio_stream_end")
+        guest.client.send("audio_stream_end")
     for _ in spoken:
-        assert kinds(guest.talker.until("response")) == STREAM
-    assert [bytes(call.audio) for call in guest.ear.calls] == spoken
+        assert kinds(guest.client.until("response")) == STREAM
+    assert [bytes(call.audio) for call in guest.asr.calls] == spoken
 
 
 def test_all_modes_work_one_after_the_other_on_one_connection(guest: Guest) -> None:
@@ -105,12 +105,12 @@ def test_all_modes_work_one_after_the_other_on_one_connection(guest: Guest) -> N
         assert kinds(guest.stream(chunks(framed(words())))) == STREAM
         guest.start_agent()
         assert finals(guest.speak(chunks(framed(words()))))
-        guest.talker.send("agent_mode_stop")
+        guest.client.send("agent_mode_stop")
         assert kinds(guest.clip(words())) == BATCH
-        assert kinds(guest.talker.turn("你好")) == REPLY_KINDS
-    for call in guest.ear.calls:
+        assert kinds(guest.client.turn("你好")) == REPLY_KINDS
+    for call in guest.asr.calls:
         assert words() in bytes(call.audio)
-    assert len(guest.ear.calls) == 6
+    assert len(guest.asr.calls) == 6
 
 
 # --- as fast as it comes, or later
@@ -123,7 +123,7 @@ def test_audio_pushed_as_fast_as_it_can_loses_nothing(guest: Guest, seconds: int
     speech = b"".join(itertools.islice(itertools.cycle([words("zh"), silence(0.4), words("en"), silence(0.3)]), 200))
     speech = speech[: seconds * 32000]
     assert kinds(guest.stream(chunks(speech, size))) == STREAM
-    assert bytes(guest.ear.calls[-1].audio) == speech
+    assert bytes(guest.asr.calls[-1].audio) == speech
 
 
 def test_recording_sent_faster_than_it_was_spoken_is_held_back_and_not_refused(
@@ -136,59 +136,59 @@ def test_recording_sent_faster_than_it_was_spoken_is_held_back_and_not_refused(
         pcm = (words("zh") + silence(0.4)) * 9
         assert len(pcm) > 14 * 32000  # in 20 ms chunks many more than may come at once
         assert kinds(guest.stream(chunks(pcm, 20))) == STREAM
-        assert bytes(guest.ear.calls[-1].audio) == pcm
+        assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
 def test_a_stream_started_while_a_turn_runs_waits_and_its_chunks_are_kept(guest: Guest) -> None:
     guest.vendors.answer(Behaviour(first_token_s=1.0))
-    guest.talker.send("message", content="你好")
-    assert guest.talker.receive()["type"] == "thinking"
+    guest.client.send("message", content="你好")
+    assert guest.client.receive()["type"] == "thinking"
     pcm = framed(words("ja"))
     assert kinds(guest.stream(chunks(pcm))) == REPLY_KINDS[1:]  # of the turn before
-    assert kinds(guest.talker.until("response")) == STREAM
-    assert bytes(guest.ear.calls[-1].audio) == pcm
+    assert kinds(guest.client.until("response")) == STREAM
+    assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
 def test_a_stream_that_waits_may_have_more_than_the_buffer_holds(guest: Guest) -> None:
     guest.vendors.answer(Behaviour(first_token_s=1.0))
-    guest.talker.send("message", content="你好")
+    guest.client.send("message", content="你好")
     pcm = b"".join([words("en"), silence(0.5)] * 6) + silence(2)  # the buffer holds 10 s
     assert len(pcm) > 11 * 32000
     assert kinds(guest.stream(chunks(pcm))) == REPLY_KINDS
-    assert kinds(guest.talker.until("response")) == STREAM
-    assert bytes(guest.ear.calls[-1].audio) == pcm
+    assert kinds(guest.client.until("response")) == STREAM
+    assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
 def test_no_more_is_read_ahead_of_the_recogniser_than_the_buffer_holds(cloud: CloudServer, tmp_path: Path) -> None:
     haste = {"CHATANON_TIMEOUTS__VENDOR_CONNECT": "1", "CHATANON_TIMEOUTS__ASR_FINAL": "2"}
     with served(cloud.vendors, tmp_path, **haste) as server, visit(server) as guest:
-        guest.ear.faults = [Fault("handshake", stall=True, times=math.inf)]
-        guest.talker.send("audio_stream_start")
+        guest.asr.faults = [Fault("handshake", stall=True, times=math.inf)]
+        guest.client.send("audio_stream_start")
         for _ in range(45):
             guest.push([silence(1)])
-            guest.talker.send("ping")
-        messages = guest.talker.until("error")
+            guest.client.send("ping")
+        messages = guest.client.until("error")
         assert errors(messages) == ["asr_timeout"]
-        guest.talker.send("audio_stream_end")
+        guest.client.send("audio_stream_end")
         seconds = [message["type"] for message in messages].count("pong")
-        while [message["type"] for message in guest.talker.said].count("pong") < 45:
-            guest.talker.receive()
+        while [message["type"] for message in guest.client.said].count("pong") < 45:
+            guest.client.receive()
         assert 9 <= seconds <= 12
 
 
 def test_a_stream_where_too_much_waits_already_is_busy_and_opens_nothing(guest: Guest) -> None:
     guest.vendors.answer(Behaviour(first_token_s=1.0))
     for _ in range(9):
-        guest.talker.send("message", content="你好")
-    guest.talker.send("audio_stream_start")
-    messages = guest.talker.until("error")
+        guest.client.send("message", content="你好")
+    guest.client.send("audio_stream_start")
+    messages = guest.client.until("error")
     assert errors(messages) == ["busy"] and messages[-1]["retryable"] is True
     guest.push([words()])
-    messages = guest.talker.until("error")
+    messages = guest.client.until("error")
     assert errors(messages) == ["wrong_state"]
     for _ in range(9):
-        messages += guest.talker.until("response")
-    assert "audio_stream_started" not in kinds(messages) and guest.ear.calls == []
+        messages += guest.client.until("response")
+    assert "audio_stream_started" not in kinds(messages) and guest.asr.calls == []
 
 
 # --- wrong states, each naming what is expected
@@ -196,7 +196,7 @@ def test_a_stream_where_too_much_waits_already_is_busy_and_opens_nothing(guest: 
 
 def wrong_state(guest: Guest, *expected: str) -> Wire:
     """The refusal, which names these messages."""
-    error = guest.talker.receive()
+    error = guest.client.receive()
     assert set(error) == {"type", "message", "code", "retryable"}
     assert (error["type"], error["code"], error["retryable"]) == ("error", "wrong_state", False), error
     assert all(name in error["message"] for name in expected), error["message"]
@@ -209,12 +209,12 @@ def test_a_chunk_or_an_end_without_its_start_is_wrong_state(guest: Guest) -> Non
         wrong_state(guest, "audio_stream_start", "agent_mode_start")
         guest.push([words()], "agent_audio_chunk")
         wrong_state(guest, "audio_stream_start", "agent_mode_start")
-        guest.talker.send("audio_stream_end")
+        guest.client.send("audio_stream_end")
         wrong_state(guest, "audio_stream_start")
-        guest.talker.send("agent_mode_stop")
+        guest.client.send("agent_mode_stop")
         wrong_state(guest, "agent_mode_start")
-    guest.talker.ping()
-    assert guest.ear.calls == [] and guest.kept() == []
+    guest.client.ping()
+    assert guest.asr.calls == [] and guest.kept() == []
 
 
 @pytest.mark.parametrize(
@@ -236,40 +236,40 @@ def test_another_message_in_a_stream_is_wrong_state_and_the_stream_goes_on(
     guest: Guest, message: dict[str, str]
 ) -> None:
     pcm = framed(words())
-    guest.talker.send("audio_stream_start")
-    assert guest.talker.receive()["type"] == "audio_stream_started"
+    guest.client.send("audio_stream_start")
+    assert guest.client.receive()["type"] == "audio_stream_started"
     guest.push(chunks(pcm)[:4])
-    guest.talker.send(**message)
-    told = guest.talker.until("error")[-1]
+    guest.client.send(**message)
+    told = guest.client.until("error")[-1]
     assert told["code"] == "wrong_state"
     guest.push(chunks(pcm)[4:])
-    guest.talker.send("audio_stream_end")
-    assert kinds(guest.talker.until("response")) == STREAM[1:]
-    assert bytes(guest.ear.calls[-1].audio) == pcm
+    guest.client.send("audio_stream_end")
+    assert kinds(guest.client.until("response")) == STREAM[1:]
+    assert bytes(guest.asr.calls[-1].audio) == pcm
     assert "audio_stream_chunk" in told["message"] and "audio_stream_end" in told["message"]
 
 
 def test_a_ping_in_a_stream_is_answered(guest: Guest) -> None:
-    guest.talker.send("audio_stream_start")
-    assert guest.talker.receive()["type"] == "audio_stream_started"
-    guest.talker.ping()
+    guest.client.send("audio_stream_start")
+    assert guest.client.receive()["type"] == "audio_stream_started"
+    guest.client.ping()
     guest.push(chunks(framed(words())))
-    guest.talker.send("audio_stream_end")
-    assert kinds(guest.talker.until("response")) == STREAM[1:]
+    guest.client.send("audio_stream_end")
+    assert kinds(guest.client.until("response")) == STREAM[1:]
 
 
 def test_chunks_after_the_end_get_one_wrong_state_and_not_one_each(guest: Guest) -> None:
-    guest.talker.send("audio_stream_start")
+    guest.client.send("audio_stream_start")
     guest.push(chunks(framed(words())))
-    guest.talker.send("audio_stream_end")
+    guest.client.send("audio_stream_end")
     guest.push(chunks(words()))
-    messages = guest.talker.until("response")
+    messages = guest.client.until("response")
     assert errors(messages) == ["wrong_state"]
     guest.push(chunks(words()))  # nor after the turn
-    guest.talker.ping()
+    guest.client.ping()
     assert kinds(guest.stream(chunks(framed(words())))) == STREAM
     guest.push([words()])  # another stream, another one
-    assert errors([guest.talker.receive()]) == ["wrong_state"]
+    assert errors([guest.client.receive()]) == ["wrong_state"]
 
 
 # --- bad chunks: refused one by one, and the stream goes on with the good ones
@@ -289,16 +289,16 @@ BAD_CHUNKS = {
 def test_a_bad_chunk_is_bad_audio_that_says_why_and_the_stream_goes_on(guest: Guest, name: str) -> None:
     bad, why = BAD_CHUNKS[name]
     pcm = framed(words())
-    guest.talker.send("audio_stream_start")
+    guest.client.send("audio_stream_start")
     guest.push(chunks(pcm)[:7])
-    guest.talker.send("audio_stream_chunk", audio_base64=bad)
-    messages = guest.talker.until("error")
+    guest.client.send("audio_stream_chunk", audio_base64=bad)
+    messages = guest.client.until("error")
     guest.push(chunks(pcm)[7:])
-    guest.talker.send("audio_stream_end")
-    messages += guest.talker.until("response")
+    guest.client.send("audio_stream_end")
+    messages += guest.client.until("response")
     (error,) = [message for message in messages if message["type"] == "error"]
     assert (error["code"], error["retryable"]) == ("bad_audio", False) and why in error["message"]
-    assert bytes(guest.ear.calls[-1].audio) == pcm
+    assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
 def test_a_stream_with_no_audio_in_it_is_no_speech(guest: Guest) -> None:
@@ -309,7 +309,7 @@ def test_a_stream_with_no_audio_in_it_is_no_speech(guest: Guest) -> None:
 
 @pytest.mark.parametrize("sound", ["silence", "noise"])
 def test_a_stream_without_speech_is_no_speech_and_no_model_is_paid(guest: Guest, sound: str) -> None:
-    guest.ear.hear = lambda _: ""
+    guest.asr.hear = lambda _: ""
     pcm = silence(1.0) if sound == "silence" else noise(1.0, -35.0, color="pink")
     messages = guest.stream(chunks(pcm))
     assert kinds(messages) == ["audio_stream_started", "error"] and errors(messages) == ["no_speech"]
@@ -324,14 +324,14 @@ def test_a_stream_over_the_limit_is_audio_too_long_and_closed(cloud: CloudServer
     with served(cloud.vendors, tmp_path, **limit) as server, visit(server) as guest:
         exactly = words() + silence(3)[len(words()) :]
         assert kinds(guest.stream(chunks(exactly))) == STREAM  # as long as may be
-        guest.talker.send("audio_stream_start")
+        guest.client.send("audio_stream_start")
         guest.push([*chunks(exactly), *[bytes(320)] * 5])
-        messages = guest.talker.until("error")
+        messages = guest.client.until("error")
         assert errors(messages) == ["audio_too_long"] and "3 seconds" in messages[-1]["message"]
         assert not finals(messages)
-        assert errors([guest.talker.receive()]) == ["wrong_state"]  # one for all that came late
-        guest.talker.send("audio_stream_end")
-        guest.talker.ping()
+        assert errors([guest.client.receive()]) == ["wrong_state"]  # one for all that came late
+        guest.client.send("audio_stream_end")
+        guest.client.ping()
         guest.wait_unheard()
         assert len(guest.kept()) == 2
         assert kinds(guest.stream(chunks(framed(words())))) == STREAM
@@ -343,27 +343,27 @@ def test_too_many_chunks_a_second_are_rate_limited_and_closed_where_it_goes_on(
     limits = {"CHATANON_LIMITS__AUDIO_CHUNKS_PER_SECOND": "1", "CHATANON_LIMITS__AUDIO_CHUNKS_BURST": "20"}
     with served(cloud.vendors, tmp_path, **limits) as server, visit(server) as guest:
         assert kinds(guest.stream(chunks(words(), 250))) == STREAM
-        guest.talker.send("audio_stream_start")
+        guest.client.send("audio_stream_start")
         guest.push([bytes(640)] * 60)
-        code, messages = guest.talker.closed()
+        code, messages = guest.client.closed()
         refusals = [message for message in messages if message["type"] == "error"]
         assert code == 4003 and len(refusals) > 20
         for refusal in refusals:
             assert (refusal["code"], refusal["retryable"]) == ("rate_limited", True) and refusal["retry_after_ms"] > 0
-        guest.talker.close()
+        guest.client.close()
 
 
 @pytest.mark.slow
 def test_a_stream_without_audio_for_15_seconds_is_stream_timeout(guest: Guest) -> None:
     for sent in ([], chunks(words())):
-        guest.talker.send("audio_stream_start")
+        guest.client.send("audio_stream_start")
         guest.push(sent)
-        messages = guest.talker.until("error")
+        messages = guest.client.until("error")
         assert errors(messages) == ["stream_timeout"] and not finals(messages)
         guest.wait_unheard()
         guest.push(chunks(words()))
-        assert errors([guest.talker.receive()]) == ["wrong_state"]
-        guest.talker.ping()
+        assert errors([guest.client.receive()]) == ["wrong_state"]
+        guest.client.ping()
     assert guest.kept() == []
     assert kinds(guest.stream(chunks(framed(words())))) == STREAM
 
@@ -376,9 +376,9 @@ def test_clients_may_send_at_48_khz(cloud: CloudServer, tmp_path: Path) -> None:
         assert kinds(guest.stream(cut(wide, None))) == STREAM
         guest.start_agent()
         assert finals(guest.speak(chunks(wide, 20)))
-        guest.talker.send("agent_mode_stop")
+        guest.client.send("agent_mode_stop")
         assert kinds(guest.clip(wide)) == BATCH
-        streamed, hands_free, clip = (np.frombuffer(bytes(call.audio), "<i2") for call in guest.ear.calls)
+        streamed, hands_free, clip = (np.frombuffer(bytes(call.audio), "<i2") for call in guest.asr.calls)
         wanted = np.frombuffer(spoken, "<i2").astype(float)
         for heard in (streamed, clip):
             assert abs(len(heard) - len(wanted)) <= 2

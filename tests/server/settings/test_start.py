@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.protocol_client import ProtocolClient, kinds
 from tests.running_server import ROOT, RunningServer
-from tests.talker import Talker, kinds
 
 OWN = (sys.executable, "-m", "server.main")
 UVICORN = (sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port")
@@ -80,10 +80,10 @@ def test_server_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:
         url = next(found[0] for line in server.stderr if (found := re.search(r"ws://\S+/ws", line)))
         server.stderr.close()  # as `| head` does
         for _ in range(3):
-            talker = Talker(url)
-            talker.connect(api_token="dev_token_001")
-            assert talker.turn("你好")[-1]["type"] == "response"
-            talker.close()
+            client = ProtocolClient(url)
+            client.connect(api_token="dev_token_001")
+            assert client.turn("你好")[-1]["type"] == "response"
+            client.close()
     finally:
         server.terminate()
         assert server.wait() == 0
@@ -106,21 +106,21 @@ def plain(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 def test_plain_uvicorn_serves_a_turn_and_keeps_our_limits(plain: RunningServer) -> None:
-    talker = Talker(plain.url)
-    talker.connect(api_token="dev_token_001")
-    assert kinds(talker.turn("你好")) == ["thinking", "audio_chunk", "audio_end", "response"]
-    talker.send_raw("x" * 3_200_000)
-    code, messages = talker.closed()
+    client = ProtocolClient(plain.url)
+    client.connect(api_token="dev_token_001")
+    assert kinds(client.turn("你好")) == ["thinking", "audio_chunk", "audio_end", "response"]
+    client.send_raw("x" * 3_200_000)
+    code, messages = client.closed()
     assert (code, messages[-1]["code"]) == (1009, "message_too_big")
 
 
 def test_plain_uvicorn_closes_with_its_own_code_and_keeps_the_cut_turn(plain: RunningServer) -> None:
-    talker = Talker(plain.url)
-    talker.connect(api_token="dev_token_001")
-    talker.send("message", content="你好")
-    talker.until("audio_chunk")
+    client = ProtocolClient(plain.url)
+    client.connect(api_token="dev_token_001")
+    client.send("message", content="你好")
+    client.until("audio_chunk")
     plain.signal()
-    assert talker.closed()[0] == 1012
+    assert client.closed()[0] == 1012
     plain.wait()
     assert not any("Traceback" in line for line in plain.log)
 
@@ -136,9 +136,9 @@ def test_broken_character_is_reported_with_file_and_line_and_the_others_work(tmp
     server = RunningServer(tmp_path, {"CHATANON_CHARACTERS__FOLDER": str(folder), "VALID_API_TOKENS": ""})
     try:
         server.wait_until_ready()
-        talker = Talker(server.url)
-        talker.connect(api_token="dev_token_001")
-        talker.close()
+        client = ProtocolClient(server.url)
+        client.connect(api_token="dev_token_001")
+        client.close()
     finally:
         server.kill()
     assert any("character.yaml, line 3" in line and "sped" in line for line in server.log)

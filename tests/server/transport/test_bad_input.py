@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.protocol_client import ProtocolClient, kinds
 from tests.running_server import RunningServer
-from tests.talker import Talker, kinds
 
-Connect = Callable[..., Talker]
+Connect = Callable[..., ProtocolClient]
 Start = Callable[..., RunningServer]
 
 PCM = base64.b64encode(bytes(640)).decode()
@@ -44,12 +44,12 @@ PCM = base64.b64encode(bytes(640)).decode()
     ],
 )
 def test_bad_message_is_named_and_the_connection_kept(talk: Connect, frame: str | bytes, code: str, names: str) -> None:
-    talker = talk()
-    talker.send_raw(frame)
-    error = talker.receive()
+    client = talk()
+    client.send_raw(frame)
+    error = client.receive()
     assert (error["type"], error["code"], error["retryable"]) == ("error", code, False)
     assert names in error["message"]
-    talker.ping()
+    client.ping()
 
 
 @pytest.mark.parametrize(
@@ -62,33 +62,33 @@ def test_bad_message_is_named_and_the_connection_kept(talk: Connect, frame: str 
     ],
 )
 def test_voice_messages_without_their_start_are_in_the_wrong_state(talk: Connect, message: dict[str, str]) -> None:
-    talker = talk()
-    talker.send(**{"kind": message["type"], **{name: value for name, value in message.items() if name != "type"}})
-    error = talker.receive()
+    client = talk()
+    client.send(**{"kind": message["type"], **{name: value for name, value in message.items() if name != "type"}})
+    error = client.receive()
     assert (error["type"], error["code"]) == ("error", "wrong_state")
     assert "_start first" in error["message"]
-    talker.ping()
+    client.ping()
 
 
 def test_unknown_fields_are_ignored(talk: Connect) -> None:
-    talker = talk(client="web", version=[1, 2])
-    talker.send("ping", at=9_007_199_254_740_993, why={"deep": [None]})
-    assert talker.receive() == {"type": "pong"}
+    client = talk(client="web", version=[1, 2])
+    client.send("ping", at=9_007_199_254_740_993, why={"deep": [None]})
+    assert client.receive() == {"type": "pong"}
 
 
 def test_invisible_characters_of_a_message_are_dropped(talk: Connect) -> None:
-    talker = talk(extensions=["history"])
-    talker.turn("\u0000你\u202e好\u0007\n爱音")
-    talker.send("get_history")
-    assert talker.receive()["messages"][0]["content_cn"] == "你好\n爱音"
+    client = talk(extensions=["history"])
+    client.turn("\u0000你\u202e好\u0007\n爱音")
+    client.send("get_history")
+    assert client.receive()["messages"][0]["content_cn"] == "你好\n爱音"
 
 
 def test_eleventh_protocol_error_within_a_minute_ends_the_connection(talk: Connect) -> None:
-    talker = talk()
+    client = talk()
     for _ in range(11):
-        talker.send_raw("{")
-        talker.send_raw('{"type": "dance"}')  # does not count
-    code, messages = talker.closed()
+        client.send_raw("{")
+        client.send_raw('{"type": "dance"}')  # does not count
+    code, messages = client.closed()
     codes = [message["code"] for message in messages]
     assert code == 4502
     assert codes.count("bad_json") == 11 and codes[-1] == "bad_json"
@@ -101,9 +101,9 @@ def test_frames_over_the_limits_end_the_connection(talk: Connect) -> None:
         "x" * 262_145,
         b"x" * 262_145,
     ):
-        talker = talk()
-        talker.send_raw(frame)
-        code, messages = talker.closed()
+        client = talk()
+        client.send_raw(frame)
+        code, messages = client.closed()
         assert (code, messages[-1]["code"]) == (1009, "message_too_big")
     large = talk()
     large.send("audio_message", audio_base64=base64.b64encode(bytes(1_920_000)).decode())
@@ -112,57 +112,57 @@ def test_frames_over_the_limits_end_the_connection(talk: Connect) -> None:
 
 
 def test_frame_over_the_largest_limit_is_refused_by_the_websocket_layer(talk: Connect) -> None:
-    talker = talk()
-    talker.send_raw("x" * 3_145_729)
-    assert talker.closed() == (1009, [])
+    client = talk()
+    client.send_raw("x" * 3_145_729)
+    assert client.closed() == (1009, [])
 
 
 def test_endless_empty_fragments_end_the_connection(talk: Connect) -> None:
-    talker = talk()
-    talker.socket.send(['{"type": "ping"'] + [""] * 1024)
-    assert talker.closed()[0] == 1008
+    client = talk()
+    client.socket.send(['{"type": "ping"'] + [""] * 1024)
+    assert client.closed()[0] == 1008
 
 
 def test_invalid_utf8_ends_the_connection_with_1007(talk: Connect) -> None:
-    talker = talk()
-    talker.socket.send(b'{"type": "ping"}\xff', text=True)
-    assert talker.closed()[0] == 1007
+    client = talk()
+    client.socket.send(b'{"type": "ping"}\xff', text=True)
+    assert client.closed()[0] == 1007
 
 
 def test_too_many_turns_are_rate_limited(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__TURNS_PER_MINUTE="2")
-    talker = Talker(server.url)
-    talker.connect(api_token="dev_token_001")
+    client = ProtocolClient(server.url)
+    client.connect(api_token="dev_token_001")
     for _ in range(2):
-        assert talker.turn("你好")[-1]["type"] == "response"
+        assert client.turn("你好")[-1]["type"] == "response"
     for _ in range(2):
-        error = talker.turn("你好")[-1]
+        error = client.turn("你好")[-1]
         assert (error["code"], error["retryable"]) == ("rate_limited", True)
         assert 0 < error["retry_after_ms"] <= 60_000
-    talker.send("message", content="你好")
-    code, messages = talker.closed()
+    client.send("message", content="你好")
+    code, messages = client.closed()
     assert (code, messages[-1]["code"]) == (4003, "rate_limited")
 
 
 def test_busy_messages_do_not_count_as_turns(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__TURNS_PER_MINUTE="10")
-    talker = Talker(server.url)
-    talker.connect(api_token="dev_token_001")
+    client = ProtocolClient(server.url)
+    client.connect(api_token="dev_token_001")
     for _ in range(20):
-        talker.send("message", content="你好")
-    responses = [talker.until("response")[-1] for _ in range(9)]
+        client.send("message", content="你好")
+    responses = [client.until("response")[-1] for _ in range(9)]
     assert len(responses) == 9
-    assert talker.turn("你好")[-1]["type"] == "response"
-    assert talker.turn("你好")[-1]["code"] == "rate_limited"
-    talker.close()
+    assert client.turn("你好")[-1]["type"] == "response"
+    assert client.turn("你好")[-1]["code"] == "rate_limited"
+    client.close()
 
 
 def test_too_many_connects_of_one_token_are_rate_limited(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__CONNECTS_PER_MINUTE="3")
-    live = [Talker(server.url) for _ in range(3)]
-    for talker in live:
-        talker.connect(api_token="dev_token_001")
-    late = Talker(server.url)
+    live = [ProtocolClient(server.url) for _ in range(3)]
+    for client in live:
+        client.connect(api_token="dev_token_001")
+    late = ProtocolClient(server.url)
     late.send("connect", api_token="dev_token_001")
     code, messages = late.closed()
     assert (code, messages[-1]["code"]) == (4003, "rate_limited") and messages[-1]["retry_after_ms"] > 0
@@ -174,11 +174,11 @@ def test_wrong_tokens_from_one_address_are_rate_limited_and_right_ones_are_not(s
     server = start_server(VALID_API_TOKENS="a-token-that-is-long-enough", CHATANON_LIMITS__WRONG_TOKENS_PER_MINUTE="2")
     codes = []
     for _ in range(4):
-        stranger = Talker(server.url, {"X-Forwarded-For": "203.0.113.9"})
+        stranger = ProtocolClient(server.url, {"X-Forwarded-For": "203.0.113.9"})
         stranger.send("connect", api_token="wrong")
         codes.append(stranger.closed()[0])
     assert codes == [4500, 4500, 4003, 4003]
-    friend = Talker(server.url, {"X-Forwarded-For": "203.0.113.9"})
+    friend = ProtocolClient(server.url, {"X-Forwarded-For": "203.0.113.9"})
     friend.connect(api_token="a-token-that-is-long-enough")
     friend.close()
 
@@ -189,33 +189,33 @@ def test_full_server_says_busy(start_server: Start) -> None:
         CHATANON_LIMITS__CONNECTIONS="3",
         CHATANON_LIMITS__UNAUTHENTICATED="2",
     )
-    strangers = [Talker(server.url) for _ in range(3)]
+    strangers = [ProtocolClient(server.url) for _ in range(3)]
     code, messages = strangers[-1].closed()
     assert (code, messages[0]["code"]) == (4010, "server_busy") and messages[0]["retry_after_ms"] > 0
-    for talker, token in zip(strangers, ("a-token-that-is-long-enough", "another-token-long-enough"), strict=False):
-        talker.connect(api_token=token)
-    third = Talker(server.url)
+    for client, token in zip(strangers, ("a-token-that-is-long-enough", "another-token-long-enough"), strict=False):
+        client.connect(api_token=token)
+    third = ProtocolClient(server.url)
     third.connect(api_token="a-third-token-long-enough")
-    late = Talker(server.url)
+    late = ProtocolClient(server.url)
     assert late.closed()[0] == 4010
     assert server.get("/health")[0] == 200
     third.ping()
-    for talker in (*strangers, third):
-        talker.close()
+    for client in (*strangers, third):
+        client.close()
 
 
 def test_silent_caller_is_sent_away_after_the_idle_time(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__IDLE_MINUTES="0.005")
-    talker = Talker(server.url)
-    talker.connect(api_token="dev_token_001")
-    code, messages = talker.closed()
+    client = ProtocolClient(server.url)
+    client.connect(api_token="dev_token_001")
+    code, messages = client.closed()
     assert (code, messages[-1]["code"]) == (4005, "idle")
 
 
 def test_every_error_has_a_code_and_says_whether_to_try_again(talk: Connect) -> None:
-    talker = talk()
-    talker.send_raw("{")
-    talker.send_raw('{"type": "dance"}')
-    for error in (talker.receive(), talker.receive()):
+    client = talk()
+    client.send_raw("{")
+    client.send_raw('{"type": "dance"}')
+    for error in (client.receive(), client.receive()):
         assert list(error) == ["type", "message", "code", "retryable"]
-    assert kinds(talker.said) == ["connected", "error"]
+    assert kinds(client.said) == ["connected", "error"]

@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from tests.protocol_client import ProtocolClient, Wire
 from tests.running_server import RunningServer, running_server
-from tests.talker import Talker, Wire
 
 Start = Callable[..., RunningServer]
 
 
 def refused(server: RunningServer, frame: str | bytes | None = None, **hello: object) -> tuple[int, Wire]:
     """Close code and last message of a handshake that must fail."""
-    talker = Talker(server.url)
+    client = ProtocolClient(server.url)
     if frame is None:
-        talker.send("connect", **hello)
+        client.send("connect", **hello)
     else:
-        talker.send_raw(frame)
-    code, messages = talker.closed()
+        client.send_raw(frame)
+    code, messages = client.closed()
     assert [message["type"] for message in messages] == ["error"]
     assert messages[0]["message"] and isinstance(messages[0]["retryable"], bool)
     return code, messages[0]
@@ -74,22 +74,24 @@ def test_unknown_character_is_refused_with_the_names_there_are(server: RunningSe
 
 
 @pytest.mark.parametrize("name", ["ANON", "Anon", None, ""])
-def test_character_is_found_in_any_case_and_anon_by_default(talk: Callable[..., Talker], name: str | None) -> None:
+def test_character_is_found_in_any_case_and_anon_by_default(
+    talk: Callable[..., ProtocolClient], name: str | None
+) -> None:
     assert talk(character_name=name).said[0]["character"] == "anon"
 
 
 def test_silent_socket_is_closed_after_the_handshake_timeout(start_server: Start) -> None:
     server = start_server(CHATANON_TIMEOUTS__WEBSOCKET_CONNECT="0.2")
-    code, messages = Talker(server.url).closed()
+    code, messages = ProtocolClient(server.url).closed()
     assert (code, messages[0]["code"]) == (4004, "handshake_timeout")
 
 
 def test_hashed_entry_admits_its_token(start_server: Start) -> None:
     digest = hashlib.sha256("虹色のトークン".encode()).hexdigest()
     server = start_server(VALID_API_TOKENS=f"sha256:{digest}")
-    talker = Talker(server.url)
-    talker.connect(api_token="虹色のトークン")
-    talker.close()
+    client = ProtocolClient(server.url)
+    client.connect(api_token="虹色のトークン")
+    client.close()
     assert refused(server, api_token=digest)[0] == 4500
     assert refused(server, api_token=f"sha256:{digest}")[0] == 4500
     assert refused(server, api_token="dev_token_001")[0] == 4500
@@ -98,12 +100,12 @@ def test_hashed_entry_admits_its_token(start_server: Start) -> None:
 def test_demo_mode_says_so_and_takes_the_demo_token_from_this_machine_only(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="your_token_1, your_token_2", DOUBAO_API_KEY="your_llm_api_key")
     assert any("demo mode" in line and "dev_token_001" in line for line in server.log)
-    here = Talker(server.url)
+    here = ProtocolClient(server.url)
     here.connect(api_token="dev_token_001")
     here.close()
     assert refused(server, api_token="your_token_1")[0] == 4500
     # Behind a proxy on this machine the caller's own address counts (uvicorn trusts a loopback proxy's header).
-    elsewhere = Talker(server.url, {"X-Forwarded-For": "203.0.113.9"})
+    elsewhere = ProtocolClient(server.url, {"X-Forwarded-For": "203.0.113.9"})
     elsewhere.send("connect", api_token="dev_token_001")
     assert elsewhere.closed()[0] == 4500
     assert server.get("/")[1]["demo"] is True
@@ -121,12 +123,12 @@ def test_demo_mode_says_so_and_takes_the_demo_token_from_this_machine_only(start
     ],
 )
 def test_demo_mode_refuses_pages_of_other_machines(demo_server: RunningServer, origin: str, code: int | None) -> None:
-    talker = Talker(demo_server.url, {"Origin": origin})
+    client = ProtocolClient(demo_server.url, {"Origin": origin})
     if code is None:
-        talker.connect(api_token="dev_token_001")
-        talker.close()
+        client.connect(api_token="dev_token_001")
+        client.close()
     else:
-        closed, messages = talker.closed()
+        closed, messages = client.closed()
         assert (closed, messages[0]["code"]) == (code, "origin_not_allowed")
 
 
@@ -140,12 +142,12 @@ def test_allowed_origins_are_enforced_outside_demo_mode(start_server: Start) -> 
     server = start_server(
         VALID_API_TOKENS="a-token-that-is-long-enough", CHATANON_SERVER__ALLOWED_ORIGINS="[https://chat.example]"
     )
-    page = Talker(server.url, {"Origin": "https://chat.example"})
+    page = ProtocolClient(server.url, {"Origin": "https://chat.example"})
     page.connect(api_token="a-token-that-is-long-enough")
     page.close()
-    code, messages = Talker(server.url, {"Origin": "https://other.example"}).closed()
+    code, messages = ProtocolClient(server.url, {"Origin": "https://other.example"}).closed()
     assert (code, messages[0]["code"]) == (4503, "origin_not_allowed")
-    native = Talker(server.url)
+    native = ProtocolClient(server.url)
     native.connect(api_token="a-token-that-is-long-enough")
     native.close()
 
@@ -153,10 +155,10 @@ def test_allowed_origins_are_enforced_outside_demo_mode(start_server: Start) -> 
 def test_token_in_the_address_is_ignored_and_never_logged(start_server: Start) -> None:
     secret = "a-token-that-is-long-enough"
     server = start_server(VALID_API_TOKENS=secret, CHATANON_LOG__LEVEL="debug")
-    talker = Talker(f"{server.url}?api_token={secret}")
-    talker.send("connect")
-    assert talker.closed()[0] == 4500
-    served = Talker(server.url)
+    client = ProtocolClient(f"{server.url}?api_token={secret}")
+    client.send("connect")
+    assert client.closed()[0] == 4500
+    served = ProtocolClient(server.url)
     served.connect(api_token=secret)
     served.turn("你好")
     served.close()
@@ -167,11 +169,11 @@ def test_token_in_the_address_is_ignored_and_never_logged(start_server: Start) -
 
 def test_other_paths_are_no_websocket(server: RunningServer) -> None:
     with pytest.raises(InvalidStatus) as refusal:
-        Talker(server.url.replace("/ws", "/other"))
+        ProtocolClient(server.url.replace("/ws", "/other"))
     assert refusal.value.response.status_code == 403
 
 
-def test_extensions_are_granted_by_name(talk: Callable[..., Talker]) -> None:
+def test_extensions_are_granted_by_name(talk: Callable[..., ProtocolClient]) -> None:
     hello = talk(extensions=["turns", "barge_in", "resume", "no such thing", "history", "turns"]).said[0]
     assert hello["extensions"] == ["history", "turns"]
     assert hello["session_id"]
@@ -180,12 +182,12 @@ def test_extensions_are_granted_by_name(talk: Callable[..., Talker]) -> None:
 
 def test_default_extensions_serve_clients_that_ask_for_none(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_PROTOCOL__DEFAULT_EXTENSIONS="[stages]")
-    talker = Talker(server.url)
-    assert "extensions" not in talker.connect(api_token="dev_token_001")
-    talker.turn("你好")
-    assert talker.receive() == {"type": "turn_end"}
-    assert {"llm_start", "llm_end", "tts_start"} < {message["type"] for message in talker.said}
-    asked = Talker(server.url)
+    client = ProtocolClient(server.url)
+    assert "extensions" not in client.connect(api_token="dev_token_001")
+    client.turn("你好")
+    assert client.receive() == {"type": "turn_end"}
+    assert {"llm_start", "llm_end", "tts_start"} < {message["type"] for message in client.said}
+    asked = ProtocolClient(server.url)
     assert asked.connect(api_token="dev_token_001", extensions=[])["extensions"] == []
     asked.turn("你好")
     asked.ping()
@@ -195,10 +197,10 @@ def test_default_extensions_serve_clients_that_ask_for_none(start_server: Start)
 def test_callers_who_leave_before_they_say_who_they_are_are_no_incident(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="")
     for _ in range(5):
-        Talker(server.url).close()
-    talker = Talker(server.url)
-    talker.connect(api_token="dev_token_001")
-    talker.close()
+        ProtocolClient(server.url).close()
+    client = ProtocolClient(server.url)
+    client.connect(api_token="dev_token_001")
+    client.close()
     server.wait_for("gone")
     assert not [line for line in server.log if '"level": "error"' in line]
 
@@ -206,9 +208,9 @@ def test_callers_who_leave_before_they_say_who_they_are_are_no_incident(start_se
 def test_token_in_the_address_is_warned_of_once(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="")
     for _ in range(3):
-        talker = Talker(f"{server.url}?api_token=dev_token_001")
-        talker.connect(api_token="dev_token_001")
-        talker.close()
+        client = ProtocolClient(f"{server.url}?api_token=dev_token_001")
+        client.connect(api_token="dev_token_001")
+        client.close()
     server.wait_for("gone", 3)
     assert len([line for line in server.log if "into the address" in line]) == 1
 

@@ -6,19 +6,19 @@ from collections.abc import Callable
 import pytest
 from websockets.exceptions import WebSocketException
 
+from tests.protocol_client import ProtocolClient, kinds
 from tests.running_server import RunningServer
-from tests.talker import Talker, kinds
 
 Start = Callable[..., RunningServer]
 
 TOKENS = ["a-token-that-is-long-enough", "another-token-long-enough"]
 
 
-def started(start_server: Start, **environment: str) -> tuple[RunningServer, list[Talker]]:
+def started(start_server: Start, **environment: str) -> tuple[RunningServer, list[ProtocolClient]]:
     server = start_server(VALID_API_TOKENS=",".join(TOKENS), **environment)
-    talkers = [Talker(server.url) for _ in TOKENS]
-    for talker, token in zip(talkers, TOKENS, strict=True):
-        talker.connect(api_token=token, extensions=["history"])
+    talkers = [ProtocolClient(server.url) for _ in TOKENS]
+    for client, token in zip(talkers, TOKENS, strict=True):
+        client.connect(api_token=token, extensions=["history"])
     return server, talkers
 
 
@@ -26,8 +26,8 @@ def started(start_server: Start, **environment: str) -> tuple[RunningServer, lis
 def test_idle_clients_get_a_good_bye_and_the_server_exits_with_0(start_server: Start, number: signal.Signals) -> None:
     server, talkers = started(start_server)
     server.signal(number)
-    for talker in talkers:
-        code, messages = talker.closed()
+    for client in talkers:
+        code, messages = client.closed()
         assert code == 4001
         assert [(message["type"], message["reason"]) for message in messages] == [("disconnected", "server_shutdown")]
         assert 0 <= messages[0]["retry_after_ms"] <= 10_000
@@ -52,13 +52,13 @@ def test_not_ready_and_nobody_let_in_while_draining(start_server: Start) -> None
     for _ in range(8):
         busy.send("message", content="讲个笑话吧")
     busy.until("thinking")
-    silent = Talker(server.url)
+    silent = ProtocolClient(server.url)
     server.signal()
     code, messages = silent.closed()
     assert (code, messages[0]["reason"]) == (4001, "server_shutdown")
     assert server.get("/ready")[:2] == (503, {"status": "draining"})
     assert server.get("/")[1]["status"] == "draining"
-    late = Talker(server.url)
+    late = ProtocolClient(server.url)
     code, messages = late.closed()
     assert (code, messages[0]["reason"]) == (4001, "server_shutdown")
     busy.closed()
@@ -76,11 +76,11 @@ def test_turn_over_the_deadline_is_cut_and_kept(start_server: Start) -> None:
     assert "response" not in kinds(messages) and code == 4001
     assert server.wait() == 0
     again = start_server(VALID_API_TOKENS=",".join(TOKENS))
-    talker = Talker(again.url)
-    talker.connect(api_token=TOKENS[0], extensions=["history"])
-    talker.send("get_history")
-    assert [entry["role"] for entry in talker.receive()["messages"]] == ["user", "assistant"]
-    talker.close()
+    client = ProtocolClient(again.url)
+    client.connect(api_token=TOKENS[0], extensions=["history"])
+    client.send("get_history")
+    assert [entry["role"] for entry in client.receive()["messages"]] == ["user", "assistant"]
+    client.close()
 
 
 def test_second_signal_ends_at_once(start_server: Start) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from tests.protocol_client import ProtocolClient, audio, kinds
 from tests.running_server import RunningServer
-from tests.talker import Talker, audio, kinds
 
 Start = Callable[..., RunningServer]
 
@@ -14,12 +14,12 @@ def start(start_server: Start, **environment: str) -> RunningServer:
     return start_server(VALID_API_TOKENS="", CHATANON_LIMITS__SEND_BUFFER_BYTES=str(SMALL), **environment)
 
 
-def talk_without_reading(server: RunningServer) -> Talker:
-    talker = Talker(server.url, receive_buffer=SMALL)
-    talker.connect(api_token="dev_token_001")
+def talk_without_reading(server: RunningServer) -> ProtocolClient:
+    client = ProtocolClient(server.url, receive_buffer=SMALL)
+    client.connect(api_token="dev_token_001")
     for _ in range(4):
-        talker.send("message", content="讲个笑话吧")
-    return talker
+        client.send("message", content="讲个笑话吧")
+    return client
 
 
 def test_client_that_does_not_read_is_too_slow(start_server: Start) -> None:
@@ -34,7 +34,7 @@ def test_client_that_does_not_read_is_too_slow(start_server: Start) -> None:
 def test_client_that_reads_late_loses_nothing(start_server: Start) -> None:
     server = start(start_server)
     late = talk_without_reading(server)
-    quick = Talker(server.url)
+    quick = ProtocolClient(server.url)
     quick.send("connect", api_token="nobody")
     assert quick.closed()[0] == 4500  # the others are served meanwhile
     for _ in range(4):
@@ -48,7 +48,7 @@ def test_taking_over_from_a_client_that_does_not_read_does_not_wait_for_it(start
     server = start(start_server)
     stuck = talk_without_reading(server)
     stuck.until("audio_chunk")
-    newcomer = Talker(server.url)
+    newcomer = ProtocolClient(server.url)
     newcomer.connect(api_token="dev_token_001")
     newcomer.ping()
     code, messages = stuck.closed()

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from services.base import ASR, ASRError, ASRSettings, EngineUnavailable, Hearing, HearingHints, Transcript
+from services.base import ASR, ASRError, ASRSettings, EngineUnavailable, Recognition, RecognitionHints, Transcript
 from services.vendors.bytedance import asr as bytedance_asr
 from services.vendors.bytedance import audio as bytedance_audio
 from services.vendors.bytedance.asr import open_asr
@@ -36,7 +36,7 @@ from tests.simulators.bytedance import (
 
 pytestmark = pytest.mark.anyio
 
-HINTS = HearingHints("anon")
+HINTS = RecognitionHints("anon")
 NEW_KEY = {"BYTEDANCE_API_KEY": API_KEY}
 OLD_KEYS = {"BYTEDANCE_APP_KEY": APP_KEY, "BYTEDANCE_ACCESS_KEY": ACCESS_KEY}
 RESOURCE = "volc.bigasr.sauc.duration"
@@ -70,7 +70,7 @@ def settings_for(simulator: BytedanceSimulator, **changes: Any) -> ASRSettings:
 
 @asynccontextmanager
 async def bytedance(manner: Manner | None = None, **changes: Any) -> AsyncIterator[tuple[BytedanceSimulator, ASR]]:
-    """A vendor and our recogniser for it; afterwards not a socket and not a task of ours is left."""
+    """A vendor and our ASR for it; afterwards not a socket and not a task of ours is left."""
     with anyio.fail_after(60):  # a test that hangs is a test that fails
         async with simulate_bytedance(manner) as simulator, _watched(simulator):
             async with open_asr(settings_for(simulator, **changes)) as asr:
@@ -89,32 +89,32 @@ async def _watched(simulator: BytedanceSimulator) -> AsyncIterator[None]:
     assert [name for name in left if "protocol_handler" not in name] == []  # the simulator's
 
 
-async def hear(asr: ASR, *pieces: bytes, hints: HearingHints = HINTS, whole: bool = False) -> list[Transcript]:
+async def hear(asr: ASR, *pieces: bytes, hints: RecognitionHints = HINTS, whole: bool = False) -> list[Transcript]:
     """All transcripts of one utterance."""
-    async with asr.open_hearing(hints, whole=whole) as hearing, anyio.create_task_group() as tasks:
+    async with asr.open_recognition(hints, whole=whole) as recognition, anyio.create_task_group() as tasks:
 
         async def speak() -> None:
             for piece in pieces:
-                await hearing.send(piece)
-            await hearing.finish()
+                await recognition.send(piece)
+            await recognition.finish()
 
         tasks.start_soon(speak)
-        return await all_of(hearing)
+        return await all_of(recognition)
     raise AssertionError
 
 
-async def all_of(hearing: Hearing) -> list[Transcript]:
-    async with aclosing(hearing.transcripts()) as transcripts:
+async def all_of(recognition: Recognition) -> list[Transcript]:
+    async with aclosing(recognition.transcripts()) as transcripts:
         return [transcript async for transcript in transcripts]
 
 
 async def fail(asr: ASR, *pieces: bytes, whole: bool = False) -> ASRError:
     with pytest.raises(ASRError) as raised:
-        async with asr.open_hearing(HINTS, whole=whole) as hearing:
+        async with asr.open_recognition(HINTS, whole=whole) as recognition:
             for piece in pieces:
-                await hearing.send(piece)
-            await hearing.finish()
-            await all_of(hearing)
+                await recognition.send(piece)
+            await recognition.finish()
+            await all_of(recognition)
     assert VENDORS_OWN_WORDS not in str(raised.value)
     return raised.value
 
@@ -147,12 +147,12 @@ async def test_every_sample_arrives_and_the_final_transcript_comes_last(whole: b
 
 async def test_audio_goes_out_in_packets_of_200_ms_while_it_comes_in() -> None:
     pcm = speech(1300)
-    async with bytedance() as (simulator, asr), asr.open_hearing(HINTS) as hearing:
+    async with bytedance() as (simulator, asr), asr.open_recognition(HINTS) as recognition:
         for start in range(0, len(pcm), 640):
-            await hearing.send(pcm[start : start + 640])
+            await recognition.send(pcm[start : start + 640])
         call = await until_call(simulator, lambda call: len(call.packets) == 6)
-        await hearing.finish()
-        await all_of(hearing)
+        await recognition.finish()
+        await all_of(recognition)
         assert [packet.size for packet in call.packets] == [PACKET] * 6 + [len(pcm) - 6 * PACKET]
         assert bytes(call.audio) == pcm
 
@@ -172,13 +172,13 @@ NEVER_S = 3600.0
 async def test_live_audio_and_the_last_packet_wait_for_no_spacing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bytedance_asr, "PACE_S", NEVER_S)
     pcm = speech(900)
-    async with bytedance() as (simulator, asr), asr.open_hearing(HINTS) as hearing:
+    async with bytedance() as (simulator, asr), asr.open_recognition(HINTS) as recognition:
         for count, start in enumerate(range(0, 4 * PACKET, PACKET), 1):
-            await hearing.send(pcm[start : start + PACKET])
+            await recognition.send(pcm[start : start + PACKET])
             await until_call(simulator, lambda call, count=count: len(call.packets) == count)  # type: ignore[misc]
-        await hearing.send(pcm[4 * PACKET :])
-        await hearing.finish()
-        await all_of(hearing)
+        await recognition.send(pcm[4 * PACKET :])
+        await recognition.finish()
+        await all_of(recognition)
         assert simulator.audio == pcm
 
 
@@ -221,25 +221,27 @@ async def test_partial_transcripts_grow_and_come_only_when_the_text_has_changed(
 async def test_the_text_is_the_same_however_the_vendor_tells_it(manner: Manner, whole: bool) -> None:
     async with bytedance(manner) as (simulator, asr):
         simulator.hear = deque(["第一句。", "第二句。"])
-        pause = silence(3200 if whole else 1000)  # of a whole clip the vendor decides by itself what is an utterance
+        pause = silence(
+            3200 if whole else 1000
+        )  # of a whole recording the vendor decides by itself what is an utterance
         transcripts = await hear(asr, speech(600) + pause, speech(400, 1), whole=whole)
         assert transcripts[-1] == Transcript("第一句。第二句。", is_final=True)
 
 
 async def test_definite_utterances_count_once_and_say_that_the_person_has_paused() -> None:
-    async with bytedance() as (simulator, asr), asr.open_hearing(HINTS) as hearing:
+    async with bytedance() as (simulator, asr), asr.open_recognition(HINTS) as recognition:
         simulator.hear = deque(["第一句。", "第二句。"])
-        async with aclosing(hearing.transcripts()) as transcripts:
-            await hearing.send(speech(600) + silence(1000))
+        async with aclosing(recognition.transcripts()) as transcripts:
+            await recognition.send(speech(600) + silence(1000))
             seen = [await anext(transcripts)]
             while not seen[-1].is_definite:
                 seen.append(await anext(transcripts))
             assert seen[-1] == Transcript("第一句。", is_definite=True)
             assert not any(each.is_definite for each in seen[:-1])
-            await hearing.send(speech(400, 1))
+            await recognition.send(speech(400, 1))
             going_on = await anext(transcripts)
             assert going_on.text.startswith("第一句。第") and not going_on.is_definite
-            await hearing.finish()
+            await recognition.finish()
             rest = [each async for each in transcripts]
             assert rest[-1] == Transcript("第一句。第二句。", is_final=True)
             assert not any(each.is_definite for each in rest)
@@ -254,14 +256,14 @@ async def test_only_silence_is_an_empty_final_transcript(whole: bool) -> None:
 @pytest.mark.parametrize("whole", [False, True])
 async def test_no_audio_at_all_is_an_empty_final_transcript_that_nobody_is_asked_for(whole: bool) -> None:
     async with bytedance() as (simulator, asr):
-        async with asr.open_hearing(HINTS, whole=whole) as hearing:
-            await hearing.finish()
-            assert await all_of(hearing) == [Transcript("", is_final=True)]
+        async with asr.open_recognition(HINTS, whole=whole) as recognition:
+            await recognition.finish()
+            assert await all_of(recognition) == [Transcript("", is_final=True)]
         assert simulator.calls == []
-        async with asr.open_hearing(HINTS, whole=whole) as hearing:
+        async with asr.open_recognition(HINTS, whole=whole) as recognition:
             call = await until_call(simulator, lambda call: call.request is not None)
-            await hearing.finish()
-            assert await all_of(hearing) == [Transcript("", is_final=True)]
+            await recognition.finish()
+            assert await all_of(recognition) == [Transcript("", is_final=True)]
         await simulator.until(lambda: not simulator.open_calls)
         assert call.packets == [] and call.sent_codes == []
 
@@ -276,12 +278,12 @@ async def test_empty_audio_as_the_vendor_calls_it_is_an_empty_final_transcript()
 async def test_a_paused_utterance_is_kept_alive_with_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bytedance_asr, "SILENCE_S", 0.2)  # 5 s in life; the proportion is that of the vendor's limit
     begin, end = speech(300), speech(300, 1)
-    async with bytedance(Manner(idle_s=0.5)) as (simulator, asr), asr.open_hearing(HINTS) as hearing:
-        await hearing.send(begin)
+    async with bytedance(Manner(idle_s=0.5)) as (simulator, asr), asr.open_recognition(HINTS) as recognition:
+        await recognition.send(begin)
         call = await until_call(simulator, lambda call: len(call.packets) == 5)
-        await hearing.send(end)
-        await hearing.finish()
-        assert (await all_of(hearing))[-1].is_final
+        await recognition.send(end)
+        await recognition.finish()
+        assert (await all_of(recognition))[-1].is_final
         silent = len(call.audio) - len(begin) - len(end)
         assert silent >= 3 * PACKET
         assert bytes(call.audio) == begin + bytes(silent) + end
@@ -290,33 +292,33 @@ async def test_a_paused_utterance_is_kept_alive_with_silence(monkeypatch: pytest
 
 async def test_a_whole_clip_is_never_mixed_with_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bytedance_asr, "SILENCE_S", 0.01)
-    async with bytedance() as (simulator, asr), asr.open_hearing(HINTS, whole=True) as hearing:
-        await hearing.send(speech(250))
+    async with bytedance() as (simulator, asr), asr.open_recognition(HINTS, whole=True) as recognition:
+        await recognition.send(speech(250))
         await until_call(simulator, lambda call: len(call.packets) == 1)
         await anyio.sleep(0.05)
-        await hearing.finish()
-        await all_of(hearing)
+        await recognition.finish()
+        await all_of(recognition)
         assert simulator.audio == speech(250)
 
 
 async def test_sending_waits_while_three_packets_are_not_yet_sent() -> None:
     async with bytedance() as (simulator, asr):
         simulator.faults.append(Fault("handshake", stall=True))
-        async with asr.open_hearing(HINTS) as hearing:
-            await hearing.send(speech(600))
+        async with asr.open_recognition(HINTS) as recognition:
+            await recognition.send(speech(600))
             with anyio.move_on_after(0.05) as waiting:
-                await hearing.send(speech(1))
+                await recognition.send(speech(1))
             assert waiting.cancelled_caught
 
 
 async def test_entering_waits_for_no_connection_and_what_is_said_meanwhile_is_not_lost() -> None:
     async with bytedance(connect_s=0.3) as (simulator, asr):
         simulator.faults.append(Fault("handshake", stall=True))
-        async with asr.open_hearing(HINTS) as hearing:
+        async with asr.open_recognition(HINTS) as recognition:
             assert simulator.handshakes == 0
-            await hearing.send(speech(500))
-            await hearing.finish()
-            assert (await all_of(hearing))[-1].is_final
+            await recognition.send(speech(500))
+            await recognition.finish()
+            assert (await all_of(recognition))[-1].is_final
         assert simulator.handshakes == 2 and simulator.audio == speech(500)
 
 
@@ -361,7 +363,7 @@ async def test_one_scheme_of_keys_is_sent_and_never_both(secrets: dict[str, str]
 
 @pytest.mark.parametrize("whole", [False, True])
 async def test_names_and_what_was_said_go_along_as_a_string_of_json(whole: bool) -> None:
-    hints = HearingHints("anon", ("爱音", "Tomori"), ("去哪里？", "我也去"))
+    hints = RecognitionHints("anon", ("爱音", "Tomori"), ("去哪里？", "我也去"))
     async with bytedance(end_window_ms=900) as (simulator, asr):
         await hear(asr, speech(200), hints=hints, whole=whole)
         request = simulator.calls[0].request
@@ -508,17 +510,17 @@ async def test_a_whole_clip_that_takes_too_long_is_not_begun_anew() -> None:
 @pytest.mark.parametrize("fault", [Fault("audio", drop=True), Fault("audio", code=45000081)], ids=changes_of)
 async def test_text_confirmed_before_a_break_stays_and_only_what_follows_it_is_sent_again(fault: Fault) -> None:
     first, second = silence(100) + speech(700) + silence(1000), speech(900, 1)
-    async with bytedance() as (simulator, asr), asr.open_hearing(HINTS) as hearing:
+    async with bytedance() as (simulator, asr), asr.open_recognition(HINTS) as recognition:
         simulator.hear = deque(["第一句。", "第二句。"])
-        async with aclosing(hearing.transcripts()) as transcripts:
-            await hearing.send(first)
+        async with aclosing(recognition.transcripts()) as transcripts:
+            await recognition.send(first)
             while not (await anext(transcripts)).is_definite:
                 pass
             simulator.faults.append(replace(fault, after_bytes=len(first) + PACKET))
-            await hearing.send(second[: 2 * PACKET])
+            await recognition.send(second[: 2 * PACKET])
             await until_call(simulator, lambda call: call.request is not None, 1)
-            await hearing.send(second[2 * PACKET :])
-            await hearing.finish()
+            await recognition.send(second[2 * PACKET :])
+            await recognition.finish()
             rest = [each async for each in transcripts]
         assert rest[-1] == Transcript("第一句。第二句。", is_final=True)
         assert all(each.text.startswith("第一句。") for each in rest)
@@ -634,13 +636,13 @@ async def test_a_resource_that_is_not_granted_is_not_asked_for_again() -> None:
 
 
 async def test_too_many_sessions_at_once_are_told_so() -> None:
-    async with bytedance(Manner(connections=1)) as (simulator, asr), asr.open_hearing(HINTS) as hearing:
+    async with bytedance(Manner(connections=1)) as (simulator, asr), asr.open_recognition(HINTS) as recognition:
         await until_call(simulator, lambda call: call.request is not None)
         error = await fail(asr, speech(300))
         assert error.retryable and "busy" in str(error)
-        await hearing.send(speech(300))
-        await hearing.finish()
-        assert (await all_of(hearing))[-1].is_final
+        await recognition.send(speech(300))
+        await recognition.finish()
+        assert (await all_of(recognition))[-1].is_final
 
 
 async def test_nobody_at_the_address_is_an_error_that_may_pass() -> None:
@@ -702,17 +704,17 @@ async def test_leaving_closes_the_session_at_once_and_leaves_nothing(moment: str
     async with bytedance(Manner(final_s=30)) as (simulator, asr):
         before = descriptors()
         with anyio.fail_after(5):  # the vendor takes 30 s for its final answer
-            async with asr.open_hearing(HINTS, whole=whole) as hearing:
+            async with asr.open_recognition(HINTS, whole=whole) as recognition:
                 if moment == "opened":
                     await until_call(simulator, lambda call: call.request is not None)
                 elif moment != "at once":
-                    await hearing.send(speech(900))
+                    await recognition.send(speech(900))
                     await until_call(simulator, lambda call: len(call.packets) > 1)
                 if moment == "finished":
-                    await hearing.finish()
+                    await recognition.finish()
                     await until_call(simulator, lambda call: call.ended)
                 if moment == "partial":
-                    async with aclosing(hearing.transcripts()) as transcripts:
+                    async with aclosing(recognition.transcripts()) as transcripts:
                         await anext(transcripts)
             await simulator.until(lambda: not simulator.open_calls)
         await anyio.wait_all_tasks_blocked()
@@ -724,10 +726,10 @@ async def test_leaving_a_vendor_that_reads_nothing_waits_for_nobody(at: Any) -> 
     async with bytedance() as (simulator, asr):
         before = descriptors()
         simulator.faults.append(Fault(at, half_open=True))
-        async with asr.open_hearing(HINTS, whole=True) as hearing:
+        async with asr.open_recognition(HINTS, whole=True) as recognition:
             with anyio.move_on_after(0.3):
                 for seed in range(100):  # until neither the vendor nor the kernel between takes any more
-                    await hearing.send(speech(5000, seed))
+                    await recognition.send(speech(5000, seed))
             taken = len(simulator.audio)
         assert descriptors() <= before + 1  # the simulator's own end of it
         assert len(simulator.audio) == taken
@@ -743,7 +745,7 @@ async def test_a_vendor_that_takes_no_more_audio_has_stalled() -> None:
 async def test_a_callers_own_error_is_not_changed() -> None:
     async with bytedance() as (simulator, asr):
         with pytest.raises(ZeroDivisionError):
-            async with asr.open_hearing(HINTS):
+            async with asr.open_recognition(HINTS):
                 await until_call(simulator, lambda call: call.request is not None)
                 _ = 1 / 0
 
@@ -751,12 +753,12 @@ async def test_a_callers_own_error_is_not_changed() -> None:
 async def test_after_a_failure_nothing_waits_and_the_error_is_told_once_asked_for() -> None:
     async with bytedance() as (simulator, asr):
         simulator.faults.append(Fault("first", code=45000001))
-        async with asr.open_hearing(HINTS) as hearing:
+        async with asr.open_recognition(HINTS) as recognition:
             for seed in range(5):
-                await hearing.send(speech(5000, seed))  # much more than may wait
-            await hearing.finish()
+                await recognition.send(speech(5000, seed))  # much more than may wait
+            await recognition.finish()
             with pytest.raises(ASRError):
-                await all_of(hearing)
+                await all_of(recognition)
 
 
 async def test_the_process_ends_with_utterances_that_nobody_waits_for() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.base import ASRError, HearingHints
+from services.base import ASRError, RecognitionHints
 from services.vendors.bytedance.faults import Remedy, code_fault, http_fault
 from services.vendors.bytedance.frames import (
     MAX_PAYLOAD_BYTES,
@@ -396,11 +396,11 @@ def test_latin_texts_are_joined_with_a_space() -> None:
 # ---------------------------------------------------------------- the request
 
 
-def asked(hints: HearingHints, end_window_ms: int | None = 800) -> dict[str, object]:
+def asked(hints: RecognitionHints, end_window_ms: int | None = 800) -> dict[str, object]:
     return dict(json.loads(full_request(hints, end_window_ms)))
 
 
-def context_of(hints: HearingHints) -> dict[str, list[dict[str, str]]]:
+def context_of(hints: RecognitionHints) -> dict[str, list[dict[str, str]]]:
     request = asked(hints)["request"]
     assert isinstance(request, dict)
     context = request["corpus"]["context"]
@@ -409,7 +409,7 @@ def context_of(hints: HearingHints) -> dict[str, list[dict[str, str]]]:
 
 
 def test_the_full_request_says_everything_that_has_a_changing_default() -> None:
-    assert asked(HearingHints("anon"), 900) == {
+    assert asked(RecognitionHints("anon"), 900) == {
         "user": {"uid": "chatanon"},
         "audio": {"format": "pcm", "codec": "raw", "rate": 16000, "bits": 16, "channel": 1},
         "request": {
@@ -425,24 +425,24 @@ def test_the_full_request_says_everything_that_has_a_changing_default() -> None:
 
 @pytest.mark.parametrize(("wanted", "sent"), [(200, 800), (800, 800), (1000, 1000), (9000, 5000)])
 def test_the_end_window_stays_where_all_versions_of_the_page_agree(wanted: int, sent: int) -> None:
-    request = asked(HearingHints("anon"), wanted)["request"]
+    request = asked(RecognitionHints("anon"), wanted)["request"]
     assert isinstance(request, dict) and request["end_window_size"] == sent
 
 
 def test_a_whole_clip_has_no_end_window() -> None:
-    request = asked(HearingHints("anon"), None)["request"]
+    request = asked(RecognitionHints("anon"), None)["request"]
     assert isinstance(request, dict) and "end_window_size" not in request
 
 
 def test_names_and_dialogue_stand_beside_each_other_in_a_string() -> None:
-    hints = HearingHints("anon", ("爱音", " 千早 ", "爱音", ""), ("新的", "旧\n的"))
+    hints = RecognitionHints("anon", ("爱音", " 千早 ", "爱音", ""), ("新的", "旧\n的"))
     assert context_of(hints) == {
         "hotwords": [{"word": "爱音"}, {"word": "千早"}],
         "context_type": "dialog_ctx",
         "context_data": [{"text": "新的"}, {"text": "旧 的"}],
     }
-    assert set(context_of(HearingHints("anon", ("爱音",)))) == {"hotwords"}
-    assert set(context_of(HearingHints("anon", (), ("新的",)))) == {"context_type", "context_data"}
+    assert set(context_of(RecognitionHints("anon", ("爱音",)))) == {"hotwords"}
+    assert set(context_of(RecognitionHints("anon", (), ("新的",)))) == {"context_type", "context_data"}
 
 
 TEXTS = st.lists(st.text(max_size=40) | st.text("爱音千早", min_size=1, max_size=1500), max_size=30).map(tuple)
@@ -451,7 +451,7 @@ TEXTS = st.lists(st.text(max_size=40) | st.text("爱音千早", min_size=1, max_
 @given(TEXTS, TEXTS)
 def test_hints_of_any_size_stay_within_the_vendors_limits(hotwords: tuple[str, ...], dialogue: tuple[str, ...]) -> None:
     encodable = (tuple(t.encode(errors="ignore").decode() for t in texts) for texts in (hotwords, dialogue))
-    hints = HearingHints("anon", *encodable)
+    hints = RecognitionHints("anon", *encodable)
     request = asked(hints)["request"]
     assert isinstance(request, dict)
     context = json.loads(request.get("corpus", {}).get("context", "{}"))
@@ -468,15 +468,15 @@ def characters_as_tokens(text: str) -> int:
 
 
 def test_of_a_long_turn_its_end_is_told() -> None:
-    (turn,) = context_of(HearingHints("anon", (), ("很久以前" * 500 + "再见",)))["context_data"]
+    (turn,) = context_of(RecognitionHints("anon", (), ("很久以前" * 500 + "再见",)))["context_data"]
     assert turn["text"].endswith("再见") and len(turn["text"]) > 200
 
 
 def test_what_is_told_ends_where_the_vendors_limit_is_reached() -> None:
-    turns = context_of(HearingHints("anon", (), tuple(f"第{n}句" * 30 for n in range(9))))["context_data"]
+    turns = context_of(RecognitionHints("anon", (), tuple(f"第{n}句" * 30 for n in range(9))))["context_data"]
     assert [turn["text"][-3:] for turn in turns] == [f"第{n}句" for n in range(6)]
     assert [len(turn["text"]) == 90 for turn in turns] == [True] * 5 + [False]
-    full = context_of(HearingHints("anon", (), ("早" * 399 + "a", "晚")))["context_data"]
+    full = context_of(RecognitionHints("anon", (), ("早" * 399 + "a", "晚")))["context_data"]
     assert [turn["text"][-1] for turn in full] == ["a"]
 
 

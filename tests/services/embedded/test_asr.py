@@ -1,4 +1,4 @@
-"""The embedded recogniser: it hears the demo's phrases in three languages, little else, and survives its process.
+"""The embedded ASR: it hears the demo's phrases in three languages, little else, and survives its process.
 
 All is real: the process, the pipes, pocketsphinx, and speech from a synthesiser.
 """
@@ -18,7 +18,7 @@ import pytest
 import structlog
 
 from server.character_manager import CharacterManager
-from services.base import ASR, ASRError, ASRSettings, HearingHints, Line, Script, ScriptTopic, TTSSettings, Voice
+from services.base import ASR, ASRError, ASRSettings, Line, RecognitionHints, Script, ScriptTopic, TTSSettings, Voice
 from services.vendors.embedded.asr import MAX_HEARINGS, open_asr
 from services.vendors.embedded.tts import open_tts
 from tests.speech import chunks, cough, keys, melody, mix, noise, say, seconds_of, silence
@@ -62,11 +62,11 @@ async def asr(anyio_backend: str) -> AsyncGenerator[ASR]:
 
 
 async def hear(asr: ASR, pcm: bytes, character: str = "anon") -> str:
-    async with asr.open_hearing(HearingHints(character)) as hearing:
+    async with asr.open_recognition(RecognitionHints(character)) as recognition:
         for chunk in chunks(pcm):
-            await hearing.send(chunk)
-        await hearing.finish()
-        async with aclosing(hearing.transcripts()) as transcripts:
+            await recognition.send(chunk)
+        await recognition.finish()
+        async with aclosing(recognition.transcripts()) as transcripts:
             found = [transcript async for transcript in transcripts]
     assert [transcript.is_final for transcript in found] == [True]
     assert not any(transcript.is_definite for transcript in found)
@@ -79,7 +79,7 @@ def in_room(pcm: bytes) -> bytes:
 
 
 def workers(of: int) -> list[int]:
-    """The recogniser processes of a process: it has no other children."""
+    """The ASR processes of a process: it has no other children."""
     return [int(pid) for pid in Path(f"/proc/{of}/task/{of}/children").read_text().split()]
 
 
@@ -99,7 +99,7 @@ async def test_phrases_are_heard_as_they_are_written(asr: ASR, language: str, va
 
 
 async def test_the_embedded_voice_is_understood(asr: ASR) -> None:
-    async with open_tts(TTSSettings()) as tts, tts.open_speech(Voice()) as speech:
+    async with open_tts(TTSSettings()) as tts, tts.open_synthesis(Voice()) as speech:
         for phrase in ("どうもありがとう", "おすすめの曲"):
             async with aclosing(speech.synthesize(phrase, "auto")) as pieces:
                 assert await hear(asr, in_room(b"".join([piece async for piece in pieces]))) == phrase
@@ -203,14 +203,14 @@ async def test_one_more_than_there_are_places_waits_for_one(asr: ASR) -> None:
         held = anyio.Event()
 
         async def hold(*, task_status: anyio.abc.TaskStatus[None]) -> None:
-            async with asr.open_hearing(HearingHints("anon")):
+            async with asr.open_recognition(RecognitionHints("anon")):
                 task_status.started()
                 await held.wait()
 
         for _ in range(MAX_HEARINGS):
             await tasks.start(hold)
         with anyio.move_on_after(0.05) as waiting:
-            async with asr.open_hearing(HearingHints("anon")):
+            async with asr.open_recognition(RecognitionHints("anon")):
                 pass
         assert waiting.cancelled_caught
         held.set()
@@ -221,12 +221,12 @@ async def test_who_leaves_in_the_middle_leaves_nothing_behind(asr: ASR) -> None:
     spoken = in_room(say("推荐一首歌", "zh"))
     for end_by_finish in (False, True) * 3:
         with anyio.CancelScope() as scope:
-            async with asr.open_hearing(HearingHints("anon")) as hearing:
-                await hearing.send(spoken)
+            async with asr.open_recognition(RecognitionHints("anon")) as recognition:
+                await recognition.send(spoken)
                 if end_by_finish:
-                    await hearing.finish()
+                    await recognition.finish()
                 scope.cancel()
-                async with aclosing(hearing.transcripts()) as transcripts:
+                async with aclosing(recognition.transcripts()) as transcripts:
                     await anext(transcripts)
         assert scope.cancelled_caught
     assert await hear(asr, spoken) == "推荐一首歌"
@@ -241,15 +241,15 @@ async def test_a_hearing_fails_when_the_process_dies_and_the_next_one_works() ->
         spoken = in_room(say("太感谢了", "zh"))
         for _ in range(2):
             assert await hear(asr, spoken) == "太感谢了"
-            async with asr.open_hearing(HearingHints("anon")) as hearing:
-                await hearing.send(spoken)
+            async with asr.open_recognition(RecognitionHints("anon")) as recognition:
+                await recognition.send(spoken)
                 (worker,) = set(workers(os.getpid())) - set(others)
                 os.kill(worker, signal.SIGKILL)
-                async with aclosing(hearing.transcripts()) as transcripts:
+                async with aclosing(recognition.transcripts()) as transcripts:
                     with pytest.raises(ASRError):
                         await anext(transcripts)
-                await hearing.send(spoken)
-                await hearing.finish()
+                await recognition.send(spoken)
+                await recognition.finish()
         assert await hear(asr, spoken) == "太感谢了"
     assert workers(os.getpid()) == others
 
@@ -257,7 +257,7 @@ async def test_a_hearing_fails_when_the_process_dies_and_the_next_one_works() ->
 async def test_it_is_open_before_its_process_is_ready_and_closes_at_once() -> None:
     others = workers(os.getpid())
     async with open_asr(ASRSettings(scripts=SCRIPTS)) as asr:
-        async with asr.open_hearing(HearingHints("anon")):
+        async with asr.open_recognition(RecognitionHints("anon")):
             assert len(workers(os.getpid())) == len(others) + 1
     assert workers(os.getpid()) == others
 

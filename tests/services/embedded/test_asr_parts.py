@@ -1,4 +1,4 @@
-"""The recogniser's parts: phrases to phones, frames of its pipe, and which stretches of an utterance may be speech."""
+"""The ASR's parts: phrases to phones, frames of its pipe, and which stretches of an utterance may be speech."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The scripted mind: that it finds what is meant, takes turns, and streams the reply format."""
+"""The scripted LLM: that it finds what is meant, takes turns, and streams the reply format."""
 
 import itertools
 import json

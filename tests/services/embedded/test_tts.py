@@ -57,13 +57,13 @@ async def tts(anyio_backend: str) -> AsyncIterator[TTS]:
 
 async def pieces(tts: TTS, text: str, emotion: Emotion = "auto", voice: Voice | None = None) -> list[bytes]:
     async with (
-        tts.open_speech(voice or Voice()) as speech,
-        aclosing(speech.synthesize(text, emotion)) as spoken,
+        tts.open_synthesis(voice or Voice()) as synthesis,
+        aclosing(synthesis.synthesize(text, emotion)) as spoken,
     ):
         return [piece async for piece in spoken]
 
 
-async def speech(tts: TTS, text: str, emotion: Emotion = "auto", voice: Voice | None = None) -> NDArray[np.float64]:
+async def synthesis(tts: TTS, text: str, emotion: Emotion = "auto", voice: Voice | None = None) -> NDArray[np.float64]:
     pcm = b"".join(await pieces(tts, text, emotion, voice))
     return np.frombuffer(pcm, "<i2").astype(np.float64)
 
@@ -88,7 +88,7 @@ def pitch_hz(samples: NDArray[np.float64]) -> float:
 
 @pytest.mark.parametrize("text", LINES)
 async def test_speech_is_neither_silence_nor_noise_at_full_scale(tts: TTS, text: str) -> None:
-    samples = await speech(tts, text)
+    samples = await synthesis(tts, text)
     loud = samples[np.abs(samples) > 200]
     assert 2000 < np.sqrt(np.mean(np.square(loud))) < 6000
     assert 6000 < np.abs(samples).max() <= 32_000
@@ -96,7 +96,7 @@ async def test_speech_is_neither_silence_nor_noise_at_full_scale(tts: TTS, text:
 
 @pytest.mark.parametrize("text", [SHORT, LONG])
 async def test_speech_lasts_as_long_as_a_person_would_take(tts: TTS, text: str) -> None:
-    seconds = len(await speech(tts, text)) / RATE_HZ
+    seconds = len(await synthesis(tts, text)) / RATE_HZ
     assert 0.08 < seconds / len(text) < 0.25
 
 
@@ -104,28 +104,28 @@ async def test_speech_lasts_as_long_as_a_person_would_take(tts: TTS, text: str) 
     ("text", "emotion"), [*((text, "auto") for text in LINES), (LONG, "sad"), (SHORT, "surprised")]
 )
 async def test_silence_is_trimmed(tts: TTS, text: str, emotion: Emotion) -> None:
-    before, _, after = silences_ms(await speech(tts, text, emotion))
+    before, _, after = silences_ms(await synthesis(tts, text, emotion))
     assert before < 60
     assert TAIL_MS <= after < TAIL_MS + 60
 
 
 @pytest.mark.parametrize("text", [LONG, "「夢」は、ギター・ベース・ドラムで、「音楽」を作ること。", "うん。そう、ね！"])
 async def test_no_pause_within_is_long(tts: TTS, text: str) -> None:
-    _, between, _ = silences_ms(await speech(tts, text))
+    _, between, _ = silences_ms(await synthesis(tts, text))
     assert between < 350
 
 
 @pytest.mark.parametrize("text", ["ん、何？", "うわああああああああああ！", "あの方はどなた？", "おおおおおおおお。"])
 async def test_loud_sounds_are_bent_not_wrapped_round(tts: TTS, text: str) -> None:
     """The synthesiser goes over the range of int16 here; a wrapped sample is a jump of the whole range."""
-    samples = await speech(tts, text)
+    samples = await synthesis(tts, text)
     assert np.abs(np.diff(samples)).max() < 32_768
 
 
 async def test_two_sentences_are_equally_loud(tts: TTS) -> None:
     levels = []
     for text in ("ん、何？", "こんにちは、アノンです。"):
-        samples = await speech(tts, text)
+        samples = await synthesis(tts, text)
         levels.append(np.sqrt(np.mean(np.square(samples[np.abs(samples) > 200]))))
     assert max(levels) / min(levels) < 1.3
 
@@ -138,13 +138,13 @@ async def test_each_emotion_sounds_different(tts: TTS) -> None:
 
 
 async def test_pitch_is_in_semitones(tts: TTS) -> None:
-    low, high = [pitch_hz(await speech(tts, "あー。", voice=Voice(pitch=pitch))) for pitch in (0.0, 7.0)]
+    low, high = [pitch_hz(await synthesis(tts, "あー。", voice=Voice(pitch=pitch))) for pitch in (0.0, 7.0)]
     assert high / low == pytest.approx(2 ** (7 / 12), rel=0.05)
 
 
 async def test_speed_is_a_factor(tts: TTS) -> None:
     text = "今日はいい天気ですね。"
-    slow, fast = [len(await speech(tts, text, voice=Voice(speed=speed))) for speed in (0.7, 1.4)]
+    slow, fast = [len(await synthesis(tts, text, voice=Voice(speed=speed))) for speed in (0.7, 1.4)]
     assert slow / fast == pytest.approx(2, rel=0.25)
 
 
@@ -173,10 +173,10 @@ async def test_same_input_same_bytes(tts: TTS) -> None:
 
 @pytest.mark.parametrize("rate_hz", [8_000, 24_000, 44_100, 48_000])
 async def test_any_sample_rate_gives_the_same_speech(tts: TTS, rate_hz: int) -> None:
-    expected = len(await speech(tts, SHORT)) / RATE_HZ
+    expected = len(await synthesis(tts, SHORT)) / RATE_HZ
     async with open_tts(TTSSettings(sample_rate_hz=rate_hz)) as other:
         assert other.sample_rate_hz == rate_hz
-        assert len(await speech(other, SHORT)) / rate_hz == pytest.approx(expected, rel=0.01)
+        assert len(await synthesis(other, SHORT)) / rate_hz == pytest.approx(expected, rel=0.01)
 
 
 # When it is heard
@@ -187,7 +187,7 @@ async def test_long_sentence_gives_first_audio_before_its_end(tts: TTS) -> None:
     assert len(spoken) > 2
     assert len(spoken[0]) < sum(map(len, spoken)) / 5
     # Nothing but the first clause has been asked of an engine when the first piece is there.
-    async with tts.open_speech(Voice()) as voice, aclosing(voice.synthesize(LONG, "auto")) as again:
+    async with tts.open_synthesis(Voice()) as voice, aclosing(voice.synthesize(LONG, "auto")) as again:
         assert await anext(again) == spoken[0]
 
 
@@ -195,7 +195,7 @@ async def test_twenty_talks_all_get_their_first_sound_before_any_has_finished(tt
     told: list[str] = []
 
     async def talk() -> None:
-        async with tts.open_speech(Voice()) as voice, aclosing(voice.synthesize("あ、い。う。", "auto")) as spoken:
+        async with tts.open_synthesis(Voice()) as voice, aclosing(voice.synthesize("あ、い。う。", "auto")) as spoken:
             await anext(spoken)
             told.append("first")
             async for _ in spoken:
@@ -219,7 +219,7 @@ async def test_the_event_loop_goes_on_while_it_speaks(tts: TTS) -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(count)
-        await speech(tts, SHORT)
+        await synthesis(tts, SHORT)
         tasks.cancel_scope.cancel()
     assert turns > 100
 
@@ -302,7 +302,7 @@ async def test_unspeakable_text_gives_no_audio(tts: TTS, text: str) -> None:
     "unit", ["あい", "hello world ", "9", "你好世界", "か、", "か\n", "\ud800か", "㌖", "ね~", "い\x00"]
 )
 async def test_ten_thousand_characters_of_anything_begin_to_be_spoken(tts: TTS, unit: str) -> None:
-    async with tts.open_speech(Voice()) as voice:
+    async with tts.open_synthesis(Voice()) as voice:
         async with aclosing(voice.synthesize(unit * (10_000 // len(unit)), "auto")) as spoken:
             assert len(await anext(spoken)) > 1000
 

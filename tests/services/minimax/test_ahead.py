@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from conversation.events import SpeechChunk, TurnEvent
+from conversation.events import ReplyAudio, TurnEvent
 from conversation.pronunciation import speakable
 from conversation.timeline import Timeline
 from conversation.turn import Reply, TurnRequest, run_turn
-from services.base import TTS, Emotion, LLMError, Message, Prompt, Speech, TTSSettings, Voice
+from services.base import TTS, Emotion, LLMError, Message, Prompt, Synthesis, TTSSettings, Voice
 from services.vendors.minimax.bidi import request, with_stop
 from services.vendors.minimax.tts import open_tts
 from tests.simulators.minimax import KEY, MinimaxSimulator, simulate_minimax, speech
@@ -55,7 +55,7 @@ async def minimax(manner: Manner | None = None, **changes: Any) -> AsyncIterator
         yield simulator, tts
 
 
-async def hear(voice: Speech, text: str, emotion: Emotion = "auto") -> bytes:
+async def hear(voice: Synthesis, text: str, emotion: Emotion = "auto") -> bytes:
     async with aclosing(voice.synthesize(text, emotion)) as pieces:
         heard = [piece async for piece in pieces]
     assert all(piece and len(piece) % 2 == 0 for piece in heard)
@@ -89,7 +89,7 @@ async def until_sounding(simulator: BidiSimulator) -> None:
 
 
 async def test_only_the_rest_of_a_sentence_is_sent_when_it_is_whole() -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         voice.expect("happy", "ええと、")
         await until_sent(simulator, "ええと、")
         voice.expect("happy", FIRST)
@@ -116,7 +116,7 @@ async def test_only_the_rest_of_a_sentence_is_sent_when_it_is_whole() -> None:
     ],
 )
 async def test_a_sentence_ends_with_a_stop_whatever_was_sent_of_it(words: str, text: str, pieces: list[str]) -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         voice.expect("auto", words)
         await until_sent(simulator, words)
         heard = await hear(voice, text)
@@ -142,7 +142,7 @@ async def test_a_sentence_ends_with_a_stop_whatever_was_sent_of_it(words: str, t
 )
 @pytest.mark.parametrize("early", [True, False])
 async def test_every_manner_of_the_vendor_gives_the_same_audio(manner: Manner, early: bool) -> None:
-    async with minimax(replace(manner)) as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax(replace(manner)) as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         texts = (
             (WHOLE, "え、そう、そうなんだ。") if manner.flushes == "at once" else (WHOLE, "え！？そう、そうなんだ。")
         )
@@ -156,7 +156,7 @@ async def test_every_manner_of_the_vendor_gives_the_same_audio(manner: Manner, e
 
 async def test_audio_that_comes_before_the_sentence_is_whole_is_kept_until_it_is_asked_for() -> None:
     words = "とても長い文なので、" * 40  # 24 s of sound: more than the line holds
-    async with minimax(Manner(message_bytes=320)) as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax(Manner(message_bytes=320)) as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         voice.expect("sad", words)
         await until_sounding(simulator)
         await anyio.wait_all_tasks_blocked()
@@ -166,7 +166,7 @@ async def test_audio_that_comes_before_the_sentence_is_whole_is_kept_until_it_is
 
 async def test_a_vendor_that_is_not_read_is_held_back() -> None:
     words = "とても長い文なので、" * 400
-    async with minimax(Manner(message_bytes=32000)) as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax(Manner(message_bytes=32000)) as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         voice.expect("sad", words)
         await until_sounding(simulator)
         for _ in range(3):
@@ -175,7 +175,7 @@ async def test_a_vendor_that_is_not_read_is_held_back() -> None:
 
 
 async def test_the_plain_variant_takes_the_emotion_and_waits_for_the_words() -> None:
-    async with simulate_minimax() as simulator, opened(simulator) as tts, tts.open_speech(Voice()) as voice:
+    async with simulate_minimax() as simulator, opened(simulator) as tts, tts.open_synthesis(Voice()) as voice:
         voice.expect("sad", FIRST)
         await simulator.until(lambda: "sad" in [call.emotion for call in simulator.waiting])
         assert await hear(voice, WHOLE, "sad") == simulator.speech(WHOLE)
@@ -188,7 +188,7 @@ async def test_the_plain_variant_takes_the_emotion_and_waits_for_the_words() -> 
 @pytest.mark.parametrize("emotion", ["auto", "happy"])
 @pytest.mark.parametrize("sounding", [True, False])
 async def test_a_sentence_that_begins_with_other_words_is_sent_as_a_whole(emotion: Emotion, sounding: bool) -> None:
-    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         voice.expect("auto", FIRST if sounding else "ええと、")
         await (until_sounding(simulator) if sounding else until_sent(simulator, "ええと、"))
         assert await hear(voice, SHORT, emotion) == simulator.speech(SHORT)
@@ -198,7 +198,7 @@ async def test_a_sentence_that_begins_with_other_words_is_sent_as_a_whole(emotio
 
 
 async def test_a_sentence_with_another_emotion_does_not_disturb_one_that_was_begun() -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         voice.expect("auto", FIRST)
         await until_sounding(simulator)
         assert await hear(voice, SHORT, "happy") == simulator.speech(SHORT)
@@ -207,7 +207,7 @@ async def test_a_sentence_with_another_emotion_does_not_disturb_one_that_was_beg
 
 
 async def test_other_words_than_before_are_another_sentence() -> None:
-    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         voice.expect("auto", "いや、")
         await until_sent(simulator, "いや、")
         voice.expect("auto", "ええと、")
@@ -216,11 +216,11 @@ async def test_other_words_than_before_are_another_sentence() -> None:
 
 async def test_a_sentence_that_never_comes_is_cancelled_at_the_end_and_the_next_turn_goes_on_there() -> None:
     async with minimax(Manner(pace=20)) as (simulator, tts):
-        async with tts.open_speech(Voice()) as voice:
+        async with tts.open_synthesis(Voice()) as voice:
             voice.expect("auto", FIRST)
             await until_sounding(simulator)
         handshakes = simulator.handshakes
-        async with tts.open_speech(Voice()) as voice:
+        async with tts.open_synthesis(Voice()) as voice:
             assert await hear(voice, SHORT) == simulator.speech(SHORT)
             assert simulator.call_of(SHORT).texts == [FIRST, SHORT]
             assert simulator.call_of(SHORT).count(">task_cancel") == 1
@@ -231,19 +231,19 @@ async def test_a_sentence_that_never_comes_is_cancelled_at_the_end_and_the_next_
 async def test_whatever_it_is_waiting_for_a_turn_that_ends_leaves_nothing(stage: Any) -> None:
     async with minimax(Manner(message_bytes=320), first_audio_s=3600) as (simulator, tts):
         simulator.faults.append(Fault(stage, stall=True, times=math.inf))
-        async with tts.open_speech(Voice()) as voice:
+        async with tts.open_synthesis(Voice()) as voice:
             voice.expect("auto", FIRST)
             await simulator.until(lambda: len(simulator.calls) >= 2)
             await anyio.wait_all_tasks_blocked()
         simulator.faults.clear()
-        async with tts.open_speech(Voice()) as voice:
+        async with tts.open_synthesis(Voice()) as voice:
             assert await hear(voice, SHORT) == simulator.speech(SHORT)
 
 
 # ---------------------------------------------------------------- beside other sentences
 
 
-async def together(voice: Speech, *steps: tuple[str, Callable[[], Awaitable[None]]]) -> dict[str, bytes]:
+async def together(voice: Synthesis, *steps: tuple[str, Callable[[], Awaitable[None]]]) -> dict[str, bytes]:
     """Ask for one text after another, each after its step, while those before it are still being received."""
     heard: dict[str, bytes] = {}
 
@@ -258,7 +258,7 @@ async def together(voice: Speech, *steps: tuple[str, Callable[[], Awaitable[None
 
 
 async def test_the_next_sentence_is_begun_while_the_one_before_it_is_received() -> None:
-    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_synthesis(Voice()) as voice:
 
         async def first() -> None:
             pass
@@ -275,7 +275,7 @@ async def test_the_next_sentence_is_begun_while_the_one_before_it_is_received() 
 
 
 async def test_what_was_begun_in_vain_behind_a_sentence_does_not_disturb_it_nor_the_next() -> None:
-    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_synthesis(Voice()) as voice:
 
         async def first() -> None:
             pass
@@ -292,7 +292,7 @@ async def test_what_was_begun_in_vain_behind_a_sentence_does_not_disturb_it_nor_
 
 
 async def test_a_sentence_before_it_that_fails_takes_it_along_and_both_are_spoken() -> None:
-    async with minimax(Manner(first_audio_s=0.02)) as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax(Manner(first_audio_s=0.02)) as (simulator, tts), tts.open_synthesis(Voice()) as voice:
 
         async def first() -> None:
             simulator.faults.append(Fault("speech", drop=True, text="一つ目。"))
@@ -325,7 +325,7 @@ async def test_a_fault_at_any_piece_has_the_sentence_sent_as_a_whole(fault: Faul
     first_audio_s = 0.6 if fault.stall else 2
     # Nothing of it has sounded when the fault is seen: a long comma is not long enough for this vendor.
     async with minimax(Manner(long_enough=100), first_audio_s=first_audio_s) as (simulator, tts):
-        async with tts.open_speech(Voice()) as voice:
+        async with tts.open_synthesis(Voice()) as voice:
             simulator.faults.append(fault := replace(fault, text=text))
             voice.expect("auto", FIRST)
             await until(lambda: fault.times == 0 or FIRST in simulator.texts)
@@ -336,7 +336,7 @@ async def test_a_fault_at_any_piece_has_the_sentence_sent_as_a_whole(fault: Faul
 
 @pytest.mark.parametrize("stage", ["handshake", "connect", "start"])
 async def test_words_that_found_no_connection_are_sent_with_the_sentence(stage: Any) -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as voice:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as voice:
         how: dict[str, Any] = {"status": 503} if stage == "handshake" else {"drop": True}
         simulator.faults.append(fault := Fault(stage, times=math.inf, **how))
         with capture_logs() as logs:
@@ -348,7 +348,7 @@ async def test_words_that_found_no_connection_are_sent_with_the_sentence(stage: 
 
 
 async def test_a_voice_that_is_refused_is_told_once_and_by_the_sentence() -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice("no_such_voice")) as voice:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice("no_such_voice")) as voice:
         voice.expect("sad", FIRST)
         await simulator.until(lambda: len([1 for call in simulator.calls if 2054 in call.sent_codes]) == 2)
         await anyio.wait_all_tasks_blocked()
@@ -412,7 +412,7 @@ async def talk(mind: Mind, tts: TTS) -> tuple[Reply, dict[int, bytes]]:
 
     async def emit(event: TurnEvent) -> None:
         await anyio.lowlevel.checkpoint()
-        if isinstance(event, SpeechChunk):
+        if isinstance(event, ReplyAudio):
             heard[event.index] = heard.get(event.index, b"") + event.pcm
 
     ask = TurnRequest(Prompt("anon", (Message("user", "你好"),)), Voice(), NAMES)
@@ -448,7 +448,7 @@ async def test_a_model_that_breaks_off_in_a_sentence_leaves_the_sentences_before
         assert heard == {0: sound_of(simulator, "一つ目の文です。")}
         assert isinstance(reply.incomplete, LLMError) and reply.audio_error is None
         assert simulator.call_of(FIRST).count(">task_cancel") == 1
-        async with tts.open_speech(Voice()) as voice:
+        async with tts.open_synthesis(Voice()) as voice:
             assert await hear(voice, SHORT, "happy") == simulator.speech(SHORT)
 
 

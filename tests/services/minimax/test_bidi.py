@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from services.base import TTS, Emotion, Speech, TTSError, TTSSettings, Voice
+from services.base import TTS, Emotion, Synthesis, TTSError, TTSSettings, Voice
 from services.vendors.minimax.bidi import BidiTextQueue, decode, with_stop
 from services.vendors.minimax.frames import Audio, Event, Ignored, Mark, Refusal, TaskFinished, status_fault
 from services.vendors.minimax.texts import Text
@@ -68,19 +68,19 @@ async def minimax(manner: Manner | None = None, **changes: Any) -> AsyncIterator
             assert not {2202, 2206} & {code for call in simulator.calls for code in call.mistakes}
 
 
-async def hear(speech: Speech, text: str, emotion: Emotion = "auto") -> bytes:
-    async with aclosing(speech.synthesize(text, emotion)) as pieces:
+async def hear(synthesis: Synthesis, text: str, emotion: Emotion = "auto") -> bytes:
+    async with aclosing(synthesis.synthesize(text, emotion)) as pieces:
         heard = [piece async for piece in pieces]
     assert all(piece and len(piece) % 2 == 0 for piece in heard)
     return b"".join(heard)
 
 
-async def hear_together(speech: Speech, *texts: str, emotion: Emotion = "auto") -> dict[str, bytes | TTSError]:
+async def hear_together(synthesis: Synthesis, *texts: str, emotion: Emotion = "auto") -> dict[str, bytes | TTSError]:
     heard: dict[str, bytes | TTSError] = {}
 
     async def listen(text: str) -> None:
         try:
-            heard[text] = await hear(speech, text, emotion)
+            heard[text] = await hear(synthesis, text, emotion)
         except TTSError as error:
             heard[text] = error
 
@@ -90,11 +90,11 @@ async def hear_together(speech: Speech, *texts: str, emotion: Emotion = "auto") 
     return heard
 
 
-async def fail(speech: Speech, text: str, emotion: Emotion = "auto") -> tuple[TTSError, bytes]:
+async def fail(synthesis: Synthesis, text: str, emotion: Emotion = "auto") -> tuple[TTSError, bytes]:
     """The error that ends a sentence, and what was heard of it before."""
     heard: list[bytes] = []
     with pytest.raises(TTSError) as raised:
-        async with aclosing(speech.synthesize(text, emotion)) as pieces:
+        async with aclosing(synthesis.synthesize(text, emotion)) as pieces:
             async for piece in pieces:
                 heard.append(piece)
     return raised.value, b"".join(heard)
@@ -105,7 +105,10 @@ async def interrupt(tts: TTS, text: str, emotion: Emotion = "auto") -> None:
     async with anyio.create_task_group() as tasks:
 
         async def turn() -> None:
-            async with tts.open_speech(Voice()) as speech, aclosing(speech.synthesize(text, emotion)) as pieces:
+            async with (
+                tts.open_synthesis(Voice()) as synthesis,
+                aclosing(synthesis.synthesize(text, emotion)) as pieces,
+            ):
                 await anext(pieces)
                 tasks.cancel_scope.cancel()
                 async for _ in pieces:
@@ -119,17 +122,20 @@ async def interrupt(tts: TTS, text: str, emotion: Emotion = "auto") -> None:
 
 async def test_one_sentence_is_a_text_and_a_flush_and_the_task_is_finished_at_the_end() -> None:
     async with minimax() as (simulator, tts):
-        async with tts.open_speech(Voice()) as speech:
+        async with tts.open_synthesis(Voice()) as synthesis:
             for text in (SHORT, "ええ。"):
-                assert await hear(speech, text) == simulator.speech(text)
+                assert await hear(synthesis, text) == simulator.speech(text)
             call = simulator.call_of(SHORT)
         await simulator.until(lambda: not call.open)
         assert call.events == TURN + SENTENCE + SENTENCE + END
 
 
 async def test_the_next_sentence_is_sent_while_one_is_received() -> None:
-    async with minimax(Manner(first_audio_s=0.05, pace=20)) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        heard = await hear_together(speech, LONG, SHORT)
+    async with (
+        minimax(Manner(first_audio_s=0.05, pace=20)) as (simulator, tts),
+        tts.open_synthesis(Voice()) as synthesis,
+    ):
+        heard = await hear_together(synthesis, LONG, SHORT)
         assert heard == {LONG: simulator.speech(LONG), SHORT: simulator.speech(SHORT)}
         call = simulator.call_of(LONG)
         sent = [event for event in call.events[len(TURN) :] if event.startswith(">")]
@@ -159,22 +165,22 @@ async def test_the_next_sentence_is_sent_while_one_is_received() -> None:
     ids=changes_of,
 )
 async def test_tts_final_frame_repeats_the_whole_odd_bytes_missing_event_null_data(manner: Manner) -> None:
-    async with minimax(manner) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(manner) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         texts = (LONG, "え！？そう。") if manner.message_bytes > 1 else (SHORT,)
         emotions: list[Emotion] = ["auto", "happy"]
         for emotion in emotions:
             for text in texts:
-                assert await hear(speech, text, emotion) == simulator.speech(text)
-            heard = await hear_together(speech, *texts, emotion=emotion)
+                assert await hear(synthesis, text, emotion) == simulator.speech(text)
+            heard = await hear_together(synthesis, *texts, emotion=emotion)
             assert heard == {text: simulator.speech(text) for text in texts}
 
 
 @pytest.mark.parametrize("first_audio_s", [0, 0.02])
 async def test_a_flush_that_is_acknowledged_before_the_audio_cuts_nothing_off(first_audio_s: float) -> None:
     manner = Manner(flushes="at once", first_audio_s=first_audio_s)
-    async with minimax(manner) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(manner) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         texts = ("一つ目の文。", "二つ目の文。", "三つ目の文。")
-        assert await hear_together(speech, *texts) == {text: simulator.speech(text) for text in texts}
+        assert await hear_together(synthesis, *texts) == {text: simulator.speech(text) for text in texts}
 
 
 @pytest.mark.parametrize(
@@ -193,8 +199,8 @@ async def test_a_flush_that_is_acknowledged_before_the_audio_cuts_nothing_off(fi
     ],
 )
 async def test_a_text_ends_with_a_sentence_stop(text: str, sent: str) -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
-        assert await hear(speech, text) == simulator.speech(sent)
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        assert await hear(synthesis, text) == simulator.speech(sent)
         assert simulator.texts == [sent]
 
 
@@ -206,8 +212,8 @@ def test_nothing_that_is_spoken_is_lost_or_left_waiting_for_the_flush(text: str)
 
 
 async def test_a_text_with_nothing_to_speak_is_silence_and_costs_no_request() -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
-        assert await hear(speech, "……！？") == b""
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        assert await hear(synthesis, "……！？") == b""
         assert simulator.texts == []
 
 
@@ -232,12 +238,12 @@ async def test_a_barge_in_costs_no_new_connection_and_nothing_of_it_is_heard_lat
     async with minimax(manner) as (simulator, tts):
         for turn in range(3):
             await interrupt(tts, f"{turn}番目のとても長い文です。")
-            async with tts.open_speech(Voice()) as speech:
-                async with aclosing(speech.synthesize(f"{turn}番目の返事です。", "auto")) as pieces:
+            async with tts.open_synthesis(Voice()) as synthesis:
+                async with aclosing(synthesis.synthesize(f"{turn}番目の返事です。", "auto")) as pieces:
                     heard = await anext(pieces)
                 assert simulator.speech(f"{turn}番目の返事です。").startswith(heard)
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         (call,) = [call for call in simulator.calls if call.texts]
         assert call.count(">task_cancel") == call.count("task_canceled") == 6
 
@@ -245,8 +251,8 @@ async def test_a_barge_in_costs_no_new_connection_and_nothing_of_it_is_heard_lat
 async def test_an_interrupted_turn_says_so_to_the_vendor_and_the_next_begins_after_the_answer() -> None:
     async with minimax(Manner(pace=20)) as (simulator, tts):
         await interrupt(tts, "とても長い一つの文です。")
-        async with tts.open_speech(Voice()) as speech:
-            await hear(speech, SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            await hear(synthesis, SHORT)
         call = simulator.call_of(SHORT)
         await simulator.until(lambda: not call.open)
         assert call.events == TURN + CANCELLED + SENTENCE + END
@@ -254,41 +260,44 @@ async def test_an_interrupted_turn_says_so_to_the_vendor_and_the_next_begins_aft
 
 async def test_a_turn_that_was_heard_out_hangs_up_and_one_that_was_not_used_is_kept() -> None:
     async with minimax() as (simulator, tts):
-        async with tts.open_speech(Voice()) as speech:
+        async with tts.open_synthesis(Voice()) as synthesis:
             await simulator.until(lambda: len(simulator.waiting) == 2)
-            await hear(speech, SHORT)
+            await hear(synthesis, SHORT)
         await simulator.until(lambda: len(simulator.open_calls) == 1)
         assert simulator.open_calls == simulator.waiting
         assert simulator.call_of(SHORT).count(">task_finish") == 1
 
 
 async def test_a_sentence_that_nobody_hears_out_leaves_the_session_to_the_next_one_of_its_turn() -> None:
-    async with minimax(Manner(pace=20, late_messages=2)) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(Manner(pace=20, late_messages=2)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         for turn in range(3):
-            async with aclosing(speech.synthesize(LONG, "auto")) as pieces:
+            async with aclosing(synthesis.synthesize(LONG, "auto")) as pieces:
                 await anext(pieces)
-            assert await hear(speech, f"{turn}番目。") == simulator.speech(f"{turn}番目。")
+            assert await hear(synthesis, f"{turn}番目。") == simulator.speech(f"{turn}番目。")
         assert simulator.call_of(LONG).texts == [LONG, "0番目。", LONG, "1番目。", LONG, "2番目。"]
 
 
 async def test_a_sentence_of_the_same_turn_does_not_wait_for_an_answer_that_never_comes() -> None:
-    async with minimax(Manner(pace=20), first_audio_s=0.5) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with (
+        minimax(Manner(pace=20), first_audio_s=0.5) as (simulator, tts),
+        tts.open_synthesis(Voice()) as synthesis,
+    ):
         simulator.faults.append(Fault("cancel", stall=True))
-        async with aclosing(speech.synthesize(LONG, "auto")) as pieces:
+        async with aclosing(synthesis.synthesize(LONG, "auto")) as pieces:
             await anext(pieces)
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         assert simulator.texts == [LONG, SHORT]
 
 
 async def test_what_another_sentence_waits_behind_is_not_cancelled() -> None:
-    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         async with anyio.create_task_group() as tasks:
             heard: list[bytes] = []
 
             async def listen() -> None:
-                heard.append(await hear(speech, SHORT))
+                heard.append(await hear(synthesis, SHORT))
 
-            async with aclosing(speech.synthesize(LONG, "auto")) as pieces:
+            async with aclosing(synthesis.synthesize(LONG, "auto")) as pieces:
                 await anext(pieces)
                 tasks.start_soon(listen)
                 await simulator.until(lambda: SHORT in simulator.texts)
@@ -302,14 +311,14 @@ async def test_all_sentences_under_way_are_cancelled_at_once() -> None:
         async with anyio.create_task_group() as tasks:
 
             async def turn() -> None:
-                async with tts.open_speech(Voice()) as speech:
-                    await hear_together(speech, LONG, SHORT, "ええ。")
+                async with tts.open_synthesis(Voice()) as synthesis:
+                    await hear_together(synthesis, LONG, SHORT, "ええ。")
 
             tasks.start_soon(turn)
             await simulator.until(lambda: len(simulator.texts) == 3)
             tasks.cancel_scope.cancel()
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, "次。") == simulator.speech("次。")
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, "次。") == simulator.speech("次。")
         call = simulator.call_of("次。")
         assert len(call.texts) == 4 and call.count(">task_cancel") == 1
 
@@ -335,8 +344,8 @@ async def test_a_cancellation_that_is_not_acknowledged_costs_a_new_connection_an
             await interrupt(tts, LONG)
             interrupted = simulator.call_of(LONG)
             await simulator.until(lambda: fault.times == 0)
-            async with tts.open_speech(Voice()) as speech:
-                assert await hear(speech, SHORT) == simulator.speech(SHORT)
+            async with tts.open_synthesis(Voice()) as synthesis:
+                assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
             assert interrupted.texts == [LONG]
             await simulator.until(lambda: not interrupted.open)
     assert logs == []
@@ -347,12 +356,12 @@ async def test_turns_at_the_same_time_share_nothing() -> None:
 
         async def turn(name: str) -> None:
             for n in range(2):
-                async with tts.open_speech(Voice()) as speech:
-                    async with aclosing(speech.synthesize(f"{name}の{n}番目の長い文。", "auto")) as pieces:
+                async with tts.open_synthesis(Voice()) as synthesis:
+                    async with aclosing(synthesis.synthesize(f"{name}の{n}番目の長い文。", "auto")) as pieces:
                         await anext(pieces)
                     text = f"{name}の{n}番目。"
-                    assert await hear(speech, text) == simulator.speech(text)
-                    async with aclosing(speech.synthesize(f"{name}の{n}番目の長い文。", "auto")) as pieces:
+                    assert await hear(synthesis, text) == simulator.speech(text)
+                    async with aclosing(synthesis.synthesize(f"{name}の{n}番目の長い文。", "auto")) as pieces:
                         await anext(pieces)
 
         async with anyio.create_task_group() as tasks:
@@ -370,9 +379,9 @@ async def test_an_interrupted_session_is_handed_on_to_its_own_voice_and_emotion_
             (Voice(), "happy"),
         ]
         for voice, emotion in turns:
-            async with tts.open_speech(voice) as speech:
+            async with tts.open_synthesis(voice) as synthesis:
                 text = f"{voice.voice_id}が{emotion}。"
-                assert await hear(speech, text, emotion) == simulator.speech(text)
+                assert await hear(synthesis, text, emotion) == simulator.speech(text)
         assert simulator.call_of(LONG).texts == [LONG, "Noneがhappy。"]
 
 
@@ -381,16 +390,16 @@ async def test_what_is_interrupted_before_its_first_sound_is_cancelled_too() -> 
         async with anyio.create_task_group() as tasks:
 
             async def turn() -> None:
-                async with tts.open_speech(Voice()) as speech:
-                    await hear(speech, LONG)
+                async with tts.open_synthesis(Voice()) as synthesis:
+                    await hear(synthesis, LONG)
 
             tasks.start_soon(turn)
             await simulator.until(lambda: LONG in simulator.texts)
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
         simulator.manner.first_audio_s = 0
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         assert simulator.call_of(SHORT).texts == [LONG, SHORT]
 
 
@@ -401,16 +410,16 @@ async def test_a_cancelled_turn_leaves_nothing_behind(stage: Any) -> None:
         async with anyio.create_task_group() as tasks:
 
             async def turn() -> None:
-                async with tts.open_speech(Voice()) as speech:
-                    await hear(speech, LONG, "sad")
+                async with tts.open_synthesis(Voice()) as synthesis:
+                    await hear(synthesis, LONG, "sad")
 
             tasks.start_soon(turn)
             await simulator.until(lambda: len(simulator.calls) >= 2)
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
         simulator.faults.clear()
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 # ---------------------------------------------------------------- faults
@@ -437,19 +446,22 @@ async def test_tts_drops_or_stalls_in_a_sentence(fault: Fault) -> None:
     # The whole audio comes in the message that does not come; a flush is acknowledged at once, so before any audio.
     manner = Manner(message_bytes=200_000, flushes="at once" if fault.at == "flush" else "after speech")
     first_audio_s = 0.4 if fault.stall else 5
-    async with minimax(manner, first_audio_s=first_audio_s) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with (
+        minimax(manner, first_audio_s=first_audio_s) as (simulator, tts),
+        tts.open_synthesis(Voice()) as synthesis,
+    ):
         simulator.faults.append(fault)
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         assert fault.times == 0
-        assert await hear(speech, "次の文。") == simulator.speech("次の文。")
+        assert await hear(synthesis, "次の文。") == simulator.speech("次の文。")
 
 
 @pytest.mark.parametrize("fault", [Fault("text", drop=True), Fault("text", stall=True)], ids=changes_of)
 async def test_tts_drops_or_stalls_twice_and_is_not_asked_a_third_time(fault: Fault) -> None:
     async with minimax(first_audio_s=0.2 if fault.stall else 5) as (simulator, tts):
-        async with tts.open_speech(Voice()) as speech:
+        async with tts.open_synthesis(Voice()) as synthesis:
             simulator.faults.append(replace(fault, times=3))
-            error, heard = await fail(speech, SHORT)
+            error, heard = await fail(synthesis, SHORT)
             assert heard == b"" and error.retryable and not error.one_sentence
             assert simulator.faults[0].times == 1
 
@@ -466,45 +478,45 @@ async def test_tts_drops_or_stalls_twice_and_is_not_asked_a_third_time(fault: Fa
 )
 async def test_tts_drops_or_stalls_when_some_of_the_sentence_was_sent(fault: Fault) -> None:
     fault = replace(fault)
-    async with minimax(Manner(pace=20), gap_s=0.2) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(Manner(pace=20), gap_s=0.2) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(fault)
-        error, heard = await fail(speech, LONG)
+        error, heard = await fail(synthesis, LONG)
         whole = simulator.speech(LONG)
         assert heard == (whole[:6400] if fault.at == "speech" else whole)
         assert error.retryable and not error.one_sentence and error.timed_out == fault.stall
-        assert await hear(speech, LONG) == whole
+        assert await hear(synthesis, LONG) == whole
         assert simulator.texts == [LONG, LONG]
 
 
 @pytest.mark.parametrize("code", [1026, 1027, 1042, 2203, 2204])
 @pytest.mark.parametrize("event", ["task_failed", "task_continued"])
 async def test_a_refused_sentence_does_not_silence_the_following_ones(code: int, event: str) -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault("text", status=code, event=event, text="悪い文。"))
-        assert await hear(speech, "良い文。") == simulator.speech("良い文。")
-        error, _ = await fail(speech, "悪い文。")
+        assert await hear(synthesis, "良い文。") == simulator.speech("良い文。")
+        error, _ = await fail(synthesis, "悪い文。")
         assert error.one_sentence and not error.retryable
         for text in (LONG, SHORT):
-            assert await hear(speech, text) == simulator.speech(text)
+            assert await hear(synthesis, text) == simulator.speech(text)
 
 
 @pytest.mark.parametrize("flushes", ["after speech", "at once"])
 async def test_the_flush_of_a_skipped_text_does_not_end_the_next_one(flushes: Any) -> None:
-    async with minimax(Manner(flushes=flushes)) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(Manner(flushes=flushes)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault("text", status=2203, text="悪い文。"))
         await until_ready(simulator)
-        await fail(speech, "悪い文。")
+        await fail(synthesis, "悪い文。")
         texts = ("一つ目。", "二つ目。")
-        assert await hear_together(speech, *texts) == {text: simulator.speech(text) for text in texts}
+        assert await hear_together(synthesis, *texts) == {text: simulator.speech(text) for text in texts}
         assert simulator.handshakes == 2  # the skipped text cost no connection
 
 
 @pytest.mark.parametrize("refused", ["一つ目。", "二つ目。"])
 @pytest.mark.parametrize("code", [1026, 2204])
 async def test_a_refusal_hits_the_sentence_that_is_meant_though_two_are_under_way(refused: str, code: int) -> None:
-    async with minimax(Manner(first_audio_s=0.05)) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(Manner(first_audio_s=0.05)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault("text", status=code, text=refused, times=math.inf))
-        heard = await hear_together(speech, "一つ目。", "二つ目。")
+        heard = await hear_together(synthesis, "一つ目。", "二つ目。")
         error = heard.pop(refused)
         assert isinstance(error, TTSError) and error.one_sentence
         assert heard == {text: simulator.speech(text) for text in heard}
@@ -512,20 +524,20 @@ async def test_a_refusal_hits_the_sentence_that_is_meant_though_two_are_under_wa
 
 @pytest.mark.parametrize("code", [1002, 1039, 1041, 2045, 2205])
 async def test_too_many_requests_wait_and_ask_again_only_for_what_is_unfinished(code: int) -> None:
-    async with minimax(first_audio_s=1) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        assert await hear(speech, "一つ目。") == simulator.speech("一つ目。")
+    async with minimax(first_audio_s=1) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        assert await hear(synthesis, "一つ目。") == simulator.speech("一つ目。")
         simulator.faults.append(Fault("text", status=code))
-        assert await hear(speech, "二つ目。") == simulator.speech("二つ目。")
+        assert await hear(synthesis, "二つ目。") == simulator.speech("二つ目。")
         assert simulator.texts == ["一つ目。", "二つ目。"]
 
 
 async def test_too_many_requests_in_the_middle_of_a_sentence_cut_it_and_spare_the_next() -> None:
-    async with minimax(first_audio_s=1) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(first_audio_s=1) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault("speech", status=1002, after_bytes=9600))
-        error, heard = await fail(speech, LONG)
+        error, heard = await fail(synthesis, LONG)
         assert error.one_sentence and error.retryable
         assert heard and simulator.speech(LONG).startswith(heard)
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 @pytest.mark.parametrize(
@@ -545,12 +557,12 @@ async def test_tts_key_refused_voice_unknown_balance(fault: Fault, says: str) ->
         async with minimax() as (simulator, tts):
             simulator.faults.append(replace(fault, times=math.inf))
             for _ in range(2):
-                async with tts.open_speech(Voice()) as speech:
-                    error, _ = await fail(speech, SHORT)
+                async with tts.open_synthesis(Voice()) as synthesis:
+                    error, _ = await fail(synthesis, SHORT)
                     assert not error.retryable and not error.one_sentence and says in str(error)
             simulator.faults.clear()
-            async with tts.open_speech(Voice()) as speech:
-                assert await hear(speech, SHORT) == simulator.speech(SHORT)
+            async with tts.open_synthesis(Voice()) as synthesis:
+                assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
     assert [log["log_level"] for log in logs] == ["error"]
 
 
@@ -560,23 +572,23 @@ async def test_a_kept_session_that_died_is_replaced_silently() -> None:
         await simulator.until(lambda: simulator.call_of(LONG).count("task_canceled") == 1)
         for socket in list(simulator.sockets):
             socket.transport.abort()
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_a_kept_session_that_is_dead_without_a_sign_is_replaced_silently() -> None:
     async with minimax(Manner(pace=20), first_audio_s=0.5) as (simulator, tts):
         await interrupt(tts, LONG)
         simulator.faults += [Fault("text", stall=True), Fault("start", stall=True)]
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_a_session_idle_for_too_long_is_replaced_silently() -> None:
-    async with minimax(Manner(idle_s=0.05)) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(Manner(idle_s=0.05)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         for text in ("一つ目。", "二つ目。"):
             await simulator.until(lambda: bool(simulator.calls) and not simulator.open_calls)
-            assert await hear(speech, text) == simulator.speech(text)
+            assert await hear(synthesis, text) == simulator.speech(text)
 
 
 def open_descriptors() -> int:
@@ -597,21 +609,21 @@ async def test_every_turn_ends_and_nothing_leaks_when_much_fails_and_many_interr
     manner = Manner(late_messages=2, stray_messages=2, message_bytes=640)
     async with minimax(manner, first_audio_s=0.1, gap_s=0.1, connect_s=0.5) as (simulator, tts):
         for turn in range(60):
-            async with tts.open_speech(Voice()) as speech:
+            async with tts.open_synthesis(Voice()) as synthesis:
                 for sentence in range(3):
                     if chance.random() < 0.3:
                         simulator.faults.append(Fault(**chance.choice(makers)))
                     text, emotion = f"{turn}の{sentence}番目の文。", chance.choice(emotions)
                     if chance.random() < 0.5:
-                        speech.expect(emotion, chance.choice(["", text[:5], text[:5], "別の文、"]))
+                        synthesis.expect(emotion, chance.choice(["", text[:5], text[:5], "別の文、"]))
                         for _ in range(chance.choice([1, 50])):  # so that there is time to send them, or not
                             await anyio.lowlevel.checkpoint()
                     try:
                         if chance.random() < 0.3:
-                            async with aclosing(speech.synthesize(text, emotion)) as pieces:
+                            async with aclosing(synthesis.synthesize(text, emotion)) as pieces:
                                 heard = await anext(pieces, b"")
                         else:
-                            heard = await hear(speech, text, emotion)
+                            heard = await hear(synthesis, text, emotion)
                             assert heard == simulator.speech(text)
                     except TTSError:
                         continue
@@ -745,123 +757,126 @@ async def until_ready(vendor: AnySimulator) -> None:
 
 
 async def test_an_expected_emotion_finds_its_task_already_started(vendor: AnySimulator) -> None:
-    async with open_tts(settings_for(vendor)) as tts, tts.open_speech(Voice()) as speech:
+    async with open_tts(settings_for(vendor)) as tts, tts.open_synthesis(Voice()) as synthesis:
         await until_ready(vendor)
-        speech.expect("angry")
+        synthesis.expect("angry")
         await vendor.until(lambda: started(vendor) == ["auto", "angry"])
         assert vendor.handshakes == 2  # the spare one served
-        speech.expect("surprised")
+        synthesis.expect("surprised")
         await vendor.until(lambda: started(vendor) == ["auto", "angry", "surprised"])
         before = (vendor.handshakes, len(started(vendor)))
         emotions: list[Emotion] = ["surprised", "angry"]
         for emotion in emotions:
             text = f"これは{emotion}。"
-            assert await hear(speech, text, emotion) == vendor.speech(text)
+            assert await hear(synthesis, text, emotion) == vendor.speech(text)
             assert vendor.call_of(text).emotion == emotion
         assert (vendor.handshakes, len(started(vendor))) == before
 
 
 async def test_an_emotion_that_is_prepared_or_being_prepared_is_not_prepared_twice(vendor: AnySimulator) -> None:
-    async with open_tts(settings_for(vendor)) as tts, tts.open_speech(Voice()) as speech:
+    async with open_tts(settings_for(vendor)) as tts, tts.open_synthesis(Voice()) as synthesis:
         for _ in range(3):
-            speech.expect("auto")
-            speech.expect("sad")
-        assert await hear(speech, SHORT, "sad") == vendor.speech(SHORT)
+            synthesis.expect("auto")
+            synthesis.expect("sad")
+        assert await hear(synthesis, SHORT, "sad") == vendor.speech(SHORT)
         for _ in range(3):
-            speech.expect("sad")
-            speech.expect("auto")
-        assert await hear(speech, "ええ。") == vendor.speech("ええ。")
+            synthesis.expect("sad")
+            synthesis.expect("auto")
+        assert await hear(synthesis, "ええ。") == vendor.speech("ええ。")
         assert sorted(map(str, started(vendor))) == ["auto", "sad"] and vendor.handshakes == 2
 
 
 async def test_an_expected_emotion_takes_what_an_earlier_turn_left(vendor: AnySimulator) -> None:
     async with open_tts(settings_for(vendor)) as tts:
-        async with tts.open_speech(Voice()) as speech:
+        async with tts.open_synthesis(Voice()) as synthesis:
             await until_ready(vendor)
-            speech.expect("happy")
+            synthesis.expect("happy")
             await vendor.until(lambda: started(vendor) == ["auto", "happy"])
-            await hear(speech, "ええ。")  # meanwhile the answer arrives
-        async with tts.open_speech(Voice()) as speech:
-            speech.expect("happy")
-            assert await hear(speech, SHORT, "happy") == vendor.speech(SHORT)
+            await hear(synthesis, "ええ。")  # meanwhile the answer arrives
+        async with tts.open_synthesis(Voice()) as synthesis:
+            synthesis.expect("happy")
+            assert await hear(synthesis, SHORT, "happy") == vendor.speech(SHORT)
             assert started(vendor).count("happy") == 1
 
 
 async def test_a_hint_never_raises(vendor: AnySimulator) -> None:
     async with open_tts(settings_for(vendor)) as tts:
-        async with tts.open_speech(Voice("no_such_voice")) as speech:
-            speech.expect("calm")
-            speech.expect("happy")
-            error, _ = await fail(speech, SHORT, "happy")
+        async with tts.open_synthesis(Voice("no_such_voice")) as synthesis:
+            synthesis.expect("calm")
+            synthesis.expect("happy")
+            error, _ = await fail(synthesis, SHORT, "happy")
             assert "voice_id" in str(error)
-        speech.expect("sad")
-        async with tts.open_speech(Voice()) as speech:
-            speech.expect("sad")  # and nothing comes of it
+        synthesis.expect("sad")
+        async with tts.open_synthesis(Voice()) as synthesis:
+            synthesis.expect("sad")  # and nothing comes of it
     await vendor.until(lambda: not vendor.open_calls)
-    speech.expect("sad")
+    synthesis.expect("sad")
 
 
 async def test_a_sentence_whose_emotion_was_expected_waits_for_no_round_trip() -> None:
-    async with minimax(Manner(round_trip_s=0.05)) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(Manner(round_trip_s=0.05)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
 
         def answers(event: str) -> int:
             return sum(call.count(event) for call in simulator.calls)
 
-        speech.expect("angry")
+        synthesis.expect("angry")
         await simulator.until(lambda: answers("task_started") == 2)
         before = (simulator.handshakes, answers("connected_success"), answers("task_started"))
-        assert await hear(speech, SHORT, "angry") == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT, "angry") == simulator.speech(SHORT)
         assert (simulator.handshakes, answers("connected_success"), answers("task_started")) == before
         assert simulator.call_of(SHORT).events[: len(TURN) + 2] == TURN + SENTENCE[:2]
 
 
 async def test_a_sentence_waits_for_what_a_hint_has_begun() -> None:
-    async with minimax(Manner(round_trip_s=0.02)) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        speech.expect("angry")
-        assert await hear(speech, SHORT, "angry") == simulator.speech(SHORT)
+    async with minimax(Manner(round_trip_s=0.02)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        synthesis.expect("angry")
+        assert await hear(synthesis, SHORT, "angry") == simulator.speech(SHORT)
         assert started(simulator).count("angry") == 1
 
 
 async def test_what_a_hint_could_not_prepare_is_prepared_by_the_sentence() -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         await until_ready(simulator)
         simulator.faults += [Fault("start", drop=True), Fault("connect", status=1002), Fault("handshake", status=503)]
-        speech.expect("sad")
-        assert await hear(speech, SHORT, "sad") == simulator.speech(SHORT)
+        synthesis.expect("sad")
+        assert await hear(synthesis, SHORT, "sad") == simulator.speech(SHORT)
 
 
 async def test_a_hint_waits_for_the_end_of_what_was_cancelled() -> None:
-    async with minimax(Manner(pace=20, late_messages=3)) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        async with aclosing(speech.synthesize(LONG, "auto")) as pieces:
+    async with minimax(Manner(pace=20, late_messages=3)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        async with aclosing(synthesis.synthesize(LONG, "auto")) as pieces:
             await anext(pieces)
-        speech.expect("auto")
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        synthesis.expect("auto")
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         assert simulator.call_of(SHORT).texts == [LONG, SHORT]
 
 
 async def test_a_hint_makes_up_for_a_cancellation_that_is_not_acknowledged() -> None:
-    async with minimax(Manner(pace=20), first_audio_s=0.5) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with (
+        minimax(Manner(pace=20), first_audio_s=0.5) as (simulator, tts),
+        tts.open_synthesis(Voice()) as synthesis,
+    ):
         simulator.faults.append(Fault("cancel", stall=True))
-        async with aclosing(speech.synthesize(LONG, "auto")) as pieces:
+        async with aclosing(synthesis.synthesize(LONG, "auto")) as pieces:
             await anext(pieces)
-        speech.expect("auto")
+        synthesis.expect("auto")
         await simulator.until(lambda: started(simulator) == ["auto", "auto"])
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_a_refusal_that_a_hint_met_is_forgotten_when_the_next_one_succeeds(vendor: AnySimulator) -> None:
-    async with open_tts(settings_for(vendor)) as tts, tts.open_speech(Voice()) as speech:
+    async with open_tts(settings_for(vendor)) as tts, tts.open_synthesis(Voice()) as synthesis:
         await until_ready(vendor)
         if isinstance(vendor, BidiSimulator):
             vendor.faults.append(Fault("start", status=2054))
         else:
             vendor.faults.append(PlainFault("start", status=2054))
-        speech.expect("sad")
+        synthesis.expect("sad")
         await vendor.until(lambda: 2054 in [code for call in vendor.calls for code in call.sent_codes])
         await vendor.until(lambda: len(vendor.open_calls) == 1)
-        speech.expect("sad")
+        synthesis.expect("sad")
         await vendor.until(lambda: started(vendor) == ["auto", "sad", "sad"])
-        assert await hear(speech, SHORT, "sad") == vendor.speech(SHORT)
+        assert await hear(synthesis, SHORT, "sad") == vendor.speech(SHORT)
 
 
 async def test_what_died_with_audio_not_yet_read_is_let_go() -> None:

@@ -12,7 +12,7 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import capture_logs
 
-from services.base import TTS, Emotion, EngineUnavailable, Speech, TTSSettings, Voice
+from services.base import TTS, Emotion, EngineUnavailable, Synthesis, TTSSettings, Voice
 from services.vendors.minimax.pool import WARM_CONNECTIONS
 from services.vendors.minimax.tts import open_tts
 from tests.simulators.minimax import KEY, MinimaxSimulator, simulate_minimax
@@ -43,8 +43,8 @@ async def opened(vendor: AnySimulator, **changes: Any) -> AsyncIterator[TTS]:
         await anyio.lowlevel.checkpoint()
 
 
-async def hear(speech: Speech, text: str, emotion: Emotion = "auto") -> bytes:
-    async with aclosing(speech.synthesize(text, emotion)) as pieces:
+async def hear(synthesis: Synthesis, text: str, emotion: Emotion = "auto") -> bytes:
+    async with aclosing(synthesis.synthesize(text, emotion)) as pieces:
         return b"".join([piece async for piece in pieces])
 
 
@@ -68,17 +68,17 @@ async def test_a_turn_that_was_prepared_for_opens_no_connection(vendor: AnySimul
     async with opened(vendor) as tts:
         tts.prepare(Voice())
         await until_prepared(vendor)
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, "うん。", emotion) == vendor.speech("うん。")
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, "うん。", emotion) == vendor.speech("うん。")
             assert vendor.handshakes == 2
             assert vendor.call_of("うん。").emotion == emotion
 
 
 async def test_the_task_is_the_one_with_which_the_voice_began_last(vendor: AnySimulator) -> None:
     async with opened(vendor) as tts:
-        async with tts.open_speech(Voice()) as speech:
-            await hear(speech, "一つ目。", "sad")
-            await hear(speech, "二つ目。", "angry")
+        async with tts.open_synthesis(Voice()) as synthesis:
+            await hear(synthesis, "一つ目。", "sad")
+            await hear(synthesis, "二つ目。", "angry")
         tts.prepare(Voice())
         await vendor.until(lambda: "sad" in started(vendor))
 
@@ -99,8 +99,8 @@ async def test_after_a_turn_only_what_it_used_is_made_again(vendor: AnySimulator
         tts.prepare(Voice())
         await until_prepared(vendor)
         for turn in range(3):
-            async with tts.open_speech(Voice()) as speech:
-                await hear(speech, f"{turn}番目。")
+            async with tts.open_synthesis(Voice()) as synthesis:
+                await hear(synthesis, f"{turn}番目。")
             await vendor.until(lambda: len(vendor.open_calls) == 1)
             tts.prepare(Voice())
             await until_prepared(vendor)
@@ -130,8 +130,8 @@ async def test_a_connection_that_died_while_it_was_kept_is_made_anew(vendor: Any
         await anyio.wait_all_tasks_blocked()
         tts.prepare(Voice())
         await until_prepared(vendor)
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, "うん。") == vendor.speech("うん。")
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, "うん。") == vendor.speech("うん。")
         assert vendor.handshakes == 4
 
 
@@ -147,8 +147,8 @@ async def test_a_hint_fails_in_silence(vendor: AnySimulator, stage: Any, how: di
                 tts.prepare(Voice())
                 await anyio.lowlevel.checkpoint()
             vendor.faults.clear()
-            async with tts.open_speech(Voice()) as speech:
-                assert await hear(speech, "うん。") == vendor.speech("うん。")
+            async with tts.open_synthesis(Voice()) as synthesis:
+                assert await hear(synthesis, "うん。") == vendor.speech("うん。")
         tts.prepare(Voice())  # and nothing comes of it
     assert logs == []
 

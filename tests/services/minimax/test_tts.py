@@ -19,7 +19,7 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from services.base import TTS, Emotion, EngineUnavailable, Speech, TTSError, TTSSettings, Voice
+from services.base import TTS, Emotion, EngineUnavailable, Synthesis, TTSError, TTSSettings, Voice
 from services.vendors.minimax.tts import open_tts
 from tests.simulators.minimax import KEY, Fault, Manner, MinimaxSimulator, simulate_minimax
 
@@ -66,18 +66,18 @@ def _name_of(coroutine: Any) -> str:
     return str(coroutine.__qualname__)
 
 
-async def hear(speech: Speech, text: str, emotion: Emotion = "auto") -> bytes:
-    async with aclosing(speech.synthesize(text, emotion)) as pieces:
+async def hear(synthesis: Synthesis, text: str, emotion: Emotion = "auto") -> bytes:
+    async with aclosing(synthesis.synthesize(text, emotion)) as pieces:
         heard = [piece async for piece in pieces]
     assert all(piece and len(piece) % 2 == 0 for piece in heard)
     return b"".join(heard)
 
 
-async def fail(speech: Speech, text: str, emotion: Emotion = "auto") -> tuple[TTSError, bytes]:
+async def fail(synthesis: Synthesis, text: str, emotion: Emotion = "auto") -> tuple[TTSError, bytes]:
     """The error that ends a sentence, and what was heard of it before."""
     heard: list[bytes] = []
     with pytest.raises(TTSError) as raised:
-        async with aclosing(speech.synthesize(text, emotion)) as pieces:
+        async with aclosing(synthesis.synthesize(text, emotion)) as pieces:
             async for piece in pieces:
                 heard.append(piece)
     return raised.value, b"".join(heard)
@@ -106,21 +106,21 @@ async def until_started(simulator: MinimaxSimulator, emotion: Emotion) -> None:
     ids=changes_of,
 )
 async def test_tts_final_frame_repeats_the_whole_odd_bytes_missing_event_null_data(manner: Manner) -> None:
-    async with minimax(manner) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(manner) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         text = LONG if manner.message_bytes > 1 else SHORT
         for emotion in ("auto", "happy"):
-            assert await hear(speech, text, emotion) == simulator.speech(text)
+            assert await hear(synthesis, text, emotion) == simulator.speech(text)
 
 
 async def test_a_repeated_whole_is_recognised_in_a_short_sentence_by_the_vendors_count() -> None:
-    async with minimax(Manner(final="whole again")) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+    async with minimax(Manner(final="whole again")) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_a_voice_is_spoken_at_the_configured_rate_as_its_character_has_it() -> None:
     voice = Voice("Japanese_CalmLady", "speech-2.6-turbo", speed=1.2, pitch=-2)
-    async with minimax(sample_rate_hz=24000) as (simulator, tts), tts.open_speech(voice) as speech:
-        assert await hear(speech, SHORT, "sad") == simulator.speech(SHORT)
+    async with minimax(sample_rate_hz=24000) as (simulator, tts), tts.open_synthesis(voice) as synthesis:
+        assert await hear(synthesis, SHORT, "sad") == simulator.speech(SHORT)
         start = simulator.call_of(SHORT).start
         assert start is not None
         assert (start["model"], start["audio_setting"]["sample_rate"]) == ("speech-2.6-turbo", 24000)
@@ -130,10 +130,10 @@ async def test_a_voice_is_spoken_at_the_configured_rate_as_its_character_has_it(
 
 async def test_one_emotion_is_one_connection_and_the_next_sentence_is_sent_while_one_is_received() -> None:
     manner = Manner(first_audio_s=0.05, pace=20)
-    async with minimax(manner) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        async with aclosing(speech.synthesize("一つ目の文です。", "happy")) as first:
+    async with minimax(manner) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        async with aclosing(synthesis.synthesize("一つ目の文です。", "happy")) as first:
             heard = [await anext(first)]
-            async with aclosing(speech.synthesize("二つ目の文です。", "happy")) as second:
+            async with aclosing(synthesis.synthesize("二つ目の文です。", "happy")) as second:
                 async with anyio.create_task_group() as tasks:
                     ahead: list[bytes] = []
 
@@ -154,11 +154,11 @@ async def test_one_emotion_is_one_connection_and_the_next_sentence_is_sent_while
 
 async def test_sentences_asked_for_together_are_not_mixed() -> None:
     async with minimax(Manner(message_bytes=101)) as (simulator, tts):
-        async with tts.open_speech(Voice()) as speech, anyio.create_task_group() as tasks:
+        async with tts.open_synthesis(Voice()) as synthesis, anyio.create_task_group() as tasks:
             heard: dict[str, bytes] = {}
 
             async def listen(text: str) -> None:
-                heard[text] = await hear(speech, text)
+                heard[text] = await hear(synthesis, text)
 
             for text in ("あいうえおかき。", "さし。"):
                 tasks.start_soon(listen, text)
@@ -166,14 +166,14 @@ async def test_sentences_asked_for_together_are_not_mixed() -> None:
 
 
 async def test_a_change_of_emotion_speaks_while_the_last_sentence_is_still_being_received() -> None:
-    async with minimax(Manner(pace=4)) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        async with aclosing(speech.synthesize(LONG, "happy")) as first:
+    async with minimax(Manner(pace=4)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        async with aclosing(synthesis.synthesize(LONG, "happy")) as first:
             await anext(first)
-            assert await hear(speech, SHORT, "sad") == simulator.speech(SHORT)
+            assert await hear(synthesis, SHORT, "sad") == simulator.speech(SHORT)
             assert simulator.call_of(LONG).spoken == []
             async for _ in first:
                 pass
-        assert await hear(speech, SHORT * 2, "happy") == simulator.speech(SHORT * 2)
+        assert await hear(synthesis, SHORT * 2, "happy") == simulator.speech(SHORT * 2)
     assert {call.emotion: call.texts for call in simulator.calls if call.texts} == {
         "happy": [LONG, SHORT * 2],
         "sad": [SHORT],
@@ -184,47 +184,47 @@ async def test_the_first_sentence_finds_its_task_already_started() -> None:
     async with minimax() as (simulator, tts):
         emotions: list[Emotion] = ["auto", "sad"]  # at first nothing is known, then how the turn before began
         for expected, emotion in zip(emotions, reversed(emotions), strict=True):
-            async with tts.open_speech(Voice()) as speech:
+            async with tts.open_synthesis(Voice()) as synthesis:
                 await until_started(simulator, expected)
                 before = [call for call in simulator.calls if call.start]
-                await hear(speech, f"初めは{emotion}。", expected)
+                await hear(synthesis, f"初めは{emotion}。", expected)
                 assert [call for call in simulator.calls if call.start] == before
-            async with tts.open_speech(Voice()) as speech:
-                await hear(speech, f"次は{emotion}。", emotion)
+            async with tts.open_synthesis(Voice()) as synthesis:
+                await hear(synthesis, f"次は{emotion}。", emotion)
 
 
 async def test_an_unexpected_emotion_finds_a_connection_already_made() -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         await simulator.until(lambda: len(simulator.waiting) == 2)
-        await hear(speech, SHORT, "angry")
+        await hear(synthesis, SHORT, "angry")
         assert simulator.handshakes == 2
 
 
 async def test_what_a_turn_leaves_unused_serves_the_next_and_what_it_used_does_not() -> None:
     async with minimax() as (simulator, tts):
         for turn in range(4):
-            async with tts.open_speech(Voice()) as speech:
+            async with tts.open_synthesis(Voice()) as synthesis:
                 await simulator.until(lambda: len(simulator.waiting) == 2)
                 await until_started(simulator, "auto")
-                await hear(speech, f"{turn}番目。")
+                await hear(synthesis, f"{turn}番目。")
         assert [call.texts for call in simulator.calls if call.texts] == [[f"{turn}番目。"] for turn in range(4)]
         assert simulator.handshakes == 5
 
 
 async def test_a_connection_idle_for_too_long_is_replaced_silently() -> None:
     async with minimax(Manner(idle_s=0.05)) as (simulator, tts):
-        async with tts.open_speech(Voice()) as speech:
+        async with tts.open_synthesis(Voice()) as synthesis:
             for text in ("一つ目。", "二つ目。"):
                 await simulator.until(lambda: bool(simulator.calls) and not simulator.open_calls)
-                assert await hear(speech, text) == simulator.speech(text)
+                assert await hear(synthesis, text) == simulator.speech(text)
         await simulator.until(lambda: not simulator.open_calls)
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_the_key_goes_into_the_header_and_no_compression_is_offered() -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
-        await hear(speech, SHORT)
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        await hear(synthesis, SHORT)
         headers = {name.lower(): value for name, value in simulator.calls[0].headers.items()}
         assert headers["authorization"] == f"Bearer {KEY}"
         assert "sec-websocket-extensions" not in headers
@@ -234,9 +234,9 @@ async def test_turns_at_the_same_time_share_nothing() -> None:
     async with minimax() as (simulator, tts):
 
         async def turn(name: str) -> None:
-            async with tts.open_speech(Voice()) as speech:
+            async with tts.open_synthesis(Voice()) as synthesis:
                 for n in range(3):
-                    await hear(speech, f"{name}の{n}番目。")
+                    await hear(synthesis, f"{name}の{n}番目。")
 
         async with anyio.create_task_group() as tasks:
             for name in "あいうえお":
@@ -248,66 +248,66 @@ async def test_turns_at_the_same_time_share_nothing() -> None:
 
 async def test_a_kept_connection_that_died_is_replaced_silently() -> None:
     async with minimax() as (simulator, tts):
-        async with tts.open_speech(Voice()):
+        async with tts.open_synthesis(Voice()):
             await until_started(simulator, "auto")
         for socket in list(simulator.sockets):
             socket.transport.abort()
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         assert simulator.texts == [SHORT]
 
 
 async def test_a_kept_connection_that_is_dead_without_a_sign_is_replaced_silently() -> None:
     async with minimax(first_audio_s=0.5) as (simulator, tts):
-        async with tts.open_speech(Voice()):
+        async with tts.open_synthesis(Voice()):
             await until_started(simulator, "auto")
         simulator.faults += [Fault("text", stall=True), Fault("start", stall=True, times=1)]
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 @pytest.mark.parametrize("code", [1002, 1039, 2045, 1041])
 async def test_too_many_requests_wait_and_ask_again_only_for_what_is_unfinished(code: int) -> None:
-    async with minimax(first_audio_s=1) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        assert await hear(speech, "一つ目。") == simulator.speech("一つ目。")
+    async with minimax(first_audio_s=1) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        assert await hear(synthesis, "一つ目。") == simulator.speech("一つ目。")
         simulator.faults.append(Fault("text", status=code))
-        assert await hear(speech, "二つ目。") == simulator.speech("二つ目。")
-        assert await hear(speech, "三つ目。") == simulator.speech("三つ目。")
+        assert await hear(synthesis, "二つ目。") == simulator.speech("二つ目。")
+        assert await hear(synthesis, "三つ目。") == simulator.speech("三つ目。")
         assert simulator.texts == ["一つ目。", "二つ目。", "三つ目。"]
 
 
 async def test_too_many_requests_in_the_middle_of_a_sentence_cut_it_and_spare_the_next() -> None:
-    async with minimax(first_audio_s=1) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(first_audio_s=1) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault("speech", status=1002, after_bytes=9600))
-        error, heard = await fail(speech, LONG)
+        error, heard = await fail(synthesis, LONG)
         assert error.one_sentence and error.retryable
         assert heard and simulator.speech(LONG).startswith(heard)
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_too_many_requests_for_too_long_end_in_an_error() -> None:
-    async with minimax(first_audio_s=0.5) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(first_audio_s=0.5) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault("text", status=1002, times=math.inf))
-        error, _ = await fail(speech, SHORT)
+        error, _ = await fail(synthesis, SHORT)
         assert error.retryable and not error.one_sentence and "busy" in str(error)
-        patience_is_spent, _ = await fail(speech, SHORT)  # the turn has one patience, not each sentence
+        patience_is_spent, _ = await fail(synthesis, SHORT)  # the turn has one patience, not each sentence
         assert str(patience_is_spent) == str(error)
 
 
 async def test_too_many_connections_close_those_that_only_wait() -> None:
     async with minimax(Manner(connections=1), first_audio_s=1) as (simulator, tts):
-        async with tts.open_speech(Voice()) as speech:
+        async with tts.open_synthesis(Voice()) as synthesis:
             for emotion in ("happy", "sad", "happy"):
-                assert await hear(speech, SHORT, emotion) == simulator.speech(SHORT)
+                assert await hear(synthesis, SHORT, emotion) == simulator.speech(SHORT)
 
 
 async def test_too_much_queued_is_sent_again() -> None:
     async with minimax(Manner(queued_texts=1, pace=20), first_audio_s=1) as (simulator, tts):
-        async with tts.open_speech(Voice()) as speech, anyio.create_task_group() as tasks:
+        async with tts.open_synthesis(Voice()) as synthesis, anyio.create_task_group() as tasks:
             heard: dict[str, bytes] = {}
 
             async def listen(text: str) -> None:
-                heard[text] = await hear(speech, text)
+                heard[text] = await hear(synthesis, text)
 
             tasks.start_soon(listen, LONG)
             tasks.start_soon(listen, SHORT)
@@ -338,20 +338,20 @@ async def test_tts_drops_or_stalls_in_a_sentence(fault: Fault) -> None:
     fault = replace(fault)
     async with (
         minimax(manner, first_audio_s=0.4 if fault.stall else 5) as (simulator, tts),
-        tts.open_speech(Voice()) as speech,
+        tts.open_synthesis(Voice()) as synthesis,
     ):
         simulator.faults.append(fault)
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         assert fault.times == 0
-        assert await hear(speech, LONG) == simulator.speech(LONG)
+        assert await hear(synthesis, LONG) == simulator.speech(LONG)
 
 
 @pytest.mark.parametrize("fault", [Fault("text", drop=True), Fault("text", stall=True)], ids=str)
 async def test_tts_drops_or_stalls_twice_and_is_not_asked_a_third_time(fault: Fault) -> None:
     limit_s = 0.2 if fault.stall else 5
-    async with minimax(first_audio_s=limit_s) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(first_audio_s=limit_s) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(replace(fault, times=3))
-        error, heard = await fail(speech, SHORT)
+        error, heard = await fail(synthesis, SHORT)
         assert heard == b"" and error.retryable and not error.one_sentence
         assert error.timed_out == fault.stall
         assert simulator.faults[0].times == 1
@@ -365,38 +365,38 @@ async def test_tts_drops_or_stalls_twice_and_is_not_asked_a_third_time(fault: Fa
 async def test_tts_drops_or_stalls_when_some_of_the_sentence_was_sent(fault: Fault) -> None:
     fault = replace(fault)
     manner = Manner(pace=20)  # so that the first audio is heard before the line breaks
-    async with minimax(manner, gap_s=0.2) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(manner, gap_s=0.2) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(fault)
-        error, heard = await fail(speech, LONG)
+        error, heard = await fail(synthesis, LONG)
         assert heard == simulator.speech(LONG)[:6400]
         assert error.retryable and not error.one_sentence and error.timed_out == fault.stall
-        assert await hear(speech, LONG) == simulator.speech(LONG)
+        assert await hear(synthesis, LONG) == simulator.speech(LONG)
         assert simulator.texts == [LONG, LONG]
 
 
 @pytest.mark.parametrize("code", [1026, 1027, 1042, 2203, 2204])
 @pytest.mark.parametrize("event", ["task_failed", "task_continued"])
 async def test_a_refused_sentence_does_not_silence_the_following_ones(code: int, event: str) -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault("text", status=code, event=event, text="悪い文。"))
-        assert await hear(speech, "良い文。") == simulator.speech("良い文。")
-        error, _ = await fail(speech, "悪い文。")
+        assert await hear(synthesis, "良い文。") == simulator.speech("良い文。")
+        error, _ = await fail(synthesis, "悪い文。")
         assert error.one_sentence and not error.retryable
-        assert await hear(speech, "次の文。") == simulator.speech("次の文。")
+        assert await hear(synthesis, "次の文。") == simulator.speech("次の文。")
         assert simulator.texts == ["良い文。", "次の文。"]
 
 
 @pytest.mark.parametrize("refused", ["一つ目。", "二つ目。"])
 @pytest.mark.parametrize("code", [1026, 2204])
 async def test_a_refusal_hits_the_sentence_that_is_meant_though_two_are_under_way(refused: str, code: int) -> None:
-    async with minimax(Manner(first_audio_s=0.05)) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(Manner(first_audio_s=0.05)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault("text", status=code, text=refused, times=math.inf))
         heard: dict[str, bytes] = {}
         errors: dict[str, TTSError] = {}
 
         async def listen(text: str) -> None:
             try:
-                heard[text] = await hear(speech, text)
+                heard[text] = await hear(synthesis, text)
             except TTSError as error:
                 errors[text] = error
 
@@ -410,9 +410,9 @@ async def test_a_refusal_hits_the_sentence_that_is_meant_though_two_are_under_wa
 
 @pytest.mark.parametrize("text", ["", " \n", "……！？", "♪〜（）"])
 async def test_a_sentence_with_nothing_to_speak_is_silence_and_costs_no_request(text: str) -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
-        assert await hear(speech, text) == b""
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        assert await hear(synthesis, text) == b""
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         assert simulator.texts == [SHORT]
 
 
@@ -442,15 +442,15 @@ async def test_tts_key_refused_voice_unknown_balance(fault: Fault, says: str) ->
         async with minimax() as (simulator, tts):
             simulator.faults.append(replace(fault, times=math.inf))
             for _ in range(2):
-                async with tts.open_speech(Voice()) as speech:
-                    error, _ = await fail(speech, SHORT)
+                async with tts.open_synthesis(Voice()) as synthesis:
+                    error, _ = await fail(synthesis, SHORT)
                     assert not error.retryable and not error.one_sentence
                     assert says in str(error)
                     for secret in (KEY, simulator.url, "127.0.0.1", "must not be shown"):
                         assert secret not in str(error) + repr(logs)
             simulator.faults.clear()
-            async with tts.open_speech(Voice()) as speech:
-                assert await hear(speech, SHORT) == simulator.speech(SHORT)
+            async with tts.open_synthesis(Voice()) as synthesis:
+                assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
     trace_id = "handshake-trace" if fault.at == "handshake" else "simulated-trace"
     assert [(log["log_level"], log["trace_id"]) for log in logs] == [("error", trace_id)]
 
@@ -458,16 +458,19 @@ async def test_tts_key_refused_voice_unknown_balance(fault: Fault, says: str) ->
 @pytest.mark.parametrize("wrong_key", ["http", "1004", "2049"])
 async def test_a_wrong_key_is_recognised_in_each_way_the_vendor_may_say_it(wrong_key: Any) -> None:
     wrong = {"MINIMAX_API_KEY": "some-other-key"}
-    async with minimax(Manner(wrong_key=wrong_key), secrets=wrong) as (_, tts), tts.open_speech(Voice()) as speech:
-        error, _ = await fail(speech, SHORT)
+    async with (
+        minimax(Manner(wrong_key=wrong_key), secrets=wrong) as (_, tts),
+        tts.open_synthesis(Voice()) as synthesis,
+    ):
+        error, _ = await fail(synthesis, SHORT)
         assert "MINIMAX_API_KEY" in str(error) and "some-other-key" not in str(error)
 
 
 async def test_an_emotion_the_model_lacks_does_not_silence_the_others() -> None:
-    async with minimax() as (simulator, tts), tts.open_speech(Voice()) as speech:
-        error, _ = await fail(speech, SHORT, "fluent")  # type: ignore[arg-type]
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        error, _ = await fail(synthesis, SHORT, "fluent")  # type: ignore[arg-type]
         assert error.one_sentence
-        assert await hear(speech, SHORT, "happy") == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT, "happy") == simulator.speech(SHORT)
 
 
 @pytest.mark.parametrize(
@@ -476,23 +479,23 @@ async def test_an_emotion_the_model_lacks_does_not_silence_the_others() -> None:
 async def test_a_failed_connection_is_made_once_more(fault: Fault) -> None:
     async with minimax(first_audio_s=1) as (simulator, tts):
         simulator.faults.append(replace(fault, times=2))
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_a_vendor_that_cannot_be_reached_is_an_error_that_may_pass() -> None:
     async with simulate_minimax() as simulator:
         settings = settings_for(simulator, first_audio_s=0.2)
-    async with open_tts(settings) as tts, tts.open_speech(Voice()) as speech:
-        error, _ = await fail(speech, SHORT)
+    async with open_tts(settings) as tts, tts.open_synthesis(Voice()) as synthesis:
+        error, _ = await fail(synthesis, SHORT)
         assert error.retryable and not error.one_sentence
 
 
 @pytest.mark.parametrize("stage", ["connect", "start"])
 async def test_a_vendor_that_does_not_greet_is_given_up(stage: Any) -> None:
-    async with minimax(connect_s=0.1, first_audio_s=0.2) as (simulator, tts), tts.open_speech(Voice()) as speech:
+    async with minimax(connect_s=0.1, first_audio_s=0.2) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
         simulator.faults.append(Fault(stage, stall=True, times=math.inf))
-        error, _ = await fail(speech, SHORT, "sad")
+        error, _ = await fail(synthesis, SHORT, "sad")
         assert error.timed_out and error.retryable
 
 
@@ -503,37 +506,37 @@ async def test_a_cancelled_turn_leaves_nothing_behind(stage: Any) -> None:
         async with anyio.create_task_group() as tasks:
 
             async def turn() -> None:
-                async with tts.open_speech(Voice()) as speech:
-                    await hear(speech, LONG, "sad")
+                async with tts.open_synthesis(Voice()) as synthesis:
+                    await hear(synthesis, LONG, "sad")
 
             tasks.start_soon(turn)
             await simulator.until(lambda: len(simulator.calls) >= 2)
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
         simulator.faults.clear()
-        async with tts.open_speech(Voice()) as speech:
-            assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        async with tts.open_synthesis(Voice()) as synthesis:
+            assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_a_sentence_that_nobody_hears_out_is_not_heard_in_the_next() -> None:
-    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_speech(Voice()) as speech:
-        async with aclosing(speech.synthesize(LONG, "auto")) as pieces:
+    async with minimax(Manner(pace=20)) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        async with aclosing(synthesis.synthesize(LONG, "auto")) as pieces:
             await anext(pieces)
-        assert await hear(speech, SHORT) == simulator.speech(SHORT)
+        assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
 
 
 async def test_a_vendor_that_never_answers_the_close_holds_nobody_up() -> None:
     async with simulate_minimax(Manner(deaf_at_end=True)) as simulator:
         async with open_tts(settings_for(simulator)) as tts:
             with anyio.fail_after(5):
-                async with tts.open_speech(Voice()) as speech:
-                    await hear(speech, SHORT)
+                async with tts.open_synthesis(Voice()) as synthesis:
+                    await hear(synthesis, SHORT)
 
 
 async def test_the_turns_own_error_leaves_as_it_is() -> None:
     async with minimax() as (_, tts):
         with pytest.raises(KeyError, match="mine"):
-            async with tts.open_speech(Voice()):
+            async with tts.open_synthesis(Voice()):
                 raise KeyError("mine")
 
 
@@ -572,12 +575,12 @@ async def test_a_certificate_that_is_not_valid_is_refused_unless_the_operator_sa
 ) -> None:
     async with simulate_minimax(tls=self_signed) as simulator:
         async with open_tts(settings_for(simulator, verify_tls=verify_tls)) as tts:
-            async with tts.open_speech(Voice()) as speech:
+            async with tts.open_synthesis(Voice()) as synthesis:
                 if verify_tls:
-                    error, _ = await fail(speech, SHORT)
+                    error, _ = await fail(synthesis, SHORT)
                     assert not error.retryable and "certificate" in str(error)
                 else:
-                    assert await hear(speech, SHORT) == simulator.speech(SHORT)
+                    assert await hear(synthesis, SHORT) == simulator.speech(SHORT)
         with anyio.fail_after(5):
             await simulator.until(lambda: not simulator.open_calls)
 
@@ -599,13 +602,13 @@ async def test_every_turn_ends_and_nothing_leaks_when_one_call_in_ten_fails() ->
     descriptors = open_descriptors()
     async with minimax(first_audio_s=0.1, gap_s=0.1, connect_s=0.5) as (simulator, tts):
         for turn in range(60):
-            async with tts.open_speech(Voice()) as speech:
+            async with tts.open_synthesis(Voice()) as synthesis:
                 for sentence in range(3):
                     if chance.random() < 0.3:
                         simulator.faults.append(Fault(**chance.choice(makers)))
                     text = f"{turn}の{sentence}番目の文。"
                     try:
-                        heard = await hear(speech, text, chance.choice(emotions))
+                        heard = await hear(synthesis, text, chance.choice(emotions))
                     except TTSError:
                         continue
                     assert heard == simulator.speech(text)

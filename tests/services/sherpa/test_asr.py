@@ -1,4 +1,4 @@
-"""A recogniser of the operator's own: which directories are taken, that a broken one harms nobody, and how it hears.
+"""An ASR of the operator's own: which directories are taken, that a broken one harms nobody, and how it hears.
 
 The library is the real one. The model is a real network, too, but a tiny one: it says "ha" to each beep.
 """
@@ -19,7 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.base import ASR, HEARING_RATE_HZ, ASRError, ASRSettings, EngineUnavailable, HearingHints, Transcript
+from services.base import (
+    ASR,
+    RECOGNITION_RATE_HZ,
+    ASRError,
+    ASRSettings,
+    EngineUnavailable,
+    RecognitionHints,
+    Transcript,
+)
 from services.vendors.sherpa.asr import cut_at_pauses, open_asr
 from services.vendors.sherpa.models import WHOLE_DIRECTORY, find_models
 from services.vendors.sherpa.probe import find_working_model, story_of_child
@@ -28,7 +36,7 @@ from tests.services.sherpa.tiny_model import write_model
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[3]
-HINTS = HearingHints("anon", hotwords=("Anon",), dialogue=("hello",))
+HINTS = RecognitionHints("anon", hotwords=("Anon",), dialogue=("hello",))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,7 @@ def directory_of(path: Path, *names: str) -> Path:
 
 
 def noise(seconds: float, level: float) -> NDArray[np.float64]:
-    return np.random.default_rng(7).normal(0, level, int(seconds * HEARING_RATE_HZ))
+    return np.random.default_rng(7).normal(0, level, int(seconds * RECOGNITION_RATE_HZ))
 
 
 def beeps(count: int, after_s: float = 0.6) -> bytes:
@@ -78,12 +86,12 @@ async def hear(asr: ASR, chunks: list[bytes], *, whole: bool = False) -> list[Tr
 
     async def speak() -> None:
         for chunk in chunks:
-            await hearing.send(chunk)
-        await hearing.finish()
+            await recognition.send(chunk)
+        await recognition.finish()
 
-    async with asr.open_hearing(HINTS, whole=whole) as hearing, anyio.create_task_group() as tasks:
+    async with asr.open_recognition(HINTS, whole=whole) as recognition, anyio.create_task_group() as tasks:
         tasks.start_soon(speak)
-        async with aclosing(hearing.transcripts()) as transcripts:
+        async with aclosing(recognition.transcripts()) as transcripts:
             async for transcript in transcripts:
                 heard.append(transcript)
     return heard
@@ -334,7 +342,7 @@ async def test_silence_is_an_empty_final_transcript(streaming: ASR, chunks: list
 
 
 async def test_last_word_needs_no_silence_after_it(streaming: ASR) -> None:
-    at_once = beeps(2)[: int(1.4 * HEARING_RATE_HZ) * 2]
+    at_once = beeps(2)[: int(1.4 * RECOGNITION_RATE_HZ) * 2]
     assert (await hear(streaming, pieces(at_once)))[-1].text == "ha ha"
 
 
@@ -374,10 +382,10 @@ async def test_hearing_that_is_cancelled_anywhere_leaves_the_next_one_whole(
 
 async def test_hearing_may_be_left_at_any_time(streaming: ASR, offline: ASR) -> None:
     for asr in (streaming, offline):
-        async with asr.open_hearing(HINTS):
+        async with asr.open_recognition(HINTS):
             pass
-        async with asr.open_hearing(HINTS) as hearing:
-            await hearing.send(beeps(1))
+        async with asr.open_recognition(HINTS) as recognition:
+            await recognition.send(beeps(1))
 
 
 # ---------------------------------------------------------------- hearing, whole
@@ -399,13 +407,13 @@ def test_long_utterance_is_cut_into_pieces_that_are_all_of_it(length: int, longe
     samples = np.arange(length, dtype=np.float32)
     cut = cut_at_pauses(samples, longest_s)
     assert np.array_equal(np.concatenate(cut), samples)
-    assert all(len(piece) <= longest_s * HEARING_RATE_HZ for piece in cut)
-    assert all(len(piece) >= longest_s * HEARING_RATE_HZ / 2 for piece in cut[:-1])
+    assert all(len(piece) <= longest_s * RECOGNITION_RATE_HZ for piece in cut)
+    assert all(len(piece) >= longest_s * RECOGNITION_RATE_HZ / 2 for piece in cut[:-1])
 
 
 def test_long_utterance_is_cut_in_a_pause() -> None:
-    speech = np.ones(30 * HEARING_RATE_HZ, np.float32)
-    pause = slice(int(17.0 * HEARING_RATE_HZ), int(17.4 * HEARING_RATE_HZ))
+    speech = np.ones(30 * RECOGNITION_RATE_HZ, np.float32)
+    pause = slice(int(17.0 * RECOGNITION_RATE_HZ), int(17.4 * RECOGNITION_RATE_HZ))
     speech[pause] = 0
     first, _ = cut_at_pauses(speech, 28.0)
     assert pause.start <= len(first) <= pause.stop
@@ -421,12 +429,12 @@ async def test_failure_of_the_model_comes_out_of_the_transcripts_and_the_next_ut
     directory = write_model(tmp_path / "nemo-streaming", streaming=streaming, fails_at_beeps=True)
     async with open_asr(ASRSettings(model_dir=str(directory))) as asr:
         for whole in (True, False):
-            async with asr.open_hearing(HINTS, whole=whole) as hearing:
+            async with asr.open_recognition(HINTS, whole=whole) as recognition:
                 for piece in pieces(beeps(2)):
-                    await hearing.send(piece)
-                await hearing.finish()
+                    await recognition.send(piece)
+                await recognition.finish()
                 with pytest.raises(ASRError) as error:
-                    async with aclosing(hearing.transcripts()) as transcripts:
+                    async with aclosing(recognition.transcripts()) as transcripts:
                         await anext(transcripts)
             assert str(error.value) == "Speech recognition failed; please say it again"
             assert error.value.retryable
@@ -435,8 +443,8 @@ async def test_failure_of_the_model_comes_out_of_the_transcripts_and_the_next_ut
 
 async def test_failure_in_the_middle_of_an_utterance_is_told_at_once(tmp_path: Path) -> None:
     directory = write_model(tmp_path / "nemo-streaming", streaming=True, fails_at_beeps=True)
-    async with open_asr(ASRSettings(model_dir=str(directory))) as asr, asr.open_hearing(HINTS) as hearing:
-        await hearing.send(beeps(1))
+    async with open_asr(ASRSettings(model_dir=str(directory))) as asr, asr.open_recognition(HINTS) as recognition:
+        await recognition.send(beeps(1))
         with pytest.raises(ASRError):
-            async with aclosing(hearing.transcripts()) as transcripts:
+            async with aclosing(recognition.transcripts()) as transcripts:
                 await anext(transcripts)

@@ -32,7 +32,7 @@ class _Ahead:
     begun: tuple[Connection, Text] | None = None
 
 
-class MinimaxSpeech:
+class MinimaxSynthesis:
     """The voice of one turn."""
 
     def __init__(self, pool: Pool, voice: Voice, tasks: TaskGroup) -> None:

@@ -1,4 +1,4 @@
-"""Pcm in, utterances out: what ByteDance's simulated recogniser hears, for tests.simulators.bytedance alone.
+"""Pcm in, utterances out: what ByteDance's simulated ASR hears, for tests.simulators.bytedance alone.
 
 Its clock is samples. What is loud belongs to an utterance, and silence ends it; what an utterance says is the test's.
 """
@@ -26,7 +26,7 @@ class Utterance:
     invoke_type: str | None = None  # why it ended
 
 
-class Ear:
+class Recogniser:
     """One session's."""
 
     def __init__(

@@ -15,7 +15,7 @@ Wire = dict[str, Any]
 _PATIENCE_S = 60.0
 
 
-class Talker:
+class ProtocolClient:
     """One connection. `said` is everything the server has sent so far."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""One caller's part of the history: kept, recalled, shown and forgotten; and what they are told when it cannot be."""
+"""One user's part of the history: kept, recalled, shown and forgotten; and what they are told when it cannot be."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -16,12 +16,12 @@ log = structlog.get_logger()
 # More than fit any token budget that is sensible for speech; the budget itself is llm.context_tokens.
 _MESSAGES_RECALLED = 200
 _MESSAGES_FOR_HEARING = 6
-# A commit outlives the caller's going, but not a disk that does not answer.
+# A commit outlives the user's going, but not a disk that does not answer.
 _COMMIT_S = 10.0
 
 
-class CallerHistory:
-    """What this caller and each character said to each other."""
+class UserHistory:
+    """What this user and each character said to each other."""
 
     def __init__(
         self, store: HistoryStore, token_hash: str, send: Callable[[wire.AnyServerMessage], Awaitable[None]]
@@ -32,7 +32,7 @@ class CallerHistory:
         self._told = False
 
     async def recall(self, character: str) -> list[Message]:
-        """The newest messages as a mind is shown them, oldest first; none where the store cannot be read."""
+        """The newest messages as an LLM is shown them, oldest first; none where the store cannot be read."""
         try:
             messages, _ = await self._store.newest(self._key(character), _MESSAGES_RECALLED)
         except HistoryUnavailable as error:
@@ -42,7 +42,7 @@ class CallerHistory:
         return [_as_prompt(message) for message in messages]
 
     async def said_before(self, character: str) -> tuple[str, ...]:
-        """What the two said last, newest first, as a recogniser is told it; nothing where it cannot be read."""
+        """What the two said last, newest first, as an ASR is told it; nothing where it cannot be read."""
         try:
             messages, _ = await self._store.newest(self._key(character), _MESSAGES_FOR_HEARING)
         except HistoryUnavailable as error:
@@ -51,7 +51,7 @@ class CallerHistory:
         return tuple(message.content_cn for message in reversed(messages))
 
     async def keep(self, character: str, turn_id: str, said: str, lines: Sequence[Line], *, cut: bool) -> bool:
-        """Commit a turn, also when the caller goes meanwhile; False where the store cannot."""
+        """Commit a turn, also when the user goes meanwhile; False where the store cannot."""
         turn = FinishedTurn(
             turn_id,
             said,
@@ -101,7 +101,7 @@ class CallerHistory:
         await self._send(wire.Error(str(error), "history_unavailable", retryable=True))
 
     def _log(self, error: Exception, doing: str) -> None:
-        log.error("history_unavailable", doing=doing, error=str(error), caller=self._token_hash[:8])
+        log.error("history_unavailable", doing=doing, error=str(error), user=self._token_hash[:8])
 
     def _key(self, character: str) -> HistoryKey:
         return HistoryKey(self._token_hash, character)

@@ -1,4 +1,4 @@
-"""An utterance's audio on its way to a recogniser, and its transcripts on their way back."""
+"""An utterance's audio on its way to an ASR, and its transcripts on their way back."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,20 +8,20 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from conversation.listen import ListenRequest, NoAudio, SpeechBuffer, listen
 from conversation.single_error import single_error
+from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceBuffer, transcribe
 from services.asr_service import TimedASR
-from services.base import ASRError, HearingHints, Transcript
+from services.base import ASRError, RecognitionHints, Transcript
 
 pytestmark = pytest.mark.anyio
 
-HINTS = HearingHints("anon")
-PATIENT = ListenRequest(HINTS, 60.0)
+HINTS = RecognitionHints("anon")
+PATIENT = TranscriptionRequest(HINTS, 60.0)
 
 
 @dataclass
-class Ear:
-    """A recogniser that counts: each piece is a partial transcript of how much it has heard."""
+class Recogniser:
+    """An ASR that counts: each piece is a partial transcript of how much it has heard."""
 
     definite_at: int = -1  # bytes
     fails_at: int = -1
@@ -32,19 +32,21 @@ class Ear:
     open: int = 0
 
     @asynccontextmanager
-    async def open_hearing(self, hints: HearingHints, *, whole: bool = False) -> AsyncIterator["EarsHearing"]:
+    async def open_recognition(
+        self, hints: RecognitionHints, *, whole: bool = False
+    ) -> AsyncIterator["ScriptedRecognition"]:
         self.open += 1
-        hearing = EarsHearing(self)
+        recognition = ScriptedRecognition(self)
         try:
-            with hearing.say, hearing.said:
-                yield hearing
+            with recognition.say, recognition.said:
+                yield recognition
         finally:
             self.open -= 1
 
 
-class EarsHearing:
-    def __init__(self, ear: Ear) -> None:
-        self._ear = ear
+class ScriptedRecognition:
+    def __init__(self, recogniser: Recogniser) -> None:
+        self._ear = recogniser
         self.say, self.said = anyio.create_memory_object_stream[Transcript](100)
 
     async def send(self, pcm: bytes) -> None:
@@ -68,14 +70,14 @@ class EarsHearing:
 
 
 async def listened(
-    ear: Ear, request: ListenRequest, *pieces: bytes, close: bool = True, final_s: float = 60.0
+    recogniser: Recogniser, request: TranscriptionRequest, *pieces: bytes, close: bool = True, final_s: float = 60.0
 ) -> tuple[str, list[str]]:
     partials: list[str] = []
 
     async def on_partial(text: str) -> None:
         partials.append(text)
 
-    speech = SpeechBuffer(1000)
+    speech = UtteranceBuffer(1000)
 
     async def speak() -> None:
         for piece in pieces:
@@ -87,59 +89,59 @@ async def listened(
     with single_error():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(speak)
-            text = await listen(request, speech, TimedASR(ear, final_s), on_partial)
+            text = await transcribe(request, speech, TimedASR(recogniser, final_s), on_partial)
             speech.abandon()
-    assert ear.open == 0
+    assert recogniser.open == 0
     return text, partials
 
 
 async def test_all_audio_arrives_in_order_and_the_final_transcript_is_the_result() -> None:
-    ear = Ear()
-    text, partials = await listened(ear, PATIENT, b"ab", b"cd", b"ef")
-    assert (text, partials, bytes(ear.heard)) == ("6.", ["2", "4", "6"], b"abcdef")
+    recogniser = Recogniser()
+    text, partials = await listened(recogniser, PATIENT, b"ab", b"cd", b"ef")
+    assert (text, partials, bytes(recogniser.heard)) == ("6.", ["2", "4", "6"], b"abcdef")
 
 
 async def test_utterance_that_is_whole_before_anybody_listens_is_heard_whole() -> None:
-    ear, speech = Ear(), SpeechBuffer(10)
+    recogniser, speech = Recogniser(), UtteranceBuffer(10)
     await speech.put(b"x" * 1000)  # a first piece always fits
     speech.close()
 
     async def on_partial(text: str) -> None: ...
 
-    assert await listen(PATIENT, speech, TimedASR(ear, 60.0), on_partial) == "1000."
+    assert await transcribe(PATIENT, speech, TimedASR(recogniser, 60.0), on_partial) == "1000."
 
 
 async def test_definite_transcript_ends_the_utterance_only_where_it_may() -> None:
-    hands_free = ListenRequest(HINTS, 60.0, definite_ends=True)
-    assert (await listened(Ear(definite_at=4), hands_free, b"ab", b"cd", close=False))[0] == "4"
-    assert (await listened(Ear(definite_at=4), PATIENT, b"ab", b"cd", b"ef"))[0] == "6."
+    hands_free = TranscriptionRequest(HINTS, 60.0, definite_ends=True)
+    assert (await listened(Recogniser(definite_at=4), hands_free, b"ab", b"cd", close=False))[0] == "4"
+    assert (await listened(Recogniser(definite_at=4), PATIENT, b"ab", b"cd", b"ef"))[0] == "6."
 
 
 async def test_failure_leaves_as_itself() -> None:
     with pytest.raises(ASRError, match="It broke"):
-        await listened(Ear(fails_at=4), PATIENT, b"ab", b"cd", b"ef")
+        await listened(Recogniser(fails_at=4), PATIENT, b"ab", b"cd", b"ef")
 
 
 async def test_final_transcript_that_does_not_come_times_out() -> None:
     with pytest.raises(ASRError, match="in time") as raised:
-        await listened(Ear(stalls=True), PATIENT, b"ab", final_s=0.01)
+        await listened(Recogniser(stalls=True), PATIENT, b"ab", final_s=0.01)
     assert raised.value.timed_out
 
 
 async def test_recogniser_that_ends_without_a_final_transcript_has_failed() -> None:
     with pytest.raises(ASRError, match="without a result"):
-        await listened(Ear(ends_early=True), PATIENT, b"ab")
+        await listened(Recogniser(ends_early=True), PATIENT, b"ab")
 
 
 async def test_stream_without_audio_is_given_up_and_hands_free_talk_takes_it_for_the_end() -> None:
     with pytest.raises(NoAudio):
-        await listened(Ear(), ListenRequest(HINTS, 0.01), b"ab", close=False)
-    request = ListenRequest(HINTS, 0.01, silence_ends=True)
-    assert (await listened(Ear(), request, b"ab", close=False))[0] == "2."
+        await listened(Recogniser(), TranscriptionRequest(HINTS, 0.01), b"ab", close=False)
+    request = TranscriptionRequest(HINTS, 0.01, silence_ends=True)
+    assert (await listened(Recogniser(), request, b"ab", close=False))[0] == "2."
 
 
 async def test_full_buffer_holds_whoever_speaks_until_it_is_taken() -> None:
-    speech = SpeechBuffer(4)
+    speech = UtteranceBuffer(4)
     await speech.put(b"abcd")
     async with anyio.create_task_group() as tasks:
         put = anyio.Event()
@@ -158,9 +160,9 @@ async def test_full_buffer_holds_whoever_speaks_until_it_is_taken() -> None:
     assert await speech.take() is None
 
 
-@pytest.mark.parametrize("end", [SpeechBuffer.close, SpeechBuffer.abandon])
-async def test_nobody_waits_for_room_in_a_buffer_that_takes_no_more(end: Callable[[SpeechBuffer], None]) -> None:
-    speech = SpeechBuffer(2)
+@pytest.mark.parametrize("end", [UtteranceBuffer.close, UtteranceBuffer.abandon])
+async def test_nobody_waits_for_room_in_a_buffer_that_takes_no_more(end: Callable[[UtteranceBuffer], None]) -> None:
+    speech = UtteranceBuffer(2)
     await speech.put(b"ab")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(speech.put, b"cd")
@@ -168,5 +170,5 @@ async def test_nobody_waits_for_room_in_a_buffer_that_takes_no_more(end: Callabl
         end(speech)
     assert not speech.takes_more
     await speech.put(b"ef")
-    assert await speech.take() == (b"ab" if end is SpeechBuffer.close else None)
+    assert await speech.take() == (b"ab" if end is UtteranceBuffer.close else None)
     assert await speech.take() is None

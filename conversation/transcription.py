@@ -10,20 +10,20 @@ import anyio
 import anyio.lowlevel
 
 from conversation.single_error import single_error
-from services.base import ASR, Hearing, HearingHints
+from services.base import ASR, Recognition, RecognitionHints
 
 OnPartial = Callable[[str], Awaitable[None]]
 
 _LOOK_UP_S = 1.0
-TAKEN_BYTES = 6400  # 200 ms: so much is under way between this buffer and the recogniser's own
+TAKEN_BYTES = 6400  # 200 ms: so much is under way between this buffer and the ASR's own
 
 
 class NoAudio(Exception):
     """An utterance was begun, and nothing more of it came for the time that is allowed."""
 
 
-class SpeechBuffer:
-    """Audio of one utterance on its way to the recogniser, which may take it slower than it comes. One taker."""
+class UtteranceBuffer:
+    """Audio of one utterance on its way to the ASR, which may take it slower than it comes. One taker."""
 
     def __init__(self, limit_bytes: int, while_full: Callable[[], None] | None = None) -> None:
         """`while_full` is called now and then by whoever waits for room, and may raise."""
@@ -91,15 +91,15 @@ class SpeechBuffer:
 
 
 @dataclass(frozen=True, slots=True)
-class ListenRequest:
+class TranscriptionRequest:
     """What listening needs to know. `whole`: the utterance exists already in full.
 
     `patience_s`: how long to wait for more audio; then NoAudio, or the end of the utterance where `silence_ends` it.
     `longest_s`: how long it may take to come in all; then NoAudio.
-    `definite_ends`: so does the recogniser's own opinion that the person has finished.
+    `definite_ends`: so does the ASR's own opinion that the person has finished.
     """
 
-    hints: HearingHints
+    hints: RecognitionHints
     patience_s: float
     longest_s: float = math.inf
     whole: bool = False
@@ -107,18 +107,21 @@ class ListenRequest:
     definite_ends: bool = False
 
 
-async def listen(request: ListenRequest, speech: SpeechBuffer, asr: ASR, on_partial: OnPartial) -> str:
+async def transcribe(request: TranscriptionRequest, speech: UtteranceBuffer, asr: ASR, on_partial: OnPartial) -> str:
     """The final transcript; "" where nothing was recognised. `on_partial` is told each change before it.
 
     Raises:
-        ASRError: the recogniser refused, broke or did not answer in time.
+        ASRError: the ASR refused, broke or did not answer in time.
         NoAudio: nothing came for too long.
     """
     text = shown = ""
     with single_error():
-        async with asr.open_hearing(request.hints, whole=request.whole) as hearing, anyio.create_task_group() as tasks:
-            tasks.start_soon(_feed, request, speech, hearing)
-            async with aclosing(hearing.transcripts()) as transcripts:
+        async with (
+            asr.open_recognition(request.hints, whole=request.whole) as recognition,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(_feed, request, speech, recognition)
+            async with aclosing(recognition.transcripts()) as transcripts:
                 async for transcript in transcripts:
                     text = transcript.text
                     if transcript.is_final or (request.definite_ends and transcript.is_definite and text):
@@ -130,7 +133,7 @@ async def listen(request: ListenRequest, speech: SpeechBuffer, asr: ASR, on_part
     return text
 
 
-async def _feed(request: ListenRequest, speech: SpeechBuffer, hearing: Hearing) -> None:
+async def _feed(request: TranscriptionRequest, speech: UtteranceBuffer, recognition: Recognition) -> None:
     due = anyio.current_time() + request.longest_s
     while True:
         with anyio.CancelScope(deadline=min(due, anyio.current_time() + request.patience_s)) as waiting:
@@ -142,6 +145,6 @@ async def _feed(request: ListenRequest, speech: SpeechBuffer, hearing: Hearing) 
             break
         if pcm is None:
             break
-        await hearing.send(pcm)
-        await anyio.lowlevel.checkpoint()  # a recogniser that has failed takes everything; let that be known first
-    await hearing.finish()
+        await recognition.send(pcm)
+        await anyio.lowlevel.checkpoint()  # an ASR that has failed takes everything; let that be known first
+    await recognition.finish()
