@@ -26,19 +26,8 @@ import pyopenjtalk
 from numpy.typing import NDArray
 
 from server.character_manager import CharacterManager
-from services.base import (
-    ASR,
-    LLM,
-    TTS,
-    ASRSettings,
-    LLMSettings,
-    Message,
-    Prompt,
-    RecognitionHints,
-    Script,
-    TTSSettings,
-    Voice,
-)
+from services.base import ASR, LLM, TTS, Message, Prompt, RecognitionHints, Script, Voice
+from services.engine_settings import ASRSettings, LLMSettings, TTSSettings
 from services.vendors.embedded.asr import open_asr, phrases_by_language
 from services.vendors.embedded.asr_match import STRETCHES, Phrases
 from services.vendors.embedded.asr_utterance import Utterance

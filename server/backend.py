@@ -12,19 +12,9 @@ from server.config import PROJECT_ROOT, Config, ConfigError, Settings
 from server.connection_manager import ConnectionManager
 from server.transport.rate_limits import RateLimits
 from services.asr_service import ASR_VENDORS, PHRASES_ONLY, open_asr
-from services.base import (
-    ASR,
-    LLM,
-    TTS,
-    VAD,
-    ASRSettings,
-    EngineChoice,
-    EngineUnavailable,
-    LLMSettings,
-    Script,
-    TTSSettings,
-    choose_engine,
-)
+from services.base import ASR, LLM, TTS, VAD, Script
+from services.engine_choice import EngineChoice, EngineUnavailable, choose_engine
+from services.engine_settings import ASRSettings, LLMSettings, TTSSettings
 from services.llm_service import LLM_VENDORS, open_llm
 from services.tts_service import TTS_VENDORS, open_tts
 from services.vad_service import VAD_VENDORS, open_vad

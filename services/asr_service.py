@@ -6,7 +6,9 @@ from importlib import import_module
 
 import anyio
 
-from services.base import ASR, ASRError, ASRSettings, EngineChoice, Recognition, RecognitionHints, Transcript, Vendor
+from services.base import ASR, ASRError, Recognition, RecognitionHints, Transcript
+from services.engine_choice import EngineChoice, Vendor
+from services.engine_settings import ASRSettings
 
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 ASR_VENDORS: Mapping[str, Vendor] = {

@@ -10,7 +10,9 @@ import anyio
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from services.base import LLM, EngineChoice, LLMError, LLMSettings, Prompt, Vendor
+from services.base import LLM, LLMError, Prompt
+from services.engine_choice import EngineChoice, Vendor
+from services.engine_settings import LLMSettings
 
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 LLM_VENDORS: Mapping[str, Vendor] = {

@@ -7,7 +7,9 @@ from importlib import import_module
 
 import anyio
 
-from services.base import TTS, Emotion, EngineChoice, Synthesis, TTSError, TTSSettings, Vendor, Voice
+from services.base import TTS, Emotion, Synthesis, TTSError, Voice
+from services.engine_choice import EngineChoice, Vendor
+from services.engine_settings import TTSSettings
 
 MEI_CREDIT = (
     'HTS Voice "Mei" by MMDAgent Project Team and Nagoya Institute of Technology, '

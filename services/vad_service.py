@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 
-from services.base import VAD, EngineChoice, Vendor
+from services.base import VAD
+from services.engine_choice import EngineChoice, Vendor
 
 # In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
 VAD_VENDORS: Mapping[str, Vendor] = {

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from server.character_manager import CharacterManager
-from services.base import LLM, LLMSettings, Message, Prompt, Script
+from services.base import LLM, Message, Prompt, Script
+from services.engine_settings import LLMSettings
 from services.vendors.embedded.llm import open_llm
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@
 import pytest
 
 from services.asr_service import ASR_VENDORS
-from services.base import EngineUnavailable, choose_engine
+from services.engine_choice import EngineUnavailable, choose_engine
 
 OLD = {"BYTEDANCE_APP_KEY": "app", "BYTEDANCE_ACCESS_KEY": "access"}
 NEW = {"BYTEDANCE_API_KEY": "key"}

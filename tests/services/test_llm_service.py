@@ -18,7 +18,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from services import llm_service
-from services.base import LLM, LLMError, LLMSettings, Message, Prompt, choose_engine
+from services.base import LLM, LLMError, Message, Prompt
+from services.engine_choice import choose_engine
+from services.engine_settings import LLMSettings
 from services.llm_service import LLM_VENDORS, BoundedLLM, open_llm
 from tests.simulators.ark import MODEL, REFUSALS, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
 

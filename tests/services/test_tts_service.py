@@ -7,7 +7,9 @@ from contextlib import aclosing, asynccontextmanager
 import anyio
 import pytest
 
-from services.base import Emotion, EngineUnavailable, Synthesis, TTSError, TTSSettings, Voice, choose_engine
+from services.base import Emotion, Synthesis, TTSError, Voice
+from services.engine_choice import EngineUnavailable, choose_engine
+from services.engine_settings import TTSSettings
 from services.tts_service import TTS_VENDORS, TimedTTS, open_tts
 
 pytestmark = pytest.mark.anyio

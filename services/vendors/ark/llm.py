@@ -19,7 +19,9 @@ import structlog
 from anyio.abc import TaskGroup
 from yarl import URL
 
-from services.base import LLM, EngineUnavailable, LLMError, LLMSettings, Prompt, map_errors
+from services.base import LLM, LLMError, Prompt, map_errors
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import LLMSettings
 from services.vendors.ark.answer import (
     ADDRESS,
     CERTIFICATE,

@@ -17,7 +17,9 @@ import anyio
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random
 
-from services.base import ASR, ASRSettings, EngineUnavailable, Recognition, RecognitionHints, Transcript
+from services.base import ASR, Recognition, RecognitionHints, Transcript
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import ASRSettings
 from services.vendors.bytedance import faults, frames
 from services.vendors.bytedance.audio import UtteranceAudio
 from services.vendors.bytedance.faults import Failed, Remedy

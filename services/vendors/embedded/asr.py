@@ -17,7 +17,8 @@ import anyio
 import structlog
 from anyio.abc import ByteReceiveStream, Process
 
-from services.base import ASR, ASRError, ASRSettings, Recognition, RecognitionHints, Script, Transcript
+from services.base import ASR, ASRError, Recognition, RecognitionHints, Script, Transcript
+from services.engine_settings import ASRSettings
 from services.vendors.embedded.asr_frames import Frame, FrameReader, Kind
 
 log = structlog.get_logger()

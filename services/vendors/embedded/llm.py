@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 
 from anyio import lowlevel
 
-from services.base import LLM, Line, LLMError, LLMSettings, Message, Prompt, Script
+from services.base import LLM, Line, LLMError, Message, Prompt, Script
+from services.engine_settings import LLMSettings
 
 Answer = tuple[Line, ...]
 

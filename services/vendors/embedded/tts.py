@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from anyio import from_thread, to_thread
 
-from services.base import TTS, Emotion, EngineUnavailable, Synthesis, TTSError, TTSSettings, Voice, map_errors
+from services.base import TTS, Emotion, Synthesis, TTSError, Voice, map_errors
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import TTSSettings
 from services.vendors.embedded.queue import EngineQueue
 
 if TYPE_CHECKING:  # imported when the engine is opened, in a worker thread: together they take 300 ms

@@ -9,7 +9,8 @@ from typing import Literal, Self
 import aiohttp
 import anyio
 
-from services.base import TTSError, TTSSettings, map_errors
+from services.base import TTSError, map_errors
+from services.engine_settings import TTSSettings
 from services.vendors.minimax import bidi, frames
 from services.vendors.minimax.frames import Event, Fault, Remedy
 from services.vendors.minimax.texts import Text, TextQueue

@@ -7,7 +7,8 @@ import aiohttp
 import structlog
 from anyio.abc import TaskGroup
 
-from services.base import Emotion, TTSSettings, Voice
+from services.base import Emotion, Voice
+from services.engine_settings import TTSSettings
 from services.vendors.minimax import frames
 from services.vendors.minimax.connection import Connection, Failed, Variant, connect
 from services.vendors.minimax.frames import Fault, Remedy

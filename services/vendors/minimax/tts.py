@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from services.base import TTS, EngineUnavailable, Synthesis, TTSSettings, Voice
+from services.base import TTS, Synthesis, Voice
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import TTSSettings
 from services.vendors.minimax import frames
 from services.vendors.minimax.connection import BIDIRECTIONAL, PLAIN, open_session
 from services.vendors.minimax.pool import Pool, ending

@@ -16,17 +16,9 @@ import numpy as np
 from anyio import from_thread, to_thread
 from numpy.typing import NDArray
 
-from services.base import (
-    ASR,
-    RECOGNITION_RATE_HZ,
-    ASRError,
-    ASRSettings,
-    EngineUnavailable,
-    Recognition,
-    RecognitionHints,
-    Transcript,
-    map_errors,
-)
+from services.base import ASR, RECOGNITION_RATE_HZ, ASRError, Recognition, RecognitionHints, Transcript, map_errors
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import ASRSettings
 from services.vendors.sherpa.models import Model
 from services.vendors.sherpa.probe import PROJECT, find_working_model, load, recognise
 

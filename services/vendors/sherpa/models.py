@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from services.base import EngineUnavailable
+from services.engine_choice import EngineUnavailable
 
 WHOLE_DIRECTORY = (
     "a model directory holds tokens.txt and either encoder*.onnx, decoder*.onnx and joiner*.onnx (a transducer), or "

@@ -16,7 +16,8 @@ import anyio
 import numpy as np
 from anyio.abc import Process
 
-from services.base import RECOGNITION_RATE_HZ, EngineUnavailable
+from services.base import RECOGNITION_RATE_HZ
+from services.engine_choice import EngineUnavailable
 from services.vendors.sherpa.models import Model, find_models
 
 PROJECT = Path(__file__).parents[3]

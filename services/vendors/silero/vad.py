@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from services.base import VAD, EngineUnavailable
+from services.base import VAD
+from services.engine_choice import EngineUnavailable
 from services.vendors.silero.network import FRAME_SAMPLES, Floats, NetworkMemory, SileroNetwork
 from services.vendors.silero.weights import read_weights
 

@@ -16,7 +16,9 @@ from server.protocol import wire
 from server.session.served_turn import ServedTurn
 from server.session.user_history import UserHistory
 from server.transport.rate_limits import RateLimits
-from services.base import ASRSettings, EngineChoice, Prompt, TTSSettings, Vendor
+from services.base import Prompt
+from services.engine_choice import EngineChoice, Vendor
+from services.engine_settings import ASRSettings, TTSSettings
 from services.vendors.bytedance.asr import open_asr
 from services.vendors.embedded.tts import open_tts
 from services.vendors.silero.vad import open_vad

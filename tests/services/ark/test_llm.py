@@ -21,7 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from services.base import LLM, EngineUnavailable, LLMError, LLMSettings, Message, Prompt
+from services.base import LLM, LLMError, Message, Prompt
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import LLMSettings
 from services.vendors.ark.answer import MAX_BODY_BYTES, EventStream, Reply
 from services.vendors.ark.llm import MAX_CONNECTIONS, open_llm
 from tests.simulators.ark import MODEL, REFUSALS, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark

@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from services.base import ASR, ASRError, ASRSettings, EngineUnavailable, Recognition, RecognitionHints, Transcript
+from services.base import ASR, ASRError, Recognition, RecognitionHints, Transcript
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import ASRSettings
 from services.vendors.bytedance import asr as bytedance_asr
 from services.vendors.bytedance import audio as bytedance_audio
 from services.vendors.bytedance.asr import open_asr

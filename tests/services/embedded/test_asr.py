@@ -18,7 +18,8 @@ import pytest
 import structlog
 
 from server.character_manager import CharacterManager
-from services.base import ASR, ASRError, ASRSettings, Line, RecognitionHints, Script, ScriptTopic, TTSSettings, Voice
+from services.base import ASR, ASRError, Line, RecognitionHints, Script, ScriptTopic, Voice
+from services.engine_settings import ASRSettings, TTSSettings
 from services.vendors.embedded.asr import MAX_HEARINGS, open_asr
 from services.vendors.embedded.tts import open_tts
 from tests.speech import chunks, cough, keys, melody, mix, noise, say, seconds_of, silence

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.base import LLM, Line, LLMError, LLMSettings, Message, Prompt, Role, Script, ScriptTopic
+from services.base import LLM, Line, LLMError, Message, Prompt, Role, Script, ScriptTopic
+from services.engine_settings import LLMSettings
 from services.vendors.embedded.llm import DELTA_CHARS, open_llm
 
 pytestmark = pytest.mark.anyio

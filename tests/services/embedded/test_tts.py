@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.base import EMOTIONS, TTS, Emotion, TTSError, TTSSettings, Voice
+from services.base import EMOTIONS, TTS, Emotion, TTSError, Voice
+from services.engine_settings import TTSSettings
 from services.vendors.embedded.queue import EngineQueue
 from services.vendors.embedded.tts import (
     EMOTION_PROSODY,

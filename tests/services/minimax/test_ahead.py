@@ -19,7 +19,8 @@ from conversation.events import ReplyAudio, TurnEvent
 from conversation.pronunciation import speakable
 from conversation.timeline import Timeline
 from conversation.turn import Reply, TurnRequest, run_turn
-from services.base import TTS, Emotion, LLMError, Message, Prompt, Synthesis, TTSSettings, Voice
+from services.base import TTS, Emotion, LLMError, Message, Prompt, Synthesis, Voice
+from services.engine_settings import TTSSettings
 from services.vendors.minimax.bidi import request, with_stop
 from services.vendors.minimax.tts import open_tts
 from tests.simulators.minimax import KEY, MinimaxSimulator, simulate_minimax, speech

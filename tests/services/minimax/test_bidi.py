@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from services.base import TTS, Emotion, Synthesis, TTSError, TTSSettings, Voice
+from services.base import TTS, Emotion, Synthesis, TTSError, Voice
+from services.engine_settings import TTSSettings
 from services.vendors.minimax.bidi import BidiTextQueue, decode, with_stop
 from services.vendors.minimax.frames import Audio, Event, Ignored, Mark, Refusal, TaskFinished, status_fault
 from services.vendors.minimax.texts import Text

@@ -12,7 +12,9 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import capture_logs
 
-from services.base import TTS, Emotion, EngineUnavailable, Synthesis, TTSSettings, Voice
+from services.base import TTS, Emotion, Synthesis, Voice
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import TTSSettings
 from services.vendors.minimax.pool import WARM_CONNECTIONS
 from services.vendors.minimax.tts import open_tts
 from tests.simulators.minimax import KEY, MinimaxSimulator, simulate_minimax

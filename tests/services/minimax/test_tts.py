@@ -19,7 +19,9 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from services.base import TTS, Emotion, EngineUnavailable, Synthesis, TTSError, TTSSettings, Voice
+from services.base import TTS, Emotion, Synthesis, TTSError, Voice
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import TTSSettings
 from services.vendors.minimax.tts import open_tts
 from tests.simulators.minimax import KEY, Fault, Manner, MinimaxSimulator, simulate_minimax
 

@@ -19,15 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.base import (
-    ASR,
-    RECOGNITION_RATE_HZ,
-    ASRError,
-    ASRSettings,
-    EngineUnavailable,
-    RecognitionHints,
-    Transcript,
-)
+from services.base import ASR, RECOGNITION_RATE_HZ, ASRError, RecognitionHints, Transcript
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import ASRSettings
 from services.vendors.sherpa.asr import cut_at_pauses, open_asr
 from services.vendors.sherpa.models import WHOLE_DIRECTORY, find_models
 from services.vendors.sherpa.probe import find_working_model, story_of_child

