@@ -14,11 +14,8 @@ from server.message_handlers import handle
 from server.observability.incidents import incident
 from server.protocol import close_codes, codec, wire
 from server.protocol.wire import Connect, Error
-from server.session.clips import Clips
-from server.session.hearing import Ears
+from server.session.modes import build_modes
 from server.session.session import Session
-from server.session.talk import Talk
-from server.session.voice_modes import VoiceModes
 from server.transport.connection import Connection, ConnectionLost, HangUp
 from server.transport.message_reader import MessageReader, check_frame_size, decode_frame
 
@@ -35,7 +32,7 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
         await connection.accept()
         with backend.connections.unauthenticated(connection):
             hello, user, character = await _shake_hands(backend, connection)
-        await _serve_caller(backend, connection, hello, user, character)
+        await _serve_user(backend, connection, hello, user, character)
     except ConnectionLost:
         pass
     except HangUp as end:
@@ -44,21 +41,17 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
         await connection.hang_up(HangUp(incident(), close_codes.INTERNAL))
 
 
-async def _serve_caller(
+async def _serve_user(
     backend: Backend, connection: Connection, hello: Connect, user: User, character: Character
 ) -> None:
     asked = hello.extensions
     wanted = backend.config.protocol.default_extensions if asked is None else asked
     extensions = wire.GRANTED_EXTENSIONS.intersection(wanted)
     session_id = uuid.uuid4().hex
-    talk = Talk(backend, connection, user, character, extensions)
-    ears = Ears(backend, connection, extensions, talk.history)
     session = Session(
         connection,
         MessageReader(connection, backend.config.limits, backend.rates, session_id, extensions),
-        talk,
-        VoiceModes(backend, connection, talk, ears),
-        Clips(backend.config, connection, talk, ears),
+        build_modes(backend, connection, user, character, extensions),
     )
     greeting = wire.Connected(
         character.name,

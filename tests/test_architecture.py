@@ -91,7 +91,7 @@ def test_there_is_something_to_read() -> None:
 
 # Those that docs and this project call pure or sans-IO by name; a room is found by the first line of its docstring.
 PURE_BY_NAME = {
-    "conversation/agent_mode.py",
+    "conversation/turn_taking.py",
     "conversation/endpointing.py",
     "conversation/reply/loose_json.py",
     "conversation/pacing.py",
@@ -179,12 +179,12 @@ def test_no_generator_yields_inside_a_task_group_or_cancel_scope() -> None:
 # Where everything is caught, and why. A new one needs a reason here; one that is gone leaves the list.
 BORDERS = {
     ("server/websocket_endpoint.py", "serve"): "process: the outermost border of one connection, with an incident id",
+    ("server/session/utterances.py", "Utterances._transcript"): "raised again: a defect must not leave a mode waiting",
     (
-        "server/session/agent_session.py",
-        "AgentSession._serve",
-    ): "raised again: a defect must not leave the microphone deaf",
-    ("server/session/talk.py", "_guarded"): "job: a defect ends the job and not the session, with an incident id",
-    ("server/session/served_turn.py", "ServedTurn.run"): "turn: a defect ends it as turns end, with an incident id",
+        "server/session/requests.py",
+        "Requests._guarded",
+    ): "request: a defect ends it and not the session, with an incident id",
+    ("server/session/turn_delivery.py", "TurnDelivery.run"): "turn: a defect ends it as turns end, with an incident id",
     ("server/settings/credentials_file.py", "_fault_of_running"): "credentials.py is the operator's own code",
     ("services/base.py", "map_errors"): "raised again: what is in no row of the mapping is a defect",
     ("stores/presence.py", "InProcessPresence._evict"): "whatever breaks in an old session, the new one comes in",

@@ -1,4 +1,4 @@
-"""The audio of one microphone in, in pieces of any size; where speech begins and ends in it, and that speech, out."""
+"""The audio of one mode in, in pieces of any size; where speech begins and ends in it, and that speech, out."""
 
 from collections import deque
 
@@ -13,24 +13,23 @@ from conversation.endpointing import (
     SpeechStarted,
     UtteranceAudio,
 )
-from server.backend import Backend
-from server.config import AgentConfig
-from services.base import RECOGNITION_RATE_HZ
+from server.config import AgentConfig, Config
+from services.base import RECOGNITION_RATE_HZ, VAD
 
 # Nobody speaks faster than in real time. Who sends so is read at this multiple of it, once the buffer is full.
 _FASTEST = 1.5
 _PAUSE_FRAMES = 7  # 224 ms
 
 
-class Microphone:
+class ReceivedAudio:
     """Its clock is the audio that was received, listened to or not."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._detector = backend.vad.open_detector()
-        self._endpointer = Endpointer(_endpointing_settings(backend.config.agent), backend.vad.frame_samples)
+    def __init__(self, config: Config, vad: VAD) -> None:
+        self._detector = vad.open_detector()
+        self._endpointer = Endpointer(_endpointing_settings(config.agent), vad.frame_samples)
         self._frames: deque[tuple[float, bytes]] = deque()  # not listened to yet: when each came
-        self._buffered_s = backend.config.limits.buffered_audio_seconds
-        self._limit = int(self._buffered_s * RECOGNITION_RATE_HZ / backend.vad.frame_samples)
+        self._buffered_s = config.limits.buffered_audio_seconds
+        self._limit = int(self._buffered_s * RECOGNITION_RATE_HZ / vad.frame_samples)
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
         self._speaking = False
         self._silent_frames = 0

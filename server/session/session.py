@@ -7,9 +7,7 @@ import anyio
 
 from conversation.single_error import single_error
 from server.protocol import wire
-from server.session.clips import Clips
-from server.session.talk import Talk
-from server.session.voice_modes import VoiceModes
+from server.session.modes import Modes
 from server.transport.connection import Connection, ConnectionLost, HangUp
 from server.transport.message_reader import MessageReader
 
@@ -23,15 +21,11 @@ class Handler(Protocol):
 
 
 class Session:
-    """One connection of one user: a reader, and at most one turn (server/session/talk.py). It ends exactly once."""
+    """One connection of one user: a reader, and what it hands each message to. It ends exactly once."""
 
-    def __init__(
-        self, connection: Connection, reader: MessageReader, talk: Talk, modes: VoiceModes, clips: Clips
-    ) -> None:
+    def __init__(self, connection: Connection, reader: MessageReader, modes: Modes) -> None:
         self.connection = connection
-        self.talk = talk
         self.modes = modes
-        self.clips = clips
         self.last_heard = anyio.current_time()
         self._reader = reader
         self._scope = anyio.CancelScope()
@@ -58,7 +52,7 @@ class Session:
     async def _serve(self, greeting: wire.Connected, handler: Handler) -> None:
         with single_error():
             async with anyio.create_task_group() as tasks:
-                self.talk.begin(tasks)
+                self.modes.requests.begin(tasks)
                 await self.connection.send(greeting)
                 while True:
                     message = await self._reader.next()
@@ -75,6 +69,6 @@ class Session:
 
     async def finish(self, end: HangUp) -> None:
         """Let the running turn come to its end, then stop."""
-        await self.modes.hang_up()
-        await self.talk.finish()
+        await self.modes.voice.hang_up()
+        await self.modes.requests.finish()
         await self.end(end)

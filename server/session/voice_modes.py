@@ -1,169 +1,136 @@
-"""Streams and agent mode of one user: their messages and audio in, calls on the one that is open out."""
+"""Starts, stops and chunks of the voice modes in; the open mode gets them, or a sentence says what is expected."""
 
-from typing import TypeAlias
+from functools import partial
 
 import anyio
 import anyio.lowlevel
 
-from conversation.agent_mode import Happened
+from conversation.turn_taking import AGENT_MODE, STREAM_MODE, Event, Heard
 from server.audio.conversion import AudioTooLong, BadAudio
 from server.backend import Backend
-from server.protocol import close_codes, wire
-from server.session.agent_session import AgentSession
-from server.session.hearing import Ears
-from server.session.stream_session import StreamSession
-from server.session.talk import Talk
-from server.transport.connection import Connection, HangUp
-from server.transport.rate_limits import TokenBucket
-
-VoiceSession: TypeAlias = StreamSession | AgentSession
-
-_EXPECTED = {
-    StreamSession: "A stream is open: send audio_stream_chunk or audio_stream_end",
-    AgentSession: "Hands-free talk is on: send agent_audio_chunk or agent_mode_stop",
-}
+from server.protocol import wire
+from server.session.agent_mode import AgentMode
+from server.session.chunk_rate import ChunkRate
+from server.session.floor import Floor
+from server.session.requests import Requests
+from server.session.speech_events import SpeechEvents
+from server.session.stream_mode import StreamMode
+from server.session.utterances import Utterances
 
 
 class VoiceModes:
     """At most one is open."""
 
-    def __init__(self, backend: Backend, connection: Connection, talk: Talk, ears: Ears) -> None:
+    def __init__(
+        self, backend: Backend, requests: Requests, utterances: Utterances, events: SpeechEvents, floor: Floor
+    ) -> None:
         self._backend = backend
-        self._connection = connection
-        self._talk = talk
-        self._ears = ears
-        self._rate = _ChunkRate(backend)
-        self._last: VoiceSession | None = None  # the one that is open, or was open last
-        self._ended = False  # by the user
-        self._asked = False  # for any at all
-        self._told_late = False  # that it is over, or was refused: once, whatever comes late for it
-        self._turn_runs = False
-        talk.watcher = self
-
-    @property
-    def _open(self) -> VoiceSession | None:
-        return self._last if self._last is not None and not self._ended and self._last.open else None
+        self._requests = requests
+        self._utterances = utterances
+        self._events = events
+        self._floor = floor
+        self._late = _Late(requests)
+        self._rate = ChunkRate(backend.config)
 
     async def start_stream(self) -> None:
         """An utterance follows in chunks."""
-        if self._open is not None:
-            await self._connection.refuse("wrong_state", _EXPECTED[type(self._open)])
+        if not await self._may(Event.STREAM_START) or not await self._requests.allows_turn():
             return
-        self._asked, self._told_late = True, False
-        if await self._talk.allows_turn():
-            await self._start(StreamSession(self._backend, self._talk, self._ears, self._connection.send))
+        send = self._requests.connection.send
+        stream = StreamMode(self._backend, self._utterances, self._events, send, self._floor)
+        if await self._requests.start(partial(self._utterances.serve, stream.utterance, stream)):
+            await self._floor.give(stream, Event.STREAM_START)
 
     async def end_stream(self) -> None:
         """The streamed utterance is whole."""
-        session = self._open
-        if isinstance(session, StreamSession):
-            await session.end()
-        elif isinstance(self._last, StreamSession) and not self._ended:  # closed by us, who said why
-            await self._refuse_late()
-        else:
-            expected = _EXPECTED[AgentSession] if session else "There is no stream: send audio_stream_start first"
-            await self._connection.refuse("wrong_state", expected)
+        if not self._floor.allows(Event.STREAM_END):
+            await self._refuse(self._expected(AGENT_MODE) or "There is no stream: send audio_stream_start first")
             return
-        self._ended = True
+        if self._floor.heard is Heard.STREAM_BROKEN:
+            await self._late.refuse()
+        await self._floor.happened(Event.STREAM_END)
 
     async def start_agent(self, listening: wire.Listening) -> None:
         """Agent mode begins, after what waits; `listening` announces it."""
-        if self._open is not None:
-            await self._connection.refuse("wrong_state", _EXPECTED[type(self._open)])
+        if not await self._may(Event.AGENT_START):
             return
-        self._asked, self._told_late = True, False
-        agent = AgentSession(self._backend, self._talk, self._ears, self._connection.send, listening)
-        if self._turn_runs:
-            await agent.happened(Happened.TURN_STARTED)
-        await self._start(agent)
+        agent = AgentMode(self._backend, self._requests, self._utterances, self._events, self._floor, listening)
+        if await self._requests.submit(partial(self._floor.told, agent, Event.AGENT_BEGUN)):
+            await self._floor.give(agent, Event.AGENT_START)
 
     async def stop_agent(self) -> None:
         """Agent mode ends at once."""
-        session = self._open
-        if isinstance(session, AgentSession):
-            self._ended = True
-            await session.stop()
+        if self._floor.allows(Event.AGENT_STOP):
+            await self._floor.happened(Event.AGENT_STOP)
         else:
-            expected = _EXPECTED[StreamSession] if session else "Hands-free talk is not on: send agent_mode_start first"
-            await self._connection.refuse("wrong_state", expected)
+            off = "Hands-free talk is not on: send agent_mode_start first"
+            await self._refuse(self._expected(STREAM_MODE) or off)
 
-    async def hear(self, chunk: bytes, kind: type[VoiceSession] | None = None) -> None:
+    async def receive(self, chunk: bytes, kind: type[StreamMode | AgentMode] | None = None) -> None:
         """The next audio of a mode; None: of whichever is open. Waits while the ASR is behind."""
-        session = self._open
-        fits = session is not None and (kind is None or isinstance(session, kind))
+        mode = self._floor.open
+        fits = mode is not None and (kind is None or isinstance(mode, kind))
         if (refusal := self._rate.refusal(len(chunk) if fits else 0)) is not None:
-            await self._connection.send(refusal)
-        elif session is None:
-            await self._refuse_late()
+            await self._requests.connection.send(refusal)
+        elif mode is None:
+            await self._late.refuse()
         elif not fits:
-            await self._connection.refuse("wrong_state", _EXPECTED[type(session)])
+            await self._refuse(mode.expected)
         else:
             began = anyio.current_time()
             try:
-                await session.hear(chunk)
+                await mode.receive(chunk)
             except BadAudio as error:
-                await self._connection.refuse("bad_audio", str(error))
+                await self._requests.connection.refuse("bad_audio", str(error))
             except AudioTooLong as error:
-                await session.stop()
-                await self._connection.refuse("audio_too_long", str(error))
+                await mode.discard()
+                await self._requests.connection.refuse("audio_too_long", str(error))
             self._rate.waited_s = anyio.current_time() - began
 
     async def allow(self, message: str) -> bool:
-        """Whether a message may come now: in the middle of a stream few may, and the user is told."""
-        if isinstance(self._open, StreamSession):
-            await self._connection.refuse("wrong_state", f"{_EXPECTED[StreamSession]} before {message}")
-            return False
-        return True
+        """Whether another request may come now; the user is told if not."""
+        if self._floor.allows(Event.REQUEST):
+            return True
+        await self._refuse(f"{StreamMode.expected} before {message}")
+        return False
 
     async def hang_up(self) -> None:
         """Hear no more; a turn that runs goes to its end."""
-        if self._open is not None:
-            await self._open.stop()
+        if isinstance(self._floor.open, StreamMode):
+            await self._floor.open.discard()
+        await self._floor.happened(Event.AGENT_STOP)
 
-    async def turn_runs(self, runs: bool) -> None:
-        """The character begins to speak, or has spoken."""
-        self._turn_runs = runs
-        if isinstance(self._open, AgentSession):
-            await self._open.happened(Happened.TURN_STARTED if runs else Happened.TURN_FINISHED)
+    async def _may(self, start: Event) -> bool:
+        if not self._floor.allows(start):
+            await self._refuse(self._expected(frozenset(Heard)))
+            return False
+        self._late.expect()
+        return True
 
-    async def _start(self, session: VoiceSession) -> None:
-        if await session.start():
-            self._last, self._ended = session, False
+    def _expected(self, modes: frozenset[Heard]) -> str:
+        """What to send instead, in one of these modes; "" in others."""
+        return self._floor.open.expected if self._floor.open is not None and self._floor.heard in modes else ""
 
-    async def _refuse_late(self) -> None:
+    async def _refuse(self, sentence: str) -> None:
+        await self._requests.connection.refuse("wrong_state", sentence)
+
+
+class _Late:
+    """Chunks for which no mode is open: that is said once for each start, and each time where none was ever asked."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self._asked = False
+        self._told = False
+
+    def expect(self) -> None:
+        """A mode was asked for; whatever becomes of it, chunks of it may come."""
+        self._asked, self._told = True, False
+
+    async def refuse(self) -> None:
+        """One more came too late, or for a mode that was refused."""
         await anyio.lowlevel.checkpoint()  # a flood of what is not even answered lets the others have their turn
-        if not self._told_late:
-            self._told_late = self._asked
-            await self._connection.refuse(
-                "wrong_state", "No voice mode is open: send audio_stream_start or agent_mode_start first"
-            )
-
-
-class _ChunkRate:
-    """So many chunks a second; who goes on sending more is hung up on.
-
-    Only what a chunk falls short of its share of a second counts: a recording sent faster than it was spoken is held by
-    the buffer of its mode and not refused, but nobody keeps us busy with crumbs.
-    """
-
-    def __init__(self, backend: Backend) -> None:
-        limits, now = backend.config.limits, anyio.current_time()
-        self._taken = TokenBucket(limits.audio_chunks_per_second, limits.audio_chunks_burst, now)
-        self._refused = TokenBucket(limits.audio_chunks_per_second, limits.audio_chunks_burst, now)
-        self._bytes_of_one = backend.config.audio.asr_sample_rate * 2 / max(limits.audio_chunks_per_second, 1)
-        self.waited_s = 0.0  # how long the last one was held: what came meanwhile may come at once
-
-    def refusal(self, size: int) -> wire.Error | None:
-        """Count one more of so many bytes; the answer where it is too many.
-
-        Raises:
-            HangUp: it goes on.
-        """
-        now = anyio.current_time()
-        wait_ms = self._taken.retry_after_ms(now, 1 - size / self._bytes_of_one, self.waited_s)
-        if wait_ms is None:
-            return None
-        refusal = wire.Error("Too many audio chunks; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
-        if self._refused.retry_after_ms(now) is not None:
-            raise HangUp(refusal, close_codes.RATE_LIMITED)
-        return refusal
+        if not self._told:
+            self._told = self._asked
+            nothing_open = "No voice mode is open: send audio_stream_start or agent_mode_start first"
+            await self._requests.connection.refuse("wrong_state", nothing_open)

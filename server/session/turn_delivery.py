@@ -1,4 +1,4 @@
-"""One turn as its user sees it: what they say in; wire messages out, and the turn kept in the history."""
+"""One turn as its user sees it: what they say in; messages of the protocol out, and the turn kept in the history."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,20 +35,20 @@ Send = Callable[[wire.AnyServerFrame], Awaitable[None]]
 TurnId: TypeAlias = str | UnsetType  # on messages of the base protocol only for those who asked for `turns`
 
 
-class NotHeard(Exception):
-    """What the person said could not be made out; `error` is the answer to it."""
+class NotTranscribed(Exception):
+    """There is no transcript of what the user said; `error` is the answer to that."""
 
     def __init__(self, error: wire.Error) -> None:
         super().__init__(error.message)
         self.error = error
 
 
-# What was said, or how to find it out: for audio that is recognised within its turn. May raise NotHeard.
-Hear = Callable[[TurnId, Timeline], Awaitable[str]]
+# How to find out what was said, for audio that is transcribed within its turn. May raise NotTranscribed.
+Transcribe = Callable[[TurnId, Timeline], Awaitable[str]]
 
 
 @dataclass(slots=True)
-class ServedTurn:
+class TurnDelivery:
     """Run once."""
 
     backend: Backend
@@ -61,31 +61,32 @@ class ServedTurn:
     said: str | None = None  # not known yet
     turn_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     reply: Reply = field(default_factory=Reply)
+    audio_ended: bool = False  # that was said
 
-    async def run(self, said: str | Hear, kind: wire.TurnInput) -> None:
+    async def run(self, said: str | Transcribe, kind: wire.TurnInput) -> None:
         """From `thinking` to `response`, or to `error` where nothing was heard or the LLM fails before its first
         sentence. Cancelled or broken off, it keeps what was said and heard until then, marked as cut.
         """
         ended = False
         try:
             await self._begin(kind)
-            self.said = said if isinstance(said, str) else await said(self._id, self.timeline)
+            self.said = said if isinstance(said, str) else await said(self.shown_id, self.timeline)
             await self._talk(await self._prompt(self.said))
-            await self.send(wire.AudioEnd(self._id))
+            await self.end_audio()
             ended = True
         except (ConnectionLost, HangUp):
             raise
-        except NotHeard as reason:
+        except NotTranscribed as reason:
             ended = True
             await self._fail(reason.error)
             return
         except LLMError as error:
             ended = True
-            await self._fail(wire.Error(str(error), _reason(error), error.retryable, turn_id=self._id))
+            await self._fail(wire.Error(str(error), _reason(error), error.retryable, turn_id=self.shown_id))
             return
         except Exception:  # a defect of ours ends the turn, not the session
             if self.reply.audio_sent:
-                await self.send(wire.AudioEnd(self._id))
+                await self.end_audio()
             await self._fail(incident(turn_id=self.turn_id))
             return
         finally:
@@ -97,13 +98,19 @@ class ServedTurn:
         await self._end("completed")
 
     @property
-    def _id(self) -> TurnId:
+    def shown_id(self) -> TurnId:
+        """The turn's id on its messages."""
         return self.turn_id if "turns" in self.extensions else UNSET
+
+    async def end_audio(self) -> None:
+        """No more of it comes."""
+        await self.send(wire.AudioEnd(self.shown_id))
+        self.audio_ended = True
 
     async def _begin(self, kind: wire.TurnInput) -> None:
         if "turns" in self.extensions:
             await self.send(wire.TurnStarted(self.turn_id, kind, self.number))
-        await self.send(wire.Thinking(turn_id=self._id))
+        await self.send(wire.Thinking(turn_id=self.shown_id))
 
     async def _prompt(self, said: str) -> Prompt:
         return build_prompt(
@@ -131,16 +138,16 @@ class ServedTurn:
             case ReplyAudio(index, pcm) if "binary_audio" in self.extensions:
                 await self.send(wire.AudioFrame(pcm, index, self.number))
             case ReplyAudio(_, pcm):
-                await self.send(wire.AudioChunk(pcm, "pcm", self.backend.tts.sample_rate_hz, self._id))
+                await self.send(wire.AudioChunk(pcm, "pcm", self.backend.tts.sample_rate_hz, self.shown_id))
             case SentenceBegun(index, jp, cn, emotion, start_ms) | SentenceTranslated(index, jp, cn, emotion, start_ms):
                 if "sentences" in self.extensions:
                     await self.send(wire.SentenceMessage(self.turn_id, index, jp, cn, emotion, start_ms))
             case ThinkingStarted():
-                await self._stage(wire.LlmStart(self._id))
+                await self._stage(wire.LlmStart(self.shown_id))
             case ThinkingEnded(elapsed_s):
-                await self._stage(wire.LlmEnd(round(elapsed_s, 3), self._id))
+                await self._stage(wire.LlmEnd(round(elapsed_s, 3), self.shown_id))
             case SynthesisStarted(text, emotion):
-                await self._stage(wire.TtsStart(text, emotion, self._id))
+                await self._stage(wire.TtsStart(text, emotion, self.shown_id))
             case _:
                 assert_never(event)
 
@@ -166,7 +173,7 @@ class ServedTurn:
             else UNSET,
             incomplete=True if incomplete else UNSET,
             reason=_reason(incomplete) if isinstance(incomplete, LLMError) else incomplete or UNSET,
-            turn_id=self._id,
+            turn_id=self.shown_id,
         )
 
     async def _fail(self, error: wire.Error) -> None:

@@ -1,0 +1,158 @@
+"""Agent mode of one user: the audio of an open microphone in; utterances, each from its first word on, out.
+
+The table of conversation/turn_taking.py decides, conversation/endpointing.py hears where speech begins and ends; what
+is here does what they say.
+"""
+
+from functools import partial
+from typing import assert_never
+
+import anyio.lowlevel
+
+from conversation.endpointing import Event as EndpointingEvent
+from conversation.endpointing import SpeechStarted, SpeechStopped, UtteranceAudio
+from conversation.turn_taking import Attention, Effect, Event
+from server.audio.chunk_intake import ChunkIntake
+from server.audio.received_audio import ReceivedAudio
+from server.backend import Backend
+from server.protocol import wire
+from server.session.floor import Floor
+from server.session.requests import Requests
+from server.session.speech_events import SpeechEvents
+from server.session.utterances import Utterance, Utterances
+from services.base import RECOGNITION_RATE_HZ
+
+
+class AgentMode:
+    """From `agent_mode_start` to `agent_mode_stop`. It always hears; what it says of that, the table decides."""
+
+    expected = "Hands-free talk is on: send agent_audio_chunk or agent_mode_stop"
+
+    def __init__(
+        self,
+        backend: Backend,
+        requests: Requests,
+        utterances: Utterances,
+        events: SpeechEvents,
+        floor: Floor,
+        listening: wire.Listening,
+    ) -> None:
+        """`listening` announces that audio is heard."""
+        self._requests = requests
+        self._utterances = utterances
+        self._events = events
+        self._floor = floor
+        self._listening = listening
+        self._intake = ChunkIntake(backend.config)
+        self._received = ReceivedAudio(backend.config, backend.vad)
+        self._utterance: Utterance | None = None  # what is being said, or was said last
+        self._listens = False
+        self._hinted = False  # that only phrases are understood
+
+    async def receive(self, chunk: bytes) -> None:
+        """The next audio of the microphone. Waits while the ASR is behind.
+
+        Raises:
+            BadAudio: it is not taken.
+        """
+        await self._received.receive(self._intake.take(chunk))
+        if self._floor.attention is Attention.SKIP:
+            self._received.forget()
+        await self.listen(waits=True)
+
+    async def listen(self, *, waits: bool) -> None:
+        """To all that has come, as long as it is to be heard. Once at a time: who comes second is served too.
+
+        `waits`: for room in the utterance's buffer. Not where the one that takes from it comes after this.
+        """
+        if self._listens:
+            return
+        self._listens = True
+        try:
+            while self._floor.attention is Attention.HEAR and (events := self._received.listen()) is not None:
+                await anyio.lowlevel.checkpoint()
+                for event in events:
+                    await self._hear(event, waits)
+                if self._received.pauses:
+                    await self._floor.told(self, Event.SPEECH_PAUSED)
+        finally:
+            self._listens = False
+
+    async def do(self, effect: Effect) -> None:
+        """What the table says of agent mode."""
+        match effect:
+            case Effect.ANNOUNCE_LISTENING:
+                await self._requests.connection.send(self._listening)
+            case Effect.OPEN_UTTERANCE:
+                await self._open_utterance()
+            case Effect.CLOSE_UTTERANCE:
+                if self._utterance is not None:
+                    self._utterance.close()
+            case Effect.DISCARD_UTTERANCE:
+                await self.discard()
+            case Effect.FORGET_AUDIO:
+                await self._events.cut(self._received)
+            case Effect.START_TURN | Effect.CUT_TURN:
+                pass  # by whoever has the transcript; by who owns the turns
+            case _:
+                assert_never(effect)
+
+    async def discard(self) -> None:
+        """Forget what is being said; nothing is answered."""
+        if self._utterance is not None:
+            self._utterance.discard()
+            self._utterance = None
+
+    async def begun(self) -> None:
+        """Nothing: that audio is heard was announced before."""
+
+    async def transcribed(self, utterance: Utterance) -> bool:
+        """A turn answers it, if nothing came between and the user may take one."""
+        if utterance is not self._utterance or not await self._floor.told(self, Event.TRANSCRIBED):
+            return False
+        if await self._requests.allows_turn(waits=False):
+            return True
+        await self._floor.told(self, Event.TURN_FINISHED)
+        return False
+
+    async def not_transcribed(self, utterance: Utterance, error: wire.Error) -> None:
+        """No speech is nothing, but whoever speaks to an ASR of few phrases is told once what they are."""
+        if utterance is not self._utterance:
+            return
+        if error.code != "no_speech":
+            await self._requests.connection.send(error)
+            await self._floor.told(self, Event.RECOGNITION_FAILED)
+            return
+        if self._utterances.phrases_only and not self._hinted:
+            self._hinted = True
+            await self._requests.connection.send(error)
+        await self._floor.told(self, Event.NOTHING_RECOGNISED)
+
+    async def failed(self, utterance: Utterance) -> None:
+        """The microphone must not stay deaf."""
+        if utterance is self._utterance:
+            await self._floor.told(self, Event.RECOGNITION_FAILED)
+
+    async def _hear(self, event: EndpointingEvent, waits: bool) -> None:
+        await self._events.tell(event)
+        match event:
+            case SpeechStarted():
+                await self._floor.told(self, Event.SPEECH_STARTED)
+            case UtteranceAudio(pcm):
+                if self._utterance is not None:
+                    self._utterance.ended_at = self._received.heard_at
+                    if waits:
+                        await self._utterance.audio.put(pcm)
+                    else:
+                        self._utterance.audio.append(pcm)
+            case SpeechStopped(_, silence_samples):
+                if self._utterance is not None:
+                    self._utterance.ended_at = self._received.heard_at - silence_samples / RECOGNITION_RATE_HZ
+                await self._floor.told(self, Event.SPEECH_STOPPED)
+            case _:
+                assert_never(event)
+
+    async def _open_utterance(self) -> None:
+        utterance = self._utterance = self._utterances.new("agent")
+        if not await self._requests.start(partial(self._utterances.serve, utterance, self)):
+            await self._floor.told(self, Event.NOTHING_RECOGNISED)

@@ -1,0 +1,89 @@
+"""Every event of turn-taking in one session in; what the table says of it is done, in the mode that is open.
+
+The table (conversation/turn_taking.py) knows no object; this is its hand. Both sides tell it what happened: what is
+heard (the modes) and what is said (the turns).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from conversation.turn_taking import AGENT_MODE, WITHOUT_MODE, Attention, Effect, Event, Heard, Said, TurnTaking
+
+
+class VoiceMode(Protocol):
+    """A stream or agent mode: stream_mode.py, agent_mode.py."""
+
+    expected: str  # what to send while it is open, for who sends something else
+
+    async def receive(self, chunk: bytes) -> None:
+        """The next audio. Waits while the ASR is behind.
+
+        Raises:
+            BadAudio, AudioTooLong: it is not taken.
+        """
+        ...
+
+    async def discard(self) -> None:
+        """Forget what is being said; nothing is answered."""
+        ...
+
+    async def do(self, effect: Effect) -> None:
+        """What the table says of it."""
+        ...
+
+    async def listen(self, *, waits: bool) -> None:
+        """To audio that was held, if it is to be heard now. `waits`: for room in the utterance's buffer."""
+        ...
+
+
+class Floor:
+    """Who has it. `cut_turn` ends the running turn and returns when it is gone."""
+
+    def __init__(self) -> None:
+        self.cut_turn: Callable[[], Awaitable[None]] | None = None
+        self._taking = TurnTaking()
+        self._mode: VoiceMode | None = None  # the one that is open, or was open last
+
+    @property
+    def heard(self) -> Heard:
+        """What becomes of the user's audio."""
+        return self._taking.heard
+
+    @property
+    def attention(self) -> Attention:
+        """The same, of audio that arrives now in agent mode."""
+        return self._taking.attention
+
+    @property
+    def open(self) -> VoiceMode | None:
+        """The mode that takes chunks now."""
+        return None if self.heard in WITHOUT_MODE else self._mode
+
+    def allows(self, asked: Event) -> bool:
+        """Whether the user may ask for this now."""
+        return self._taking.allows(asked)
+
+    async def give(self, mode: VoiceMode, start: Event) -> None:
+        """A mode begins. One that was asked for while a turn runs learns of that."""
+        self._mode = mode
+        await self.happened(start)
+        if self._taking.said is Said.SPEAKING:
+            await self.happened(Event.TURN_STARTED)
+
+    async def told(self, mode: VoiceMode, event: Event) -> bool:
+        """What a mode tells; one that was followed by another has nothing to tell any more."""
+        return mode is self._mode and await self.happened(event)
+
+    async def happened(self, event: Event) -> bool:
+        """Do what the table says; whether that is to begin a turn."""
+        effects = self._taking.receive(event)
+        for effect in effects:
+            if effect is Effect.CUT_TURN:
+                if self.cut_turn is not None:
+                    await self.cut_turn()
+            elif self._mode is not None:
+                await self._mode.do(effect)
+        # In a request's task, where the one that would take the audio comes after it: nothing may wait for room.
+        if self.heard in AGENT_MODE and self._mode is not None:
+            await self._mode.listen(waits=False)
+        return Effect.START_TURN in effects

@@ -1,0 +1,47 @@
+"""A connected user and their character in; every way in which they can say something, wired together, out."""
+
+from dataclasses import dataclass
+
+from conversation.character import Character
+from server.auth import User
+from server.backend import Backend
+from server.protocol import wire
+from server.session.batch_mode import BatchMode
+from server.session.floor import Floor
+from server.session.requests import Requests
+from server.session.speech_events import SpeechEvents
+from server.session.text_mode import TextMode
+from server.session.turns import Turns
+from server.session.user_history import UserHistory
+from server.session.utterances import Utterances
+from server.session.voice_modes import VoiceModes
+from server.transport.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """Of one session. All of them ask through `requests`."""
+
+    requests: Requests
+    text: TextMode
+    batch: BatchMode
+    voice: VoiceModes
+
+
+def build_modes(
+    backend: Backend, connection: Connection, user: User, character: Character, extensions: frozenset[wire.Extension]
+) -> Modes:
+    """Nothing of it runs before the session does."""
+    floor = Floor()
+    requests = Requests(backend, connection, user, floor)
+    history = UserHistory(backend.history, user.token_hash, connection.send)
+    turns = Turns(backend, connection.send, extensions, history, character, floor)
+    floor.cut_turn = turns.cut
+    utterances = Utterances(backend, connection, turns, extensions)
+    events = SpeechEvents(connection.send, extensions)
+    return Modes(
+        requests,
+        TextMode(backend, requests, turns),
+        BatchMode(backend.config, requests, turns, utterances),
+        VoiceModes(backend, requests, utterances, events, floor),
+    )

@@ -1,0 +1,81 @@
+"""What a user asks for in; it is done in order of arrival, and no more of it than the limits allow."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+from anyio.abc import TaskGroup
+
+from conversation.turn_taking import Event
+from server.auth import User
+from server.backend import Backend
+from server.observability.incidents import incident
+from server.protocol import close_codes, wire
+from server.session.floor import Floor
+from server.session.request_queue import Job, RequestQueue, Work
+from server.transport.connection import Connection, ConnectionLost, HangUp
+
+
+class Requests:
+    """The order of one session, and the border around each request."""
+
+    def __init__(self, backend: Backend, connection: Connection, user: User, floor: Floor) -> None:
+        self.connection = connection
+        self._floor = floor
+        self._rates = backend.rates
+        self._user = user
+        self._queue = RequestQueue(backend.config.limits.queued_messages)
+        self._tasks: TaskGroup
+
+    def begin(self, tasks: TaskGroup) -> None:
+        """They are served in this task group from now on."""
+        self._tasks = tasks
+
+    async def submit(self, job: Job) -> bool:
+        """Have it done after what waits; False, and the user is told, where too much waits already."""
+        return self._queue.submit(partial(self._guarded, job), self._tasks) or await self._refuse_busy()
+
+    async def start(self, work: Work) -> bool:
+        """The same for work that begins at once and waits for its place in the order by itself."""
+        return self._queue.start(partial(self._guarded, work), self._tasks) or await self._refuse_busy()
+
+    async def finish(self) -> None:
+        """Let what is served come to its end; what waits is dropped."""
+        await self._queue.finish()
+
+    async def allows_turn(self, *, waits: bool = True) -> bool:
+        """Whether this user may take one more turn in this minute; they are told if not.
+
+        `waits`: it would be a request of its own. Where there is no room for that, they are told so instead.
+
+        Raises:
+            HangUp: they do not listen.
+        """
+        if waits and not self._queue.has_room:
+            return True
+        wait_ms = self._wait_ms("turns")
+        if wait_ms is None:
+            return True
+        refusal = wire.Error("Too many messages; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
+        if self._wait_ms("refused_turns") is not None:
+            raise HangUp(refusal, close_codes.RATE_LIMITED)
+        await self.connection.send(refusal)
+        return False
+
+    async def _refuse_busy(self) -> bool:
+        full = "Too many messages wait for their answer; send this one again later"
+        await self.connection.refuse("busy", full, retryable=True)
+        return False
+
+    def _wait_ms(self, limit: str) -> int | None:
+        return self._rates.retry_after_ms(limit, self._user.token_hash, anyio.current_time())
+
+    async def _guarded(self, work: Callable[..., Awaitable[object]], *place: object) -> None:
+        """The border of a request: a defect of ours ends it, not the session."""
+        try:
+            await work(*place)
+        except (ConnectionLost, HangUp):
+            raise
+        except Exception:
+            await self.connection.send(incident(user=self._user.label))
+            await self._floor.happened(Event.TURN_FINISHED)  # if it was one

@@ -1,0 +1,62 @@
+"""What a user said in; the character's turn, from `thinking` to its last message, out.
+
+The side of what is said. A turn has a scope of its own: it can be cut short from outside, at any await.
+"""
+
+import anyio
+
+from conversation.character import Character
+from conversation.timeline import Timeline
+from conversation.turn_taking import Event
+from server.backend import Backend
+from server.protocol import wire
+from server.session.floor import Floor
+from server.session.turn_delivery import Send, Transcribe, TurnDelivery
+from server.session.user_history import UserHistory
+
+
+class Turns:
+    """One user and one character at a time, and at most one turn."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        send: Send,
+        extensions: frozenset[wire.Extension],
+        history: UserHistory,
+        character: Character,
+        floor: Floor,
+    ) -> None:
+        self.character = character
+        self.history = history
+        self._floor = floor
+        self._backend = backend
+        self._send = send
+        self._extensions = extensions
+        self._count = 0
+        self._running: tuple[anyio.CancelScope, anyio.Event] | None = None  # its scope, and that it is gone
+
+    async def answer(self, said: str | Transcribe, kind: wire.TurnInput, timeline: Timeline) -> None:
+        """One turn, from within its place in the order of requests. `timeline` begins where its timings do."""
+        self._count += 1
+        turn = TurnDelivery(
+            self._backend, self._send, self._extensions, self.history, self.character, self._count, timeline
+        )
+        scope, gone = self._running = anyio.CancelScope(), anyio.Event()
+        try:
+            await self._floor.happened(Event.TURN_STARTED)
+            with scope:
+                await turn.run(said, kind)
+            if scope.cancelled_caught and turn.reply.audio_sent and not turn.audio_ended:
+                await turn.end_audio()
+        finally:
+            self._running = None
+            gone.set()
+        await self._floor.happened(Event.TURN_FINISHED)
+
+    async def cut(self) -> None:
+        """End the running turn, if there is one. On return it sends nothing more, and what was heard of it is kept."""
+        if self._running is not None:
+            scope, gone = self._running
+            scope.cancel()
+            await gone.wait()

@@ -1,0 +1,182 @@
+"""Utterances of one user in; their transcription messages, and for each the text that begins a turn, out.
+
+The side of what is heard. Every utterance has a task of its own from its first audio on, and a place in the order of
+requests: what was asked before it is answered before it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+from msgspec import UNSET
+
+from conversation.character import Character
+from conversation.timeline import Timeline
+from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceBuffer, transcribe
+from conversation.user_text import visible_text
+from server.backend import Backend
+from server.protocol import wire
+from server.session.request_queue import Place
+from server.session.turn_delivery import NotTranscribed, TurnId
+from server.session.turns import Turns
+from server.transport.connection import Connection, ConnectionLost, HangUp
+from services.base import RECOGNITION_RATE_HZ, ASRError, RecognitionHints
+
+STREAM_PATIENCE_S = 15.0  # a stream was started and nothing comes: wire.md, `stream_timeout`
+# In agent mode the clock of an utterance is its samples: a microphone switched off in mid-word would never come
+# to the silence that ends it.
+AGENT_PATIENCE_S = 2.0
+_SLOWEST = 2  # times as long as it sounds may a stream take: who trickles on holds a vendor's session that costs money
+_BYTES_PER_SECOND = RECOGNITION_RATE_HZ * 2
+
+
+class UtteranceOwner(Protocol):
+    """Where an utterance comes from, and who is told what became of it: stream_mode.py, agent_mode.py."""
+
+    async def begun(self) -> None:
+        """What was asked before is answered: the utterance goes to the ASR."""
+        ...
+
+    async def transcribed(self, utterance: "Utterance") -> bool:
+        """Its final transcript was sent. Whether a turn answers it."""
+        ...
+
+    async def not_transcribed(self, utterance: "Utterance", error: wire.Error) -> None:
+        """There is none. Says so where the user should know."""
+        ...
+
+    async def failed(self, utterance: "Utterance") -> None:
+        """A defect of ours; it is told elsewhere."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Utterance:
+    """What a user is saying, from its first audio to its transcript."""
+
+    kind: wire.TurnInput
+    audio: UtteranceBuffer
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of its transcription, not of the turn after
+    ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
+
+    @property
+    def discarded(self) -> bool:
+        """Whether nobody wants to know any more what was said."""
+        return self.scope.cancel_called
+
+    def close(self) -> None:
+        """It is whole."""
+        self.ended_at = self.ended_at or anyio.current_time()
+        self.audio.close()
+
+    def discard(self) -> None:
+        """It will not be answered."""
+        self.audio.abandon()
+        self.scope.cancel()
+
+
+class Utterances:
+    """How one user is heard, in every mode."""
+
+    def __init__(
+        self, backend: Backend, connection: Connection, turns: Turns, extensions: frozenset[wire.Extension]
+    ) -> None:
+        self._backend = backend
+        self._connection = connection
+        self._turns = turns
+        self._stages = "stages" in extensions
+
+    @property
+    def phrases_only(self) -> bool:
+        """Whoever is not understood should be told what can be."""
+        return self._backend.asr.phrases_only
+
+    def new(self, kind: wire.TurnInput) -> Utterance:
+        """One that begins now, and may be as far ahead of the ASR as the limits say."""
+        limit_bytes = int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND)
+        return Utterance(kind, UtteranceBuffer(limit_bytes, self._connection.check))
+
+    async def serve(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> None:
+        """In its place: its transcript, and the turn that answers it."""
+        async with place as reached:
+            if not reached or utterance.discarded:
+                return
+            text = await self._transcript(utterance, owner)
+            if text is not None and await owner.transcribed(utterance):
+                await self._turns.answer(text, utterance.kind, begin_timeline(utterance))
+
+    async def transcribe(self, utterance: Utterance, turn_id: TurnId = UNSET) -> str:
+        """The final text, which was sent, as were the changing ones before it.
+
+        Raises:
+            NotTranscribed: there is none.
+        """
+        character = self._turns.character
+        self._backend.llm.prepare()
+        self._backend.tts.prepare(character.voice(self._backend.engines["tts"].name))
+        if self._stages:
+            await self._connection.send(wire.AsrStart(turn_id))
+
+        async def on_partial(partial: str) -> None:
+            if text := visible_text(partial):
+                await self._connection.send(wire.Transcription(text, True, turn_id))
+
+        try:
+            request = await self._request(utterance.kind, character)
+            text = visible_text(await transcribe(request, utterance.audio, self._backend.asr, on_partial))
+        except ASRError as error:
+            code: wire.ErrorCode = "asr_timeout" if error.timed_out else "asr_failed"
+            raise NotTranscribed(wire.Error(str(error), code, error.retryable, turn_id=turn_id)) from error
+        except NoAudio:
+            silent = f"Too little audio came, or none for {STREAM_PATIENCE_S:g} seconds; start another stream"
+            raise NotTranscribed(wire.Error(silent, "stream_timeout", retryable=True, turn_id=turn_id)) from None
+        finally:
+            utterance.audio.abandon()
+        if not text:
+            nothing = self._not_understood(character)
+            raise NotTranscribed(wire.Error(nothing, "no_speech", retryable=True, turn_id=turn_id))
+        await self._connection.send(wire.Transcription(text, False, turn_id))
+        if self._stages:
+            await self._connection.send(wire.AsrEnd(text, turn_id))
+        return text
+
+    async def _transcript(self, utterance: Utterance, owner: UtteranceOwner) -> str | None:
+        try:
+            with utterance.scope:
+                await owner.begun()
+                return await self.transcribe(utterance)
+        except NotTranscribed as reason:
+            await owner.not_transcribed(utterance, reason.error)
+        except (ConnectionLost, HangUp):
+            raise
+        except Exception:  # a defect of ours must not leave the mode waiting for ever
+            await owner.failed(utterance)
+            raise
+        return None
+
+    async def _request(self, kind: wire.TurnInput, character: Character) -> TranscriptionRequest:
+        dialogue = await self._turns.history.said_before(character.name)
+        hints = RecognitionHints(character.name, character.hotwords, dialogue)
+        if kind == "agent":
+            return TranscriptionRequest(hints, AGENT_PATIENCE_S, silence_ends=True, definite_ends=True)
+        longest_s = _SLOWEST * self._backend.config.limits.max_audio_seconds.stream + STREAM_PATIENCE_S
+        return TranscriptionRequest(hints, STREAM_PATIENCE_S, longest_s, whole=kind == "audio")
+
+    def _not_understood(self, character: Character) -> str:
+        if not self.phrases_only:
+            return "No speech was recognised in this audio; please say it again"
+        known = "、".join(character.suggestions)
+        return (
+            "Nothing was recognised: the built-in recogniser knows only the phrases of the demo"
+            f"{f', such as {known}' if known else ''}; for free speech set the keys of a cloud recogniser"
+        )
+
+
+def begin_timeline(utterance: Utterance) -> Timeline:
+    """Of the turn that answers an utterance whose final transcript has just come."""
+    now = anyio.current_time()
+    ended_at = utterance.ended_at if utterance.ended_at is not None else now
+    timeline = Timeline(ended_at)
+    timeline.mark("end_of_speech", ended_at)
+    timeline.mark("final_transcript", now)
+    return timeline
