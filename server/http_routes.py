@@ -7,10 +7,10 @@ from pydantic import BaseModel
 
 from server.backend import Backend
 from server.protocol.asyncapi import asyncapi_document
+from server.version import VERSION as VERSION  # which main.py takes from here
 from services.asr_service import PHRASES_ONLY
 
 NAME = "ChatAnon Backend"
-VERSION = "0.1.0"
 
 
 class Engine(BaseModel):
