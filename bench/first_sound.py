@@ -325,9 +325,9 @@ async def measure(users: int, turns: int, changing: bool) -> dict[str, object]:
 def main() -> None:
     """Print one line of JSON per number of users, without and with changes of emotion."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--callers", type=int, nargs="+", default=[1, 10, 50])
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 10, 50])
     parser.add_argument("--emotions", nargs="+", choices=["one", "changing"], default=["one", "changing"])
-    parser.add_argument("--turns", type=int, help="of each caller (default: about 200 in all, at most 30)")
+    parser.add_argument("--turns", type=int, help="of each user (default: about 200 in all, at most 30)")
     parser.add_argument(
         "--real-time", action="store_true", help="go before all others on a machine that is not ours alone (root)"
     )
@@ -336,7 +336,7 @@ def main() -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # the server inherits it
     for users, emotions in itertools.product(arguments.users, arguments.emotions):
         turns = arguments.turns or min(30, max(4, 200 // users))
-        setting = {"callers": users, "emotions": emotions, "load": os.getloadavg()[0]}
+        setting = {"users": users, "emotions": emotions, "load": os.getloadavg()[0]}
         result = anyio.run(measure, users, turns, emotions == "changing", backend_options={"use_uvloop": True})
         print(json.dumps({**setting, **result}), flush=True)
 

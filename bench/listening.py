@@ -148,8 +148,8 @@ async def measure(users: int, turns: int) -> dict[str, object]:
 def main() -> None:
     """Print one line of JSON per number of users."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--callers", type=int, nargs="+", default=[1, 10, 50])
-    parser.add_argument("--turns", type=int, default=4, help="of each caller")
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 10, 50])
+    parser.add_argument("--turns", type=int, default=4, help="of each user")
     parser.add_argument("--quiet", action="store_true", help="nobody speaks")
     parser.add_argument(
         "--real-time", action="store_true", help="go before all others on a machine that is not ours alone (root)"
@@ -159,7 +159,7 @@ def main() -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # the server inherits it
     for users in arguments.users:
         turns = 0 if arguments.quiet else arguments.turns
-        setting = {"callers": users, "turns_each": turns, "load": os.getloadavg()[0]}
+        setting = {"users": users, "turns_each": turns, "load": os.getloadavg()[0]}
         result = anyio.run(measure, users, turns, backend_options={"use_uvloop": True})
         print(json.dumps({**setting, **result}), flush=True)
 

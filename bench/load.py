@@ -144,7 +144,7 @@ async def measure(url: str, users: int, turns: int, figures: Figures) -> None:
 def main() -> None:
     """Print one line of JSON per number of users."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--callers", type=int, nargs="+", default=[1, 20])
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 20])
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
     for users in arguments.users:
@@ -152,7 +152,7 @@ def main() -> None:
             figures = Figures()
             with pinging(url, users, figures):
                 anyio.run(measure, url, users, arguments.turns, figures)
-        print(json.dumps({"callers": users, "start_to_ready_s": round(ready_s, 2), **figures.report()}))
+        print(json.dumps({"users": users, "start_to_ready_s": round(ready_s, 2), **figures.report()}))
 
 
 if __name__ == "__main__":

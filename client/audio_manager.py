@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from client.voice.devices import NoSoundLibrary, NoSuchDevice, find_device, load_sounddevice
+from client.devices import NoSoundLibrary, NoSuchDevice, find_device, load_sounddevice
 
 SAMPLE_RATE_HZ = 16_000  # the specification's; the speaker is opened at it before the first chunk tells
 SAMPLE_BYTES = 2

@@ -9,7 +9,7 @@ from client.connection import audio_frame
 from client.ledger import Request
 from client.options import REFUSED, WELL
 from client.terminal import Replies, Terminal, to_message
-from client.voice.agent_mode import AgentTalk
+from client.voice.agent_mode import AgentMode
 from client.voice.push_to_talk import PushToTalk, Utterance
 from client.voice.sound_source import WavSource
 from client.voice.voice_display import VoiceDisplay
@@ -49,7 +49,7 @@ async def _take_turns(chat: Chat, replies: Replies, display: VoiceDisplay, reque
     return REFUSED if replies.save_failed else exit_code
 
 
-async def talk_hands_free(talk: AgentTalk, replies: Replies) -> int:
+async def talk_hands_free(talk: AgentMode, replies: Replies) -> int:
     """The mode of --agent, to the end of the file or of the microphone."""
     await talk.over.wait()
     await talk.latency.wait_shown()
@@ -84,7 +84,7 @@ async def send_lines(
                 await request.done.wait()
                 exit_code = REFUSED if request.failed else exit_code
     if not terminal.interactive:
-        if line is None and isinstance(display, AgentTalk):  # the input has ended, the talk has not
+        if line is None and isinstance(display, AgentMode):  # the input has ended, the talk has not
             await anyio.sleep_forever()
         await replies.wait_heard()
     return exit_code

@@ -20,10 +20,10 @@ try:
     from client import modes
     from client.audio_manager import Player, WavRecorder, open_speaker
     from client.chat import Chat, Companion
+    from client.devices import NoSoundLibrary, NoSuchDevice, describe_devices
     from client.options import UNUSABLE, WELL, Options, parse_arguments
     from client.terminal import PipeTerminal, PromptTerminal, Replies, Terminal
-    from client.voice.agent_mode import AgentTalk
-    from client.voice.devices import NoSoundLibrary, NoSuchDevice, describe_devices
+    from client.voice.agent_mode import AgentMode
     from client.voice.microphone import MicrophoneError, check_microphone, open_microphone
     from client.voice.push_to_talk import PushToTalk
     from client.voice.sound_source import RATE_HZ, SAMPLE_BYTES, Source, WavSource
@@ -61,7 +61,7 @@ async def open_companion(
         source: Source = WavSource(BETWEEN_FILES.join(speeches))
         if not speeches:
             source = await open_microphone(options.input_device, terminal.warn)
-        return AgentTalk(source, replies, terminal, options.headset)
+        return AgentMode(source, replies, terminal, options.headset)
     if options.voice and options.is_typed:
         try:
             await check_microphone(options.input_device)
@@ -79,7 +79,7 @@ def choose_parts(
         return chat, [partial(modes.send_one, chat, replies, options.message)]
     if not isinstance(companion, VoiceDisplay):
         return chat, [partial(modes.send_lines, chat, replies, terminal)]
-    if isinstance(companion, AgentTalk):
+    if isinstance(companion, AgentMode):
         parts: list[Part] = [partial(modes.talk_hands_free, companion, replies)]
         return chat, parts if speeches else [*parts, partial(modes.send_lines, chat, replies, terminal, companion)]
     if not speeches:

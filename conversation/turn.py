@@ -1,7 +1,7 @@
 """One turn: a prompt in; sentences and audio out, in order, while the LLM still writes.
 
 Stages in one task group, each a method: `think` reads the LLM and parses, `speak` has each sentence synthesised,
-`deliver` hands sentence by sentence to the caller, `tell_translations` those that came late. A sentence is synthesised
+`deliver` hands sentence by sentence out, `tell_translations` those that came late. A sentence is synthesised
 while the one before it is being delivered, no further ahead. Cancelling the caller's scope ends all of them, and vendor
 streams are closed on the way out; `reply` then tells what had been said.
 """

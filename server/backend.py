@@ -132,7 +132,7 @@ def _asr_settings(settings: Settings, scripts: Mapping[str, Script]) -> ASRSetti
         endpoint=config.endpoints.asr,
         batch_endpoint=config.endpoints.batch,
         resource_id=config.models.asr_resource_id,
-        # The local endpoint comes first; the vendor's own opinion counts where noise keeps ours from hearing an end.
+        # The local endpoint comes first; the vendor's own opinion counts where noise hides an end from ours.
         end_window_ms=max(_SHORTEST_END_WINDOW_MS, config.agent.end_of_speech_ms + _END_WINDOW_MARGIN_MS),
         model_dir=str(PROJECT_ROOT / config.sherpa.model_dir),
         secrets=settings.secrets.values,

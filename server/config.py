@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta, Struct
 
+from server.protocol.wire import Extension
 from server.settings.config_file import ConfigError, decode, read_bytes, read_model
 from server.settings.credentials_file import Secrets, read_secrets
 
@@ -26,7 +27,6 @@ Origin = Annotated[
         description='"*" or an origin such as "https://example.org" (lower case, nothing after the host and port)',
     ),
 ]
-Extension = Literal["turns", "sentences", "barge_in", "speech_events", "binary_audio", "stages", "history", "resume"]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 SecondsOrNone = Annotated[float, Meta(ge=0, le=86400)]  # 0 switches it off
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]

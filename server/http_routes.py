@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from server.backend import Backend
 from server.protocol.asyncapi import asyncapi_document
-from server.version import VERSION as VERSION  # which main.py takes from here
+from server.version import VERSION
 from services.asr_service import PHRASES_ONLY
 
 NAME = "ChatAnon Backend"

@@ -18,10 +18,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from server.auth import DEMO_TOKEN
 from server.backend import Backend, open_backend
 from server.config import ConfigError, Settings, load
-from server.http_routes import NAME, VERSION, http_routes
+from server.http_routes import NAME, http_routes
 from server.observability.log_writer import LogWriter
 from server.observability.logs import configure_logs
-from server.transport.uvicorn_server import listen
+from server.transport.uvicorn_server import run_server
+from server.version import VERSION
 from server.websocket_endpoint import serve
 
 Scope = MutableMapping[str, Any]
@@ -113,7 +114,7 @@ def main() -> int:
         settings = _load(writer)
         application = Application(settings)
         try:
-            listen(application, settings.config, application.drain, partial(_say_where, settings))
+            run_server(application, settings.config, application.drain, partial(_say_where, settings))
         except SystemExit as exit:  # uvicorn's, where the lifespan did not begin
             raise application.refusal or exit from None
     except ConfigError as refusal:

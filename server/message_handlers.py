@@ -4,9 +4,9 @@ from typing import assert_never
 
 from server.protocol import wire
 from server.protocol.wire import AnyClientFrame
-from server.session.agent_mode import AgentMode
+from server.session.modes.agent import AgentMode
+from server.session.modes.stream import StreamMode
 from server.session.session import Session
-from server.session.stream_mode import StreamMode
 
 
 async def handle(session: Session, message: AnyClientFrame) -> None:

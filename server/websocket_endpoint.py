@@ -14,7 +14,7 @@ from server.message_handlers import handle
 from server.observability.incidents import incident
 from server.protocol import close_codes, codec, wire
 from server.protocol.wire import Connect, Error
-from server.session.modes import build_modes
+from server.session.modes.build import build_modes
 from server.session.session import Session
 from server.transport.connection import Connection, ConnectionLost, HangUp
 from server.transport.message_reader import MessageReader, check_frame_size, decode_frame

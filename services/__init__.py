@@ -1,1 +1,5 @@
-"""The LLMs, TTSs and ASRs outside: what a turn may ask of them, and the vendors that answer."""
+"""The engines: LLM, TTS, ASR and VAD. What a turn may ask of them, how one is chosen, and the vendors that answer.
+
+It imports nothing of ours. `services/base.py` may be imported by all, the rest by `server/backend.py`, which opens
+engines.
+"""

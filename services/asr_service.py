@@ -10,7 +10,7 @@ from services.base import ASR, ASRError, Recognition, RecognitionHints, Transcri
 from services.engine_choice import EngineChoice, Vendor
 from services.engine_settings import ASRSettings
 
-# In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
+# In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.
 ASR_VENDORS: Mapping[str, Vendor] = {
     "bytedance": Vendor(
         "services.vendors.bytedance.asr",

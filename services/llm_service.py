@@ -14,7 +14,7 @@ from services.base import LLM, LLMError, Prompt
 from services.engine_choice import EngineChoice, Vendor
 from services.engine_settings import LLMSettings
 
-# In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
+# In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.
 LLM_VENDORS: Mapping[str, Vendor] = {
     "doubao": Vendor("services.vendors.ark.llm", secrets=("DOUBAO_API_KEY",)),
     "embedded": Vendor("services.vendors.embedded.llm"),

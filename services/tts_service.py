@@ -16,7 +16,7 @@ MEI_CREDIT = (
     "licensed under CC BY 3.0 (https://creativecommons.org/licenses/by/3.0/)"
 )
 
-# In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
+# In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.
 TTS_VENDORS: Mapping[str, Vendor] = {
     "minimax": Vendor("services.vendors.minimax.tts", secrets=("MINIMAX_API_KEY",)),
     "embedded": Vendor("services.vendors.embedded.tts", credit=MEI_CREDIT),

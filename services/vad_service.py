@@ -7,7 +7,7 @@ from importlib import import_module
 from services.base import VAD
 from services.engine_choice import EngineChoice, Vendor
 
-# In order of preference; the last needs no secret. A new vendor is one file under services/vendors and one row here.
+# In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.
 VAD_VENDORS: Mapping[str, Vendor] = {
     "silero": Vendor("services.vendors.silero.vad"),
 }

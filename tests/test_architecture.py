@@ -179,7 +179,10 @@ def test_no_generator_yields_inside_a_task_group_or_cancel_scope() -> None:
 # Where everything is caught, and why. A new one needs a reason here; one that is gone leaves the list.
 BORDERS = {
     ("server/websocket_endpoint.py", "serve"): "process: the outermost border of one connection, with an incident id",
-    ("server/session/utterances.py", "Utterances._transcript"): "raised again: a defect must not leave a mode waiting",
+    (
+        "server/session/modes/utterances.py",
+        "Utterances._transcript",
+    ): "raised again: no mode may wait for ever",
     (
         "server/session/requests.py",
         "Requests._guarded",

@@ -22,7 +22,7 @@ HARMLESS = ("history_unavailable", "no_speech")  # errors after which all is as 
 UNFINISHED_S = 15.0  # after a file, where an utterance has begun and its final transcript is due
 
 
-class AgentTalk(VoiceDisplay):
+class AgentMode(VoiceDisplay):
     """`over` is set when nothing more is to come: a file was answered, the server refused, the microphone broke."""
 
     farewell = "agent_mode_stop"

@@ -12,7 +12,7 @@ import anyio.lowlevel
 import numpy as np
 import soxr
 
-from client.voice.devices import NoSoundLibrary, NoSuchDevice, find_device, load_sounddevice
+from client.devices import NoSoundLibrary, NoSuchDevice, find_device, load_sounddevice
 from client.voice.sound_source import RATE_HZ, SourceError
 from client.voice.wav_file import to_pcm
 

@@ -7,7 +7,7 @@ import anyio
 
 from conversation.single_error import single_error
 from server.protocol import wire
-from server.session.modes import Modes
+from server.session.modes.build import Modes
 from server.transport.connection import Connection, ConnectionLost, HangUp
 from server.transport.message_reader import MessageReader
 

@@ -61,7 +61,7 @@ class TurnDelivery:
     said: str | None = None  # not known yet
     turn_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     reply: Reply = field(default_factory=Reply)
-    audio_ended: bool = False  # that was said
+    audio_open: bool = False  # some was sent, or may have been, and its end was not
 
     async def run(self, said: str | Transcribe, kind: wire.TurnInput) -> None:
         """From `thinking` to `response`, or to `error` where nothing was heard or the LLM fails before its first
@@ -85,7 +85,7 @@ class TurnDelivery:
             await self._fail(wire.Error(str(error), _reason(error), error.retryable, turn_id=self.shown_id))
             return
         except Exception:  # a defect of ours ends the turn, not the session
-            if self.reply.audio_sent:
+            if self.audio_open:
                 await self.end_audio()
             await self._fail(incident(turn_id=self.turn_id))
             return
@@ -105,7 +105,7 @@ class TurnDelivery:
     async def end_audio(self) -> None:
         """No more of it comes."""
         await self.send(wire.AudioEnd(self.shown_id))
-        self.audio_ended = True
+        self.audio_open = False
 
     async def _begin(self, kind: wire.TurnInput) -> None:
         if "turns" in self.extensions:
@@ -135,10 +135,12 @@ class TurnDelivery:
     async def _emit(self, event: TurnEvent) -> None:
         """A turn's event as the message it is for this user, if it is one."""
         match event:
-            case ReplyAudio(index, pcm) if "binary_audio" in self.extensions:
-                await self.send(wire.AudioFrame(pcm, index, self.number))
-            case ReplyAudio(_, pcm):
-                await self.send(wire.AudioChunk(pcm, "pcm", self.backend.tts.sample_rate_hz, self.shown_id))
+            case ReplyAudio(index, pcm):
+                self.audio_open = True  # before: a turn that is cut in this await cannot know whether it left
+                if "binary_audio" in self.extensions:
+                    await self.send(wire.AudioFrame(pcm, index, self.number))
+                else:
+                    await self.send(wire.AudioChunk(pcm, "pcm", self.backend.tts.sample_rate_hz, self.shown_id))
             case SentenceBegun(index, jp, cn, emotion, start_ms) | SentenceTranslated(index, jp, cn, emotion, start_ms):
                 if "sentences" in self.extensions:
                     await self.send(wire.SentenceMessage(self.turn_id, index, jp, cn, emotion, start_ms))

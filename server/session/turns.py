@@ -47,7 +47,7 @@ class Turns:
             await self._floor.happened(Event.TURN_STARTED)
             with scope:
                 await turn.run(said, kind)
-            if scope.cancelled_caught and turn.reply.audio_sent and not turn.audio_ended:
+            if scope.cancelled_caught and turn.audio_open:
                 await turn.end_audio()
         finally:
             self._running = None

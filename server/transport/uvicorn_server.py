@@ -100,7 +100,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
             self.transport.close()
 
 
-class Listener(uvicorn.Server):
+class DrainingServer(uvicorn.Server):
     """One signal: stop taking users, let them finish, go. A second one: go now."""
 
     def __init__(self, config: uvicorn.Config, drain: Drain, on_ready: Callable[[], None]) -> None:
@@ -137,7 +137,7 @@ class Listener(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(app: Any, config: Config, drain: Drain, on_ready: Callable[[int], None]) -> None:
+def run_server(app: Any, config: Config, drain: Drain, on_ready: Callable[[int], None]) -> None:
     """Serve until told to stop. `on_ready` is told the port.
 
     Raises:
@@ -161,7 +161,7 @@ def listen(app: Any, config: Config, drain: Drain, on_ready: Callable[[int], Non
         timeout_graceful_shutdown=2,  # all are gone by then: what is left does not answer
     )
     port: int = server_socket.getsockname()[1]
-    Listener(uvicorn_config, drain, lambda: on_ready(port)).run(sockets=[server_socket])
+    DrainingServer(uvicorn_config, drain, lambda: on_ready(port)).run(sockets=[server_socket])
 
 
 def _bind(config: Config) -> socket.socket:

@@ -1,1 +1,4 @@
-"""A folder per vendor; each engine is loaded by name, and only when it was chosen. No vendor knows another."""
+"""A folder per vendor; each engine is loaded by name, and only when it was chosen.
+
+A vendor imports `services/base.py`, `services/engine_*.py` and its own folder. Nobody imports a vendor.
+"""

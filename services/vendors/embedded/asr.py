@@ -88,7 +88,7 @@ class WorkerProcess:
                 self._bury()
 
     async def add(self, character: str) -> tuple[int, EmbeddedRecognition]:
-        """A new hearing; waits until there is a process, or was, but not until it is ready."""
+        """A new recognition; waits until there is a process, or was, but not until it is ready."""
         self._wanted.set()
         await self._tried.wait()
         number = next(self._numbers)
@@ -101,7 +101,7 @@ class WorkerProcess:
         return number, recognition
 
     async def write(self, frame: Frame) -> None:
-        """To the process of the hearing, which is settled when it dies: what cannot be written is of no use."""
+        """To the process of the recognition, which is settled when it dies: what cannot be written is of no use."""
         if self._process and self._process.stdin:
             try:
                 await self._process.stdin.send(frame.encode())

@@ -1,6 +1,6 @@
 """Frames between the server and its ASR process, bytes to typed frames and back, sans-IO: no pipe, no clock.
 
-A frame is the length of the rest (4 bytes), what it is (1 byte), which hearing it concerns (4 bytes), and its payload.
+A frame is the length of the rest (4 bytes), what it is (1 byte), which recognition it concerns (4 bytes), its payload.
 """
 
 import struct
@@ -26,7 +26,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`hearing` is 0 where the frame concerns none."""
+    """`recognition` is 0 where the frame concerns none."""
 
     kind: Kind
     recognition: int = 0

@@ -2,9 +2,9 @@
 
     python -m services.vendors.embedded.asr_worker
 
-pocketsphinx holds the GIL while it works: in the server's own process it would hold up everybody. Hearings are worked
-on one stretch of speech at a time, first those that are finished; stretches before a pause are recognised while it
-lasts, so that most of an utterance is done before its end is known. The process ends when its stdin does.
+pocketsphinx holds the GIL while it works: in the server's own process it would hold up everybody. Recognitions are
+worked on one stretch of speech at a time, first those that are finished; stretches before a pause are recognised while
+it lasts, so that most of an utterance is done before its end is known. The process ends when its stdin does.
 """
 
 import json
@@ -22,7 +22,7 @@ from services.vendors.embedded.asr_utterance import LONGEST, Stretch, Utterance
 
 READ_BYTES = 65536
 LOADING_NICE = 10
-Inbox = queue.SimpleQueue[Frame]  # bounded by what a person can say while one stretch is recognised
+Frames = queue.SimpleQueue[Frame]  # bounded by what a person can say while one stretch is recognised
 
 
 @dataclass(slots=True)
@@ -72,12 +72,12 @@ class Worker:
         self._out = out
         self._recognitions: dict[int, Recognition] = {}
 
-    def run(self, inbox: Inbox) -> None:
+    def run(self, frames: Frames) -> None:
         while True:
             if not self._work():
-                self.take(inbox.get())
-            while not inbox.empty():
-                self.take(inbox.get())
+                self.take(frames.get())
+            while not frames.empty():
+                self.take(frames.get())
 
     def take(self, frame: Frame) -> None:
         if frame.kind is Kind.OPEN:
@@ -117,12 +117,12 @@ def write(out: BinaryIO, frame: Frame) -> None:
     out.flush()
 
 
-def read(stdin: BinaryIO, inbox: Inbox) -> None:
+def read(stdin: BinaryIO, frames: Frames) -> None:
     """In a thread of its own: the server need not wait for room in the pipe, whose end is the end of the process."""
     reader = FrameReader()
     while data := os.read(stdin.fileno(), READ_BYTES):
         for frame in reader.feed(data):
-            inbox.put(frame)
+            frames.put(frame)
     os._exit(0)
 
 
@@ -145,11 +145,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's affair
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print
-    inbox: Inbox = queue.SimpleQueue()
-    threading.Thread(target=read, args=(sys.stdin.buffer, inbox), daemon=True).start()
-    phrases = load(json.loads(inbox.get().payload))
+    frames: Frames = queue.SimpleQueue()
+    threading.Thread(target=read, args=(sys.stdin.buffer, frames), daemon=True).start()
+    phrases = load(json.loads(frames.get().payload))
     write(out, Frame(Kind.READY, payload=json.dumps(phrases.left_out).encode()))
-    Worker(phrases, out).run(inbox)
+    Worker(phrases, out).run(frames)
 
 
 if __name__ == "__main__":

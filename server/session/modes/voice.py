@@ -9,13 +9,13 @@ from conversation.turn_taking import AGENT_MODE, STREAM_MODE, Event, Heard
 from server.audio.conversion import AudioTooLong, BadAudio
 from server.backend import Backend
 from server.protocol import wire
-from server.session.agent_mode import AgentMode
-from server.session.chunk_rate import ChunkRate
 from server.session.floor import Floor
+from server.session.modes.agent import AgentMode
+from server.session.modes.chunk_rate import ChunkRate
+from server.session.modes.speech_events import SpeechEvents
+from server.session.modes.stream import StreamMode
+from server.session.modes.utterances import Utterances
 from server.session.requests import Requests
-from server.session.speech_events import SpeechEvents
-from server.session.stream_mode import StreamMode
-from server.session.utterances import Utterances
 
 
 class VoiceModes:

@@ -6,15 +6,15 @@ from conversation.character import Character
 from server.auth import User
 from server.backend import Backend
 from server.protocol import wire
-from server.session.batch_mode import BatchMode
 from server.session.floor import Floor
+from server.session.modes.batch import BatchMode
+from server.session.modes.speech_events import SpeechEvents
+from server.session.modes.text import TextMode
+from server.session.modes.utterances import Utterances
+from server.session.modes.voice import VoiceModes
 from server.session.requests import Requests
-from server.session.speech_events import SpeechEvents
-from server.session.text_mode import TextMode
 from server.session.turns import Turns
 from server.session.user_history import UserHistory
-from server.session.utterances import Utterances
-from server.session.voice_modes import VoiceModes
 from server.transport.connection import Connection
 
 

@@ -17,9 +17,9 @@ from server.audio.received_audio import ReceivedAudio
 from server.backend import Backend
 from server.protocol import wire
 from server.session.floor import Floor
+from server.session.modes.speech_events import SpeechEvents
+from server.session.modes.utterances import Utterance, Utterances
 from server.session.requests import Requests
-from server.session.speech_events import SpeechEvents
-from server.session.utterances import Utterance, Utterances
 from services.base import RECOGNITION_RATE_HZ
 
 

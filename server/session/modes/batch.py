@@ -8,10 +8,10 @@ import anyio.to_thread
 from conversation.timeline import Timeline
 from server.audio.conversion import AudioTooLong, BadAudio, read_batch
 from server.config import Config
+from server.session.modes.utterances import Utterances
 from server.session.requests import Requests
 from server.session.turn_delivery import TurnId
 from server.session.turns import Turns
-from server.session.utterances import Utterances
 
 
 class BatchMode:

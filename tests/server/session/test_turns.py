@@ -1,0 +1,175 @@
+"""A turn that is cut from outside, at any moment: it is gone, nothing of it follows, and what was heard is kept."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from conversation.timeline import Timeline
+from conversation.turn_taking import Event
+from server.backend import Backend, open_backend
+from server.config import load
+from server.protocol import wire
+from server.session.floor import Floor
+from server.session.request_queue import Place, RequestQueue
+from server.session.turns import Turns
+from server.session.user_history import UserHistory
+from services.base import Emotion, Prompt, Synthesis, Voice
+from stores.history import HistoryKey
+
+pytestmark = pytest.mark.anyio
+
+SENTENCES = ("一。", "二。", "三。")
+STEPS = 500  # more than a turn takes; the last ones find it over
+STUCK_S = 60
+
+
+class Engines:
+    """An LLM and a TTS that take a step of the loop for each piece, so that a turn can be cut between any two."""
+
+    sample_rate_hz = 16000
+
+    def prepare(self, voice: Voice | None = None) -> None: ...
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
+        for number, jp in enumerate(SENTENCES):
+            yield f'{{"emotion": "sad", "jp": {json.dumps(jp)}'
+            await anyio.lowlevel.checkpoint()
+            yield f', "cn": "{number}。"}}\n'
+
+    def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
+        return self._synthesis()
+
+    @asynccontextmanager
+    async def _synthesis(self) -> AsyncIterator[Synthesis]:
+        yield self
+
+    def expect(self, emotion: Emotion, words: str = "") -> None: ...
+
+    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+        for _ in range(4):
+            await anyio.lowlevel.checkpoint()
+            yield bytes(640)
+
+
+class Conversation:
+    """One user's side of a session: their turns, and all that they were sent."""
+
+    def __init__(self, backend: Backend, user: int) -> None:
+        self.sent: list[wire.AnyServerFrame] = []
+        self.key = HistoryKey(f"{user:064d}", "anon")
+        self.floor = Floor()
+        history = UserHistory(backend.history, self.key.token_hash, self.send)
+        self.turns = Turns(backend, self.send, frozenset({"turns"}), history, backend.characters.default, self.floor)
+        self.floor.cut_turn = self.turns.cut
+
+    async def send(self, message: wire.AnyServerFrame) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.sent.append(message)
+        await anyio.lowlevel.checkpoint()
+
+    async def say(self, text: str) -> None:
+        await self.turns.answer(text, "text", Timeline(anyio.current_time()))
+
+    def kinds(self) -> list[str]:
+        return [type(message).__name__ for message in self.sent]
+
+
+@pytest.fixture
+async def backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Backend]:
+    monkeypatch.setenv("CHATANON_HISTORY__URL", "memory:")
+    monkeypatch.setenv("CHATANON_CREDENTIALS", "")
+    for kind in ("LLM", "TTS", "ASR"):
+        monkeypatch.setenv(f"CHATANON_ENGINES__{kind}", "embedded")
+    async with open_backend(load()) as backend:
+        engines = Engines()
+        yield replace(backend, llm=engines, tts=engines)
+
+
+async def test_a_turn_cut_after_any_number_of_steps_is_gone_and_keeps_what_was_heard(backend: Backend) -> None:
+    whole = Conversation(backend, STEPS)
+    await whole.say("完整的一轮")
+    ends: set[str] = set()
+    with anyio.fail_after(STUCK_S):
+        for steps in range(1, STEPS):  # after one it has begun
+            conversation = Conversation(backend, steps)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(conversation.say, "你好")
+                for _ in range(steps):
+                    await anyio.lowlevel.checkpoint()
+                await conversation.turns.cut()
+                audio = conversation.kinds().count("AudioChunk")
+            after = conversation.kinds()
+            ends.add(after[-1] if after else "nothing")
+            assert after.count("AudioChunk") == audio, "audio followed the cut"
+            assert after.count("AudioEnd") >= min(audio, 1), "the client was not told that no more comes"
+            messages, _ = await backend.history.newest(conversation.key, 10)
+            heard = [line.jp for message in messages for line in message.lines]
+            assert heard == list(SENTENCES[: len(heard)]) and bool(audio) <= bool(heard)
+            assert all(message.cut for message in messages) or len(heard) == len(SENTENCES)
+            conversation.sent.clear()
+            await conversation.say("再来")
+            assert conversation.kinds() == whole.kinds()
+    assert {"nothing", "Thinking", "AudioEnd", "TurnEnd"} <= ends  # every part of a turn was cut, and none
+
+
+async def test_cutting_where_no_turn_runs_does_nothing(backend: Backend) -> None:
+    conversation = Conversation(backend, 0)
+    await conversation.turns.cut()
+    await conversation.say("你好")
+    told = len(conversation.sent)
+    await conversation.turns.cut()
+    assert len(conversation.sent) == told
+    assert conversation.kinds()[-2:] == ["Response", "TurnEnd"]
+
+
+async def test_what_is_heard_goes_on_beside_a_turn_and_keeps_its_place_behind_it(backend: Backend) -> None:
+    """As full duplex will need it: somebody speaks into a reply, it is cut, and what they said is answered."""
+    conversation, queue = Conversation(backend, 1), RequestQueue(8)
+    heard = anyio.Event()
+    speaking = anyio.Event()
+
+    async def speak(place: Place) -> None:
+        speaking.set()  # at once, though the reply has its place before this one
+        await conversation.turns.cut()
+        heard.set()
+        async with place as reached:
+            assert reached
+            await conversation.say("等一下")
+
+    with anyio.fail_after(STUCK_S):
+        async with anyio.create_task_group() as tasks:
+            assert queue.submit(lambda: conversation.say("你好"), tasks)
+            while "AudioChunk" not in conversation.kinds():
+                await anyio.lowlevel.checkpoint()
+            assert queue.start(speak, tasks)
+            assert queue.submit(lambda: conversation.say("再见"), tasks)
+            await heard.wait()
+            assert conversation.kinds().count("Thinking") == 1
+    said = [message for message in conversation.sent if isinstance(message, wire.TurnStarted)]
+    assert [message.turn_number for message in said] == [1, 2, 3]
+    messages, _ = await backend.history.newest(conversation.key, 10)
+    users = [message for message in messages if message.role == "user"]
+    assert [(message.content_cn, message.cut) for message in users] == [
+        ("你好", True),
+        ("等一下", False),
+        ("再见", False),
+    ]
+
+
+async def test_the_floor_is_told_of_a_turn_that_was_cut_as_of_every_other(backend: Backend) -> None:
+    conversation = Conversation(backend, 2)
+    with anyio.fail_after(STUCK_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(conversation.say, "你好")
+            while not conversation.kinds():
+                await anyio.lowlevel.checkpoint()
+            assert conversation.floor.allows(Event.STREAM_START)
+            await conversation.turns.cut()
+        await conversation.say("再来")
+    assert conversation.kinds()[-1] == "TurnEnd"
