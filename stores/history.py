@@ -1,4 +1,4 @@
-"""Turns of a talk in, its newest messages out: the HistoryStore Protocol, and the store that lives in memory."""
+"""Turns of a conversation in, its newest messages out: the HistoryStore Protocol, and a store that lives in memory."""
 
 import itertools
 from collections import deque
@@ -79,19 +79,23 @@ class MemoryHistory:
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
-        self._talks: dict[HistoryKey, deque[StoredMessage]] = {}
+        self._conversations: dict[HistoryKey, deque[StoredMessage]] = {}
 
     async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
         at = utc_now()
-        talk = self._talks.setdefault(key, deque(maxlen=MEMORY_MESSAGES))
-        talk.append(StoredMessage(next(self._ids), turn.id, "user", turn.user_text, None, None, (), at, turn.cut))
+        conversation = self._conversations.setdefault(key, deque(maxlen=MEMORY_MESSAGES))
+        conversation.append(
+            StoredMessage(next(self._ids), turn.id, "user", turn.user_text, None, None, (), at, turn.cut)
+        )
         if turn.lines:
             reply = (turn.content_cn, turn.content_jp, turn.emotion, tuple(turn.lines))
-            talk.append(StoredMessage(next(self._ids), turn.id, "assistant", *reply, at, turn.cut))
+            conversation.append(StoredMessage(next(self._ids), turn.id, "assistant", *reply, at, turn.cut))
 
     async def newest(self, key: HistoryKey, limit: int, before: int | None = None) -> tuple[list[StoredMessage], bool]:
-        talk = [message for message in self._talks.get(key, ()) if before is None or message.id < before]
-        return talk[max(0, len(talk) - limit) :], len(talk) > limit
+        conversation = [
+            message for message in self._conversations.get(key, ()) if before is None or message.id < before
+        ]
+        return conversation[max(0, len(conversation) - limit) :], len(conversation) > limit
 
     async def clear(self, key: HistoryKey) -> None:
-        self._talks.pop(key, None)
+        self._conversations.pop(key, None)

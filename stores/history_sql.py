@@ -280,7 +280,7 @@ def _database_path(url: str, root: Path) -> Path:
 def _open_once(path: Path) -> Path:
     """Make the folder, and try the file: a first connection that fails would leave its thread behind."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # private talks: not for other users to read
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # private conversations: not for other users to read
         with suppress(OSError):  # the database tells better what is wrong
             path.touch(mode=0o600, exist_ok=True)
         sqlite3.connect(path).close()

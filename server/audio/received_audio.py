@@ -57,7 +57,7 @@ class ReceivedAudio:
             self._endpointer.skip(self._frames.popleft()[1])
         await anyio.sleep(max(0.0, self._due - now))  # at least lets the others have their turn
 
-    def listen(self) -> list[Event] | None:
+    def next_events(self) -> list[Event] | None:
         """What the next frame of it brings; None where all was listened to."""
         if not self._frames:
             return None

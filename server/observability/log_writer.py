@@ -1,4 +1,4 @@
-"""Lines in, the same on a stream out: from a thread of its own, so that a stream that blocks stops nobody's talk."""
+"""Lines in, the same on a stream out: from a thread of its own, so that a stream that blocks stops no conversation."""
 
 import os
 import queue

@@ -31,7 +31,7 @@ class VoiceMode(Protocol):
         """What the table says of it."""
         ...
 
-    async def listen(self, *, waits: bool) -> None:
+    async def hear(self, *, waits: bool) -> None:
         """To audio that was held, if it is to be heard now. `waits`: for room in the utterance's buffer."""
         ...
 
@@ -85,5 +85,5 @@ class Floor:
                 await self._mode.do(effect)
         # In a request's task, where the one that would take the audio comes after it: nothing may wait for room.
         if self.heard in AGENT_MODE and self._mode is not None:
-            await self._mode.listen(waits=False)
+            await self._mode.hear(waits=False)
         return Effect.START_TURN in effects

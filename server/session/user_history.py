@@ -90,7 +90,7 @@ class UserHistory:
             await self._send(wire.HistoryCleared())
 
     async def tell_unavailable(self) -> None:
-        """Say that the talk will not be remembered: once, however often it fails."""
+        """Say that the conversation will not be remembered: once, however often it fails."""
         if not self._told:
             self._told = True
             sentence = "The history cannot be kept at the moment: what is said now will not be remembered"

@@ -46,7 +46,7 @@ class AgentMode:
         self._intake = ChunkIntake(backend.config)
         self._received = ReceivedAudio(backend.config, backend.vad)
         self._utterance: Utterance | None = None  # what is being said, or was said last
-        self._listens = False
+        self._hears = False
         self._hinted = False  # that only phrases are understood
 
     async def receive(self, chunk: bytes) -> None:
@@ -58,25 +58,25 @@ class AgentMode:
         await self._received.receive(self._intake.take(chunk))
         if self._floor.attention is Attention.SKIP:
             self._received.forget()
-        await self.listen(waits=True)
+        await self.hear(waits=True)
 
-    async def listen(self, *, waits: bool) -> None:
+    async def hear(self, *, waits: bool) -> None:
         """To all that has come, as long as it is to be heard. Once at a time: who comes second is served too.
 
         `waits`: for room in the utterance's buffer. Not where the one that takes from it comes after this.
         """
-        if self._listens:
+        if self._hears:
             return
-        self._listens = True
+        self._hears = True
         try:
-            while self._floor.attention is Attention.HEAR and (events := self._received.listen()) is not None:
+            while self._floor.attention is Attention.HEAR and (events := self._received.next_events()) is not None:
                 await anyio.lowlevel.checkpoint()
                 for event in events:
-                    await self._hear(event, waits)
+                    await self._take(event, waits)
                 if self._received.pauses:
                     await self._floor.told(self, Event.SPEECH_PAUSED)
         finally:
-            self._listens = False
+            self._hears = False
 
     async def do(self, effect: Effect) -> None:
         """What the table says of agent mode."""
@@ -133,7 +133,7 @@ class AgentMode:
         if utterance is self._utterance:
             await self._floor.told(self, Event.RECOGNITION_FAILED)
 
-    async def _hear(self, event: EndpointingEvent, waits: bool) -> None:
+    async def _take(self, event: EndpointingEvent, waits: bool) -> None:
         await self._events.tell(event)
         match event:
             case SpeechStarted():

@@ -50,7 +50,7 @@ class StreamMode:
         if self._begun:
             await self._cut_events()
 
-    async def listen(self, *, waits: bool) -> None:
+    async def hear(self, *, waits: bool) -> None:
         """Nothing of a stream is held."""
 
     async def discard(self) -> None:
@@ -91,7 +91,7 @@ class StreamMode:
                 await self._tell_events(self._received)
 
     async def _tell_events(self, received: ReceivedAudio) -> None:
-        while (events := received.listen()) is not None:
+        while (events := received.next_events()) is not None:
             await anyio.lowlevel.checkpoint()
             for event in events:
                 await self._events.tell(event)

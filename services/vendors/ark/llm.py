@@ -39,7 +39,7 @@ from services.vendors.ark.answer import (
 
 # Replies being written at once in this process; further ones wait their turn, within their deadline.
 MAX_CONNECTIONS: Final = 256
-KEEP_ALIVE_S: Final = 120.0  # longer than the pauses of a talk, so that a turn pays for neither TCP nor TLS
+KEEP_ALIVE_S: Final = 120.0  # longer than the pauses of a conversation, so that a turn pays for neither TCP nor TLS
 TAIL_S: Final = 0.5  # the reply is whole; what may still come is the usage, and the connection's return to the pool
 
 _log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""Pure: settings and what is known of the talk in, the JSON of a full client request out."""
+"""Pure: settings and what is known of the conversation in, the JSON of a full client request out."""
 
 from collections.abc import Iterator
 from typing import Any, Final

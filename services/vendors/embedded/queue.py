@@ -19,7 +19,7 @@ class _Waiting:
 
 
 class EngineQueue:
-    """Places at a few engines. In order of arrival one talk's second sentence would delay another's first."""
+    """Places at a few engines. In order of arrival one user's second sentence would delay another's first."""
 
     def __init__(self, engines: int) -> None:
         self.threads = anyio.CapacityLimiter(math.inf)  # of the jobs: the places are the limit
