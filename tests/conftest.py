@@ -1,6 +1,9 @@
 """Fixtures of all tests: the event loop, a running server, and tokens that nobody else uses."""
 
+import gc
 import itertools
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +12,17 @@ import pytest
 from tests.running_server import RunningServer, running_server
 from tests.talker import Talker
 
+# The tests start Python more than three hundred times: what each would compile anew is compiled once and kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(400)]
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end: the garbage collector, which some tests call often, need not look at them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
