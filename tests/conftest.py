@@ -1,12 +1,12 @@
 """Fixtures of all tests: the event loop, a running server, and tokens that nobody else uses."""
 
-import gc
 import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.running_server import RunningServer, running_server
@@ -16,13 +16,19 @@ from tests.talker import Talker
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# How long an example takes is the machine's affair: it may be busy with other tests.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
+
 TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(400)]
 
 
-def pytest_collection_finish() -> None:
-    """Modules and tests stay until the end: the garbage collector, which some tests call often, need not look at them."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: two for each processor, for most tests wait for a socket half of their time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture

@@ -355,17 +355,26 @@ def test_too_many_chunks_a_second_are_rate_limited_and_closed_where_it_goes_on(
 
 @pytest.mark.slow
 def test_a_stream_without_audio_for_15_seconds_is_stream_timeout(guest: Guest) -> None:
-    for sent in ([], chunks(words())):
-        guest.talker.send("audio_stream_start")
-        guest.push(sent)
-        messages = guest.talker.until("error")
+    """Two callers at once: one who sends nothing at all, and one who stops in the middle."""
+    mute, broken_off = guest.talker, guest.server.talker()
+    for talker, sent in ((mute, []), (broken_off, chunks(words()))):
+        talker.send("audio_stream_start")
+        for piece in sent:
+            talker.send("audio_stream_chunk", audio_base64=b64(piece))
+    for talker in (mute, broken_off):
+        messages = talker.until("error")
         assert errors(messages) == ["stream_timeout"] and not finals(messages)
-        guest.wait_unheard()
-        guest.push(chunks(words()))
-        assert errors([guest.talker.receive()]) == ["wrong_state"]
-        guest.talker.ping()
+    guest.wait_unheard()
+    for talker in (mute, broken_off):
+        for piece in chunks(words()):
+            talker.send("audio_stream_chunk", audio_base64=b64(piece))
+        assert errors([talker.receive()]) == ["wrong_state"]
+        talker.ping()
     assert guest.kept() == []
-    assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+    for talker in (mute, broken_off):
+        guest.talker = talker
+        assert kinds(guest.stream(chunks(framed(words())))) == STREAM
+    guest.leave(mute)
 
 
 def test_clients_may_send_at_48_khz(cloud: CloudServer, tmp_path: Path) -> None:
