@@ -153,6 +153,7 @@ def test_waits_of_the_voice_modes_are_as_told(path: Path) -> None:
     assert path != WIRE or f"no audio at all for {AGENT_PATIENCE_S:g} s" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", READMES)
 def test_http_answers_are_as_shown(start_server: Start, path: Path) -> None:
     server = start_server(VALID_API_TOKENS="")
@@ -388,6 +389,7 @@ def test_demo_saves_speech_and_ends_cleanly(clone: Path) -> None:
     assert not (clone / "data").exists()
 
 
+@pytest.mark.slow
 def test_copied_credentials_are_demo_mode_on_the_embedded_engines(clone: Path, start_server: Start) -> None:
     run(clone, COPY)
     about = start_server(CHATANON_CREDENTIALS=str(clone / "credentials.py")).get("/")[1]
@@ -399,6 +401,7 @@ def test_tokens_are_made_as_shown(clone: Path) -> None:
     assert run(clone, HASH_TOKEN, "小明\n").endswith(f"sha256:{hashlib.sha256('小明'.encode()).hexdigest()}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", INSTALL)
 def test_requirements_are_what_is_installed(clone: Path, command: str) -> None:
     """A dry run with hashes; it needs an index only where this environment is not the locked one, and then fails."""

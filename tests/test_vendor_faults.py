@@ -30,6 +30,8 @@ from tests.simulators.ark import MODEL, REFUSALS, REPLY, Behaviour, Refusal, ser
 from tests.simulators.minimax import Fault, Manner
 from tests.talker import Wire, audio, kinds
 
+pytestmark = pytest.mark.slow
+
 SENTENCES: list[dict[str, str]] = [json.loads(line) for line in REPLY.splitlines()]
 FIRST, SECOND, THIRD = SENTENCES
 EMOTIONS = [sentence["emotion"] for sentence in SENTENCES]

@@ -119,6 +119,7 @@ async def test_a_replaced_connection_says_so_and_ends(tmp_path: Path) -> None:
     assert len(peer.talks) == 1
 
 
+@pytest.mark.slow
 async def test_a_dropped_connection_is_made_again_with_the_same_character(tmp_path: Path) -> None:
     async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
         if message.get("content") == "掉线":

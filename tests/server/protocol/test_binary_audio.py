@@ -26,6 +26,8 @@ from tests.simulators.ark import REPLY, Behaviour
 from tests.speech import chunks, seconds_of, silence
 from tests.talker import Talker, Wire, audio, kinds
 
+pytestmark = pytest.mark.slow
+
 CLIENTS_HEAD = bytes([1, 0, 0, 0, 0, 0, 0, 0])
 CHUNK_BYTES = 80 * 32  # audio.chunk_ms
 

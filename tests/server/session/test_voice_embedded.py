@@ -9,6 +9,8 @@ from tests import speech
 from tests.running_server import RunningServer
 from tests.talker import Talker, audio, kinds
 
+pytestmark = pytest.mark.slow
+
 Talk = Callable[..., Talker]
 SAID = [("zh", "你叫什么名字"), ("zh", "明天见"), ("en", "what is your name"), ("en", "good morning")]
 

@@ -27,6 +27,8 @@ from tests.simulators.bytedance import Fault
 from tests.speech import chunks, seconds_of, silence
 from tests.talker import Wire, kinds
 
+pytestmark = pytest.mark.slow
+
 NEAR_MS = 150
 EVENTS = ("speech_started", "speech_stopped")
 STAGES = ["asr_start", "asr_end", "llm_start", "llm_end", "tts_start", "turn_end"]

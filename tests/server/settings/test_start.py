@@ -14,6 +14,8 @@ import pytest
 from tests.running_server import ROOT, RunningServer
 from tests.talker import Talker, kinds
 
+pytestmark = pytest.mark.slow
+
 OWN = (sys.executable, "-m", "server.main")
 UVICORN = (sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port")
 
@@ -89,7 +91,6 @@ def test_server_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:
         assert server.wait() == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("head", [b"", b"GET /ws HTTP/1.1\r\nHost: x\r\n"])
 def test_socket_that_sends_no_request_is_closed(server: RunningServer, head: bytes) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as silent:

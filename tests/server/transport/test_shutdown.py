@@ -9,6 +9,8 @@ from websockets.exceptions import WebSocketException
 from tests.running_server import RunningServer
 from tests.talker import Talker, kinds
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., RunningServer]
 
 TOKENS = ["a-token-that-is-long-enough", "another-token-long-enough"]

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.running_server import RunningServer
 from tests.talker import Talker, audio, kinds
+
+pytestmark = pytest.mark.slow
 
 Start = Callable[..., RunningServer]
 

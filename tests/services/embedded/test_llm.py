@@ -298,6 +298,7 @@ def in_a_process_of_its_own(code: str, hash_seed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_same_prompt_same_reply_in_any_process() -> None:
     code = """
 import anyio, sys
