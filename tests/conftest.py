@@ -26,9 +26,10 @@ TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(400)]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: two for each processor, for most tests wait for a socket half of their time."""
-    return 2 * (os.cpu_count() or 1)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: most tests wait for sockets and clocks half of their time, the fast ones less; each worker collects."""
+    processors = os.cpu_count() or 1
+    return processors + 1 if config.getoption("markexpr") == "not slow" else 2 * processors
 
 
 @pytest.fixture

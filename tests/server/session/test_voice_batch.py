@@ -32,6 +32,8 @@ from tests.simulators.bytedance import Fault
 from tests.speech import SPEECH_DB, mix, noise, silence, wav
 from tests.talker import kinds
 
+pytestmark = pytest.mark.slow
+
 LONGEST_S = 5
 
 
@@ -256,7 +258,6 @@ def test_a_clip_as_long_as_the_limit_is_heard(guest: Guest) -> None:
     assert bytes(guest.ear.calls[-1].audio) == clip
 
 
-@pytest.mark.slow
 def test_a_clip_of_a_minute_is_heard_whole_as_the_server_ships(cloud: CloudServer, tmp_path: Path) -> None:
     minute = (framed(words("zh"), 0.2, 0.9) * 60)[: 60 * 32000]
     with served(cloud.vendors, tmp_path) as server, visit(server) as guest:
@@ -280,7 +281,6 @@ def test_a_clip_without_speech_is_no_speech_and_no_model_is_paid(guest: Guest, s
 # --- beside other messages
 
 
-@pytest.mark.slow
 def test_more_clips_than_may_wait_are_busy_and_those_before_are_answered(guest: Guest) -> None:
     guest.vendors.answer(Behaviour(first_token_s=1.0))  # the first turn is being thought about
     guest.talker.send("message", content="你好")

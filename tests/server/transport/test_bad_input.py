@@ -94,6 +94,7 @@ def test_eleventh_protocol_error_within_a_minute_ends_the_connection(talk: Conne
     assert codes.count("bad_json") == 11 and codes[-1] == "bad_json"
 
 
+@pytest.mark.slow
 def test_frames_over_the_limits_end_the_connection(talk: Connect) -> None:
     for frame in (
         '{"type": "message", "content": "' + "x" * 262_144 + '"}',

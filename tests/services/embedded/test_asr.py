@@ -23,7 +23,7 @@ from services.vendors.embedded.asr import MAX_HEARINGS, open_asr
 from services.vendors.embedded.tts import open_tts
 from tests.speech import chunks, cough, keys, melody, mix, noise, say, seconds_of, silence
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[3]
 LINE = Line(jp="はい。", cn="嗯。")
@@ -90,7 +90,6 @@ async def test_it_says_that_it_knows_phrases_only(asr: ASR) -> None:
     assert asr.phrases_only
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["", "f2"])
 @pytest.mark.parametrize("language", ["zh", "ja", "en"])
 async def test_phrases_are_heard_as_they_are_written(asr: ASR, language: str, variant: str) -> None:
@@ -133,7 +132,6 @@ async def test_a_phrase_is_heard_by_whom_it_is_a_phrase_of_alone(asr: ASR) -> No
     assert await hear(asr, in_room(say("推荐一首歌", "zh")), "nobody") == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [
@@ -175,7 +173,6 @@ async def test_without_any_script_nothing_is_heard() -> None:
         assert await hear(asr, in_room(say("太感谢了", "zh"))) == ""
 
 
-@pytest.mark.slow
 async def test_the_shipped_suggestions_are_heard() -> None:
     characters = CharacterManager.load(ROOT / "prompts", "anon").all()
     scripts = {character.name: character.script for character in characters if character.script}
@@ -188,7 +185,6 @@ async def test_the_shipped_suggestions_are_heard() -> None:
 # Many -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_many_at_once_are_each_heard(asr: ASR) -> None:
     heard: dict[int, str] = {}
     said = [in_room(say(phrase, "zh")) for phrase in ("太感谢了", "推荐一首歌", "有什么好听的歌")]
@@ -239,7 +235,6 @@ async def test_who_leaves_in_the_middle_leaves_nothing_behind(asr: ASR) -> None:
 # The process ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_a_hearing_fails_when_the_process_dies_and_the_next_one_works() -> None:
     others = workers(os.getpid())
     async with open_asr(ASRSettings(scripts=SCRIPTS)) as asr:

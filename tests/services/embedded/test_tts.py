@@ -30,6 +30,7 @@ from services.vendors.embedded.tts import (
 )
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.anyio,
     # pyopenjtalk's own use of Sudachi, for kanji that its dictionary does not know.
     pytest.mark.filterwarnings("ignore:Dictionary.create.. is deprecated:DeprecationWarning"),
@@ -100,7 +101,6 @@ async def test_speech_lasts_as_long_as_a_person_would_take(tts: TTS, text: str) 
     assert 0.08 < seconds / len(text) < 0.25
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "emotion"), [*((text, "auto") for text in LINES), (LONG, "sad"), (SHORT, "surprised")]
 )
@@ -156,7 +156,6 @@ def test_no_voice_can_be_so_slow_that_it_never_ends(wrong: float) -> None:
     assert -12 <= prosody.pitch <= 12
 
 
-@pytest.mark.slow
 async def test_same_input_same_bytes(tts: TTS) -> None:
     """Also when all engines are at work, and from engines that were opened anew."""
     text = "うん、そうだね。一緒に行こう！"
@@ -193,7 +192,6 @@ async def test_long_sentence_gives_first_audio_before_its_end(tts: TTS) -> None:
         assert await anext(again) == spoken[0]
 
 
-@pytest.mark.slow
 async def test_twenty_talks_all_get_their_first_sound_before_any_has_finished(tts: TTS) -> None:
     told: list[str] = []
 
@@ -301,7 +299,6 @@ async def test_unspeakable_text_gives_no_audio(tts: TTS, text: str) -> None:
     assert await pieces(tts, text) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit", ["あい", "hello world ", "9", "你好世界", "か、", "か\n", "\ud800か", "㌖", "ね~", "い\x00"]
 )
@@ -314,7 +311,6 @@ async def test_ten_thousand_characters_of_anything_begin_to_be_spoken(tts: TTS, 
 ANY_CHARACTER = st.characters() | st.sampled_from("あんっーアヴ今日燈你好aZ09、。！？!?…,. \n\x00\ud800😀～「」㌖")
 
 
-@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(text=st.text(ANY_CHARACTER, max_size=12))
 async def test_any_text_is_spoken_or_left_out(tts: TTS, text: str) -> None:
