@@ -27,7 +27,7 @@ TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(400)]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: most tests wait for sockets and clocks half of their time, the fast ones less; each worker collects."""
+    """`-n auto`: most tests wait half of their time for sockets and clocks, the fast ones less."""
     processors = os.cpu_count() or 1
     return processors + 1 if config.getoption("markexpr") == "not slow" else 2 * processors
 
