@@ -3,6 +3,7 @@
 Longer than the house likes, because its parts share one reading of the documents.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -15,7 +16,8 @@ import socket
 import subprocess
 import sys
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,7 +36,7 @@ from server.settings.config_file import key_paths
 from services.base import Emotion
 from services.tts_service import MEI_CREDIT
 from tests.espeak import speak
-from tests.running_server import ROOT, RunningServer
+from tests.running_server import ROOT, RunningServer, free_port
 from tests.speech import wav
 
 READMES = (ROOT / "README.md", ROOT / "README.en.md")
@@ -329,16 +331,16 @@ def run(clone: Path, command: str, said: str = "") -> str:
     return done.stdout
 
 
-def free_port(wanted: int) -> int:
-    """The port a command names, unless somebody on this machine has it."""
-    for port in (wanted, 0):
+@contextmanager
+def port_for(wanted: int, folder: Path) -> Iterator[int]:
+    """The port a command names, unless somebody has it; the other workers, who have `folder` in common, wait."""
+    with (folder / f"port-{wanted}").open("w") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
         try:
-            with socket.create_server(("", port)) as probe:
-                found: int = probe.getsockname()[1]
-                return found
+            socket.create_server(("", wanted)).close()
         except OSError:
-            continue
-    raise AssertionError("there is no free port")
+            wanted = free_port()
+        yield wanted
 
 
 def assert_speech_was_saved(clone: Path) -> None:
@@ -353,11 +355,17 @@ def assert_speech_was_saved(clone: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", TALKS)
-def test_server_and_clients_shown_talk_as_written(clone: Path, command: str) -> None:
+def test_server_and_clients_shown_talk_as_written(
+    clone: Path, command: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     if "uvloop" in command and sys.platform != "linux":
         command = command.replace("--loop uvloop ", "")
     written = 8766 if "8766" in command else 8765
-    port = free_port(written)
+    with port_for(written, tmp_path_factory.getbasetemp().parent) as port:
+        talk_as_written(clone, command, written, port)
+
+
+def talk_as_written(clone: Path, command: str, written: int, port: int) -> None:
     moved = "" if port == written else str(port)  # blank: as configured
     defaults = {"CHATANON_SERVER__HOST": "", "CHATANON_SERVER__PORT": moved, "CHATANON_HISTORY__URL": ""}
     as_written = f"cd {shlex.quote(str(clone))} && exec env {command.replace(str(written), str(port))}"

@@ -3,6 +3,7 @@
 import ast
 import random
 import re
+import socket
 import subprocess
 import sys
 import wave
@@ -172,9 +173,10 @@ async def test_a_busy_server_is_left_in_peace_as_long_as_it_asks(tmp_path: Path)
 
 
 async def test_without_a_server_there_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
-    async with open_peer() as peer:
-        url = peer.url
-    outcome = await run_client("--url", url, "--message", "你好", cwd=tmp_path)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound but not listening: nobody else is given the port meanwhile
+        url = f"ws://127.0.0.1:{nobody.getsockname()[1]}/ws"
+        outcome = await run_client("--url", url, "--message", "你好", cwd=tmp_path)
     assert outcome.code == 2
     assert outcome.err.count(f"连不上 {url}") == 5
 

@@ -11,19 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.running_server import ROOT, RunningServer
+from tests.running_server import ROOT, RunningServer, free_port
 from tests.talker import Talker, kinds
 
 pytestmark = pytest.mark.slow
 
 OWN = (sys.executable, "-m", "server.main")
 UVICORN = (sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("command", [OWN, (*UVICORN, "0")], ids=["own", "uvicorn"])
