@@ -23,14 +23,17 @@ simulators: $(VENV)/installed
 	@exec $(PYTHON) -m tests.simulators
 
 test: $(VENV)/installed-dev
-	@exec $(PYTHON) -m pytest
+	@exec $(PYTHON) -m pytest -n auto
 
+# Types and contracts beside the tests: they say what they found at the end, one after the other.
 check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
-	$(PYTHON) -m pytest -m "not slow"
+	@said=$$(mktemp) || exit; \
+	{ $(VENV)/bin/mypy && $(VENV)/bin/lint-imports; } >"$$said" 2>&1 & \
+	$(PYTHON) -m pytest -n auto -m "not slow"; tests=$$?; \
+	wait $$!; others=$$?; cat "$$said"; rm -f "$$said"; \
+	exit $$((tests | others))
 
 $(VENV)/installed: requirements.txt scripts/venv.sh
 	@bash scripts/venv.sh $(VENV) requirements.txt

@@ -1,15 +1,35 @@
 """Fixtures of all tests: the event loop, a running server, and tokens that nobody else uses."""
 
 import itertools
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.protocol_client import ProtocolClient
 from tests.running_server import RunningServer, running_server
 
+# The tests start Python more than three hundred times: what each would compile anew is compiled once and kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes is the machine's affair: it may be busy with other tests.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
+
 TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(400)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: most tests wait half of their time for sockets and clocks, the fast ones less."""
+    processors = os.cpu_count() or 1
+    return processors + 1 if config.getoption("markexpr") == "not slow" else 2 * processors
 
 
 @pytest.fixture
@@ -39,7 +59,7 @@ def token(_tokens: Iterator[str]) -> str:
 
 @pytest.fixture
 def talk(server: RunningServer, token: str) -> Iterator[Callable[..., ProtocolClient]]:
-    """Connect to the shared server; `talk()` gives a connected Talker, closed at the end of the test."""
+    """Connect to the shared server; `talk()` gives a connected ProtocolClient, closed at the end of the test."""
     opened: list[ProtocolClient] = []
 
     def connect(**hello: object) -> ProtocolClient:

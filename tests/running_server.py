@@ -1,21 +1,33 @@
 """The real server in a process of its own."""
 
+import itertools
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE_S = 60.0
+# Below those that the system hands out, and other ones for each worker of pytest-xdist.
+_ports = itertools.count(20_000 + 500 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
+
+
+def free_port() -> int:
+    """A port that nobody has, nor is given before it is used: for what cannot choose one by itself."""
+    while True:
+        with suppress(OSError), socket.create_server(("", next(_ports))) as probe:
+            found: int = probe.getsockname()[1]
+            return found
 
 
 class RunningServer:

@@ -118,6 +118,13 @@ class Stage:
         gc.collect()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _only_what_is_made_here_is_looked_at() -> None:
+    """What other tests have left in memory is passed over by each of the thousand `gc.collect()` of these."""
+    gc.collect()
+    gc.freeze()
+
+
 def tasks_now() -> set[int]:
     return {task.id for task in anyio.get_running_tasks()}
 

@@ -3,6 +3,7 @@
 Longer than the house likes, because its parts share one reading of the documents.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -15,7 +16,8 @@ import socket
 import subprocess
 import sys
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,7 +36,7 @@ from server.settings.config_file import key_paths
 from services.base import Emotion
 from services.tts_service import MEI_CREDIT
 from tests.espeak import speak
-from tests.running_server import ROOT, RunningServer
+from tests.running_server import ROOT, RunningServer, free_port
 from tests.speech import wav
 
 READMES = (ROOT / "README.md", ROOT / "README.en.md")
@@ -153,6 +155,7 @@ def test_waits_of_the_voice_modes_are_as_told(path: Path) -> None:
     assert path != WIRE or f"no audio at all for {AGENT_PATIENCE_S:g} s" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", READMES)
 def test_http_answers_are_as_shown(start_server: Start, path: Path) -> None:
     server = start_server(VALID_API_TOKENS="")
@@ -328,16 +331,16 @@ def run(clone: Path, command: str, said: str = "") -> str:
     return done.stdout
 
 
-def free_port(wanted: int) -> int:
-    """The port a command names, unless somebody on this machine has it."""
-    for port in (wanted, 0):
+@contextmanager
+def port_for(wanted: int, folder: Path) -> Iterator[int]:
+    """The port a command names, unless somebody has it; the other workers, who have `folder` in common, wait."""
+    with (folder / f"port-{wanted}").open("w") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
         try:
-            with socket.create_server(("", port)) as probe:
-                found: int = probe.getsockname()[1]
-                return found
+            socket.create_server(("", wanted)).close()
         except OSError:
-            continue
-    raise AssertionError("there is no free port")
+            wanted = free_port()
+        yield wanted
 
 
 def assert_speech_was_saved(clone: Path) -> None:
@@ -352,11 +355,17 @@ def assert_speech_was_saved(clone: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", TALKS)
-def test_server_and_clients_shown_talk_as_written(clone: Path, command: str) -> None:
+def test_server_and_clients_shown_talk_as_written(
+    clone: Path, command: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     if "uvloop" in command and sys.platform != "linux":
         command = command.replace("--loop uvloop ", "")
     written = 8766 if "8766" in command else 8765
-    port = free_port(written)
+    with port_for(written, tmp_path_factory.getbasetemp().parent) as port:
+        talk_as_written(clone, command, written, port)
+
+
+def talk_as_written(clone: Path, command: str, written: int, port: int) -> None:
     moved = "" if port == written else str(port)  # blank: as configured
     defaults = {"CHATANON_SERVER__HOST": "", "CHATANON_SERVER__PORT": moved, "CHATANON_HISTORY__URL": ""}
     as_written = f"cd {shlex.quote(str(clone))} && exec env {command.replace(str(written), str(port))}"
@@ -388,6 +397,7 @@ def test_demo_saves_speech_and_ends_cleanly(clone: Path) -> None:
     assert not (clone / "data").exists()
 
 
+@pytest.mark.slow
 def test_copied_credentials_are_demo_mode_on_the_embedded_engines(clone: Path, start_server: Start) -> None:
     run(clone, COPY)
     about = start_server(CHATANON_CREDENTIALS=str(clone / "credentials.py")).get("/")[1]
@@ -399,6 +409,7 @@ def test_tokens_are_made_as_shown(clone: Path) -> None:
     assert run(clone, HASH_TOKEN, "小明\n").endswith(f"sha256:{hashlib.sha256('小明'.encode()).hexdigest()}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", INSTALL)
 def test_requirements_are_what_is_installed(clone: Path, command: str) -> None:
     """A dry run with hashes; it needs an index only where this environment is not the locked one, and then fails."""

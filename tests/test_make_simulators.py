@@ -16,6 +16,7 @@ from tests.running_server import ROOT, RunningServer
 SPOKEN = (8000 * np.sin(np.arange(16000) * 0.3)).astype("<i2").tobytes()  # to the simulated ear, whoever is loud speaks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "voice"), [(signal.SIGINT, []), (signal.SIGTERM, ["--bidi"])], ids=str)
 def test_simulators_talk_through_the_server_and_end_cleanly(
     tmp_path: Path, number: signal.Signals, voice: list[str]

@@ -205,6 +205,7 @@ async def test_what_it_knows_nothing_about_gets_the_fallback(llm: LLM, character
     assert found == dict.fromkeys(NOT_KNOWN, "fallback")
 
 
+@pytest.mark.slow
 async def test_every_phrase_leads_to_its_own_topic(llm: LLM, neutral: Script) -> None:
     wrong = []
     for name, of in [*((name, script(name)) for name in SHIPPED), ("neutral", neutral)]:

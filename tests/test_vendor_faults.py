@@ -30,6 +30,8 @@ from tests.simulated_cloud import (
 from tests.simulators.ark import MODEL, REFUSALS, REPLY, Behaviour, Refusal, serve_ark
 from tests.simulators.minimax import Fault, Manner
 
+pytestmark = pytest.mark.slow
+
 SENTENCES: list[dict[str, str]] = [json.loads(line) for line in REPLY.splitlines()]
 FIRST, SECOND, THIRD = SENTENCES
 EMOTIONS = [sentence["emotion"] for sentence in SENTENCES]

@@ -3,6 +3,7 @@
 import ast
 import random
 import re
+import socket
 import subprocess
 import sys
 import wave
@@ -29,7 +30,7 @@ from tests.client.peer import (
     surroundings,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def saved_files(folder: Path) -> list[Path]:
@@ -154,7 +155,6 @@ async def test_one_message_is_never_sent_twice(tmp_path: Path) -> None:
     assert not (tmp_path / "recordings").exists()
 
 
-@pytest.mark.slow
 async def test_a_busy_server_is_left_in_peace_as_long_as_it_asks(tmp_path: Path) -> None:
     class BusyPeer(Peer):
         async def greet(self, socket: ServerConnection, connect: Message) -> None:
@@ -172,11 +172,11 @@ async def test_a_busy_server_is_left_in_peace_as_long_as_it_asks(tmp_path: Path)
     assert "server_busy" in outcome.err and "1.2 秒后再试" in outcome.err
 
 
-@pytest.mark.slow  # five tries with growing pauses
 async def test_without_a_server_there_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
-    async with open_peer() as peer:
-        url = peer.url
-    outcome = await run_client("--url", url, "--message", "你好", cwd=tmp_path)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound but not listening: nobody else is given the port meanwhile
+        url = f"ws://127.0.0.1:{nobody.getsockname()[1]}/ws"
+        outcome = await run_client("--url", url, "--message", "你好", cwd=tmp_path)
     assert outcome.code == 2
     assert outcome.err.count(f"连不上 {url}") == 5
 
@@ -308,7 +308,6 @@ async def test_without_sound_one_sentence_says_so_and_the_talk_goes_on(tmp_path:
     assert ("apt-get install libportaudio2" in sentence) == (speaker == "no library")
 
 
-@pytest.mark.slow
 async def test_this_machine_gives_at_most_one_sentence_about_sound(tmp_path: Path) -> None:
     async with open_peer() as peer:
         outcome = await run_client("--url", peer.url, cwd=tmp_path, typed="一\n二\n")

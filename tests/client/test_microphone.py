@@ -15,7 +15,7 @@ from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, kinds, open_pee
 from tests.client.sound_library import MISSING, SOUNDDEVICE, install_sounddevice
 from tests.client.voice_peer import VOICE_EXTENSIONS, Recogniser, audio_of, is_silent
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 class Person:
@@ -62,7 +62,6 @@ async def test_enter_opens_the_microphone_and_enter_closes_it(tmp_path: Path, de
     assert len(samples) > 4000 and np.abs(samples[2000:-2000] - 0x2000).max() < 200
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("headset", [False, True])
 async def test_the_microphone_is_silent_until_the_speaker_is_unless_there_is_a_headset(
     tmp_path: Path, headset: bool
@@ -116,7 +115,6 @@ async def test_ctrl_c_leaves_hands_free_talk_and_says_so_to_the_server(tmp_path:
     assert peer.talks[0][-1]["type"] == "agent_mode_stop" and peer.closed == [1000]
 
 
-@pytest.mark.slow
 async def test_a_line_typed_in_hands_free_talk_is_a_turn_like_any_other(tmp_path: Path) -> None:
     library = install_sounddevice(tmp_path / "library", SOUNDDEVICE.replace("\\\\x00\\\\x20", "\\\\0\\\\0"))
     async with open_peer(Recogniser().answer) as peer:

@@ -89,6 +89,7 @@ async def open_screen(
         os.close(screen.slave)
 
 
+@pytest.mark.slow
 async def test_a_person_types_chinese_at_the_prompt_and_leaves(tmp_path: Path) -> None:
     with anyio.fail_after(PATIENCE_S):
         async with open_peer() as peer, open_screen(peer.url, tmp_path) as (screen, client):

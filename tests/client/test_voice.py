@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection
 from tests.client.peer import Message, Peer, kinds, open_peer, reply, run_client, say
 from tests.client.voice_peer import VOICE_EXTENSIONS, Recogniser, audio_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def noise(seconds: float, seed: int) -> bytes:
@@ -193,7 +193,6 @@ async def test_a_stream_lost_with_its_connection_is_a_sentence(tmp_path: Path) -
 # ---------------------------------------------------------------- in agent mode
 
 
-@pytest.mark.slow  # in real time
 @pytest.mark.parametrize("extensions", [(), VOICE_EXTENSIONS])
 async def test_every_utterance_of_a_file_is_heard_whole_and_answered(
     tmp_path: Path, extensions: tuple[str, ...]
@@ -211,7 +210,6 @@ async def test_every_utterance_of_a_file_is_heard_whole_and_answered(
     assert len(list((tmp_path / "recordings").glob("*.wav"))) == 2
 
 
-@pytest.mark.slow
 async def test_a_file_holds_while_the_character_has_the_floor(tmp_path: Path) -> None:
     """The server takes its time; what the file has to say meanwhile is not lost."""
 
@@ -242,7 +240,6 @@ async def test_a_file_holds_while_the_character_has_the_floor(tmp_path: Path) ->
     assert [utterance.strip(b"\0") for utterance in asr.utterances] == said
 
 
-@pytest.mark.slow
 async def test_a_file_that_nobody_answers_is_exit_code_1(tmp_path: Path) -> None:
     file = write_wav(tmp_path / "said.wav", silence(0.2))
     async with open_peer(Recogniser().answer) as peer:
@@ -251,7 +248,6 @@ async def test_a_file_that_nobody_answers_is_exit_code_1(tmp_path: Path) -> None
     assert "没有听到回答" in outcome.err
 
 
-@pytest.mark.slow
 async def test_hands_free_talk_begins_again_on_a_new_connection(tmp_path: Path) -> None:
     asr = Recogniser()
 

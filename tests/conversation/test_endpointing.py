@@ -125,6 +125,7 @@ def test_audio_of_an_utterance_is_one_piece_of_what_was_received(
             assert each.started <= each.stopped.at_sample <= each.stop_told
 
 
+@pytest.mark.slow
 @given(any_settings, any_probabilities)
 def test_nothing_is_said_twice_and_only_silence_lies_between(
     settings: EndpointingSettings, probabilities: list[float]

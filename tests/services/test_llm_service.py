@@ -50,7 +50,7 @@ async def ark() -> AsyncIterator[ArkSimulator]:
         before = count_held()
         yield simulator
         simulator.restore()
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             await simulator.wait_idle()
             while count_held() != before:  # a closed socket is let go of some steps of the loop later
                 await anyio.lowlevel.checkpoint()
@@ -137,6 +137,7 @@ async def test_an_endpoint_switched_off_is_for_later_not_for_now(ark: ArkSimulat
     assert len(ark.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("after", "requests"), [("1", 2), ("3", 1), ("Wed, 21 Oct 2026 07:28:00 GMT", 2)])
 async def test_retry_after_is_honoured_if_a_listener_can_bear_it(ark: ArkSimulator, after: str, requests: int) -> None:
     ark.default = Behaviour(refusal=replace(REFUSALS["ServerOverloaded"], headers={"Retry-After": after}))
@@ -170,6 +171,7 @@ async def test_llm_stalls_between_events_keeps_the_text_and_times_out(ark: ArkSi
     assert len(ark.requests) == 1
 
 
+@pytest.mark.slow
 async def test_llm_that_trickles_is_bounded_as_a_whole(ark: ArkSimulator) -> None:
     ark.default = Behaviour(token_s=0.05, token_chars=1)
     text, error = await ask(replace(settings_for(ark), total_s=0.8))
@@ -203,6 +205,7 @@ async def test_an_empty_answer_is_no_fragment_and_no_error(ark: ArkSimulator, st
     assert await ask(replace(settings_for(ark), stream=stream)) == ("", None)
 
 
+@pytest.mark.slow
 async def test_the_next_turn_works_after_every_fault(ark: ArkSimulator) -> None:
     faults = ["silent", "silent_after_headers", "stall", "half_open", "drop", "end_early", "error_event", "garbage"]
     settings = replace(settings_for(ark), first_token_s=0.5, gap_s=0.5)
@@ -226,7 +229,7 @@ async def test_a_cancelled_turn_leaves_nothing(ark: ArkSimulator, fault: str) ->
             await read(llm)
         assert scope.cancelled_caught
         ark.restore()
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             await ark.wait_idle()
         ark.default = Behaviour()
         assert await read(llm) == (REPLY, None)
@@ -235,15 +238,26 @@ async def test_a_cancelled_turn_leaves_nothing(ark: ArkSimulator, fault: str) ->
 async def test_a_turn_cancelled_in_the_pause_before_the_retry_leaves_nothing(ark: ArkSimulator) -> None:
     ark.default = Behaviour(refusal=replace(REFUSALS["ServerOverloaded"], headers={"Retry-After": "2"}))
     settings = settings_for(ark)
+    ended: list[tuple[str, LLMError | None]] = []
+
+    async def turn(llm: LLM) -> None:
+        ended.append(await read(llm))
+
     async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
-        with anyio.move_on_after(0.2) as scope:
-            await read(llm)
-    assert scope.cancelled_caught and len(ark.requests) == 1
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(turn, llm)
+            with anyio.fail_after(60):
+                while not ark.requests:
+                    await anyio.lowlevel.checkpoint()
+                await ark.wait_idle()
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+    assert ended == [] and len(ark.requests) == 1
 
 
 async def test_the_retry_stays_within_the_time_for_the_first_fragment(ark: ArkSimulator) -> None:
     ark.default = Behaviour(refusal=replace(REFUSALS["ServerOverloaded"], headers={"Retry-After": "2"}))
-    _, error = await ask(replace(settings_for(ark), first_token_s=0.2))
+    _, error = await ask(replace(settings_for(ark), first_token_s=1.0))
     assert error is not None and error.timed_out and len(ark.requests) == 1
 
 
@@ -253,7 +267,7 @@ async def test_a_turn_left_early_leaves_nothing(ark: ArkSimulator) -> None:
     async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
         async with aclosing(llm.stream(PROMPT)) as deltas:
             assert await anext(deltas) == REPLY[:3]
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             await ark.wait_idle()
 
 
@@ -311,6 +325,7 @@ async def test_a_hint_is_passed_on() -> None:
     assert mind.prepared == 1 and mind.asked == 0
 
 
+@pytest.mark.slow
 async def test_a_caller_slower_than_the_mind_loses_nothing() -> None:
     mind, told = Mind("a", "b", "c", "d", pause_s=0.01), ""
     async with aclosing(BoundedLLM(mind, LLMSettings(gap_s=0.5, total_s=0.5)).stream(PROMPT)) as deltas:

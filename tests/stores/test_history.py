@@ -113,6 +113,7 @@ async def test_any_text_comes_back_as_it_was(store: HistoryStore, text: str) -> 
     assert (user.content_cn, reply.content_cn, reply.content_jp, reply.lines) == (text, text, text, (line,))
 
 
+@pytest.mark.slow
 async def test_many_sessions_append_at_once(store: HistoryStore) -> None:
     async def talk(number: int) -> None:
         key = HistoryKey(f"{number:064x}", "anon")
@@ -134,6 +135,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(steps=STEPS)
 async def test_the_file_and_the_memory_tell_the_same_story(

@@ -91,6 +91,7 @@ def ended(*processes: subprocess.Popen[str]) -> Iterator[None]:
                 process.communicate()
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_in_an_empty_folder_all_come_up(tmp_path: Path) -> None:
     starters = [run_python(STARTER, f"process {number}") for number in range(3)]
     with ended(*starters):
@@ -124,6 +125,7 @@ def turns(root: Path) -> dict[str, list[str]]:
         database.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_kill_9_loses_no_append_that_returned_and_leaves_none_half_there(tmp_path: Path) -> None:
     rng = random.Random(58)

@@ -358,6 +358,7 @@ async def check_visits(visits: list[Visit]) -> None:
         assert (token in stage.presence._seats) == bool(set(journal.granted) - gone)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(VISITS, min_size=2, max_size=12))
 async def test_at_rest_the_last_claimer_holds_and_never_two(visits: list[Visit]) -> None:

@@ -405,6 +405,7 @@ JSONISH = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 ANYTHING = st.one_of(JSONISH, st.text(max_size=60), st.sampled_from([ONE + TWO, COLUMNS]))
 
 
+@pytest.mark.slow
 @given(ANYTHING, st.data())
 def test_any_split_gives_the_same_events(text: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))

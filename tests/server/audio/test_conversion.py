@@ -348,6 +348,7 @@ def _spoilt(data: bytes, at: int, value: int) -> bytes:
     return data[:at] + bytes([value]) + data[at + 1 :]
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(HOSTILE, st.sampled_from([8_000, 16_000, 48_000]))
 def test_whatever_comes_is_pcm_or_a_refusal_in_one_sentence(data: bytes, rate_hz: int) -> None:

@@ -26,11 +26,13 @@ from tests.simulated_cloud import TOKENS, CloudServer
 from tests.simulators.ark import REPLY, Behaviour
 from tests.speech import chunks, seconds_of, silence
 
+pytestmark = pytest.mark.slow
+
 CLIENTS_HEAD = bytes([1, 0, 0, 0, 0, 0, 0, 0])
 CHUNK_BYTES = 80 * 32  # audio.chunk_ms
 
 
-class FrameTalker(ProtocolClient):
+class FrameClient(ProtocolClient):
     """A client that takes binary frames: each is a message of the type `frame` here."""
 
     def receive(self) -> Wire:
@@ -67,9 +69,9 @@ def guest(cloud: CloudServer) -> Iterator[Guest]:
 
 
 @pytest.fixture
-def client(guest: Guest) -> Iterator[FrameTalker]:
+def client(guest: Guest) -> Iterator[FrameClient]:
     """Somebody who asked for binary audio and for turns."""
-    client = FrameTalker(guest.server.process.url)
+    client = FrameClient(guest.server.process.url)
     connected = client.connect(api_token=TOKENS[-1], extensions=["turns", "binary_audio"])
     assert connected["extensions"] == ["binary_audio", "turns"]
     yield client
@@ -100,7 +102,7 @@ def with_frames(base: Sequence[str]) -> list[str]:
 
 
 def test_the_voice_comes_as_frames_with_the_turns_number_and_the_sentences_index(
-    guest: Guest, client: FrameTalker
+    guest: Guest, client: FrameClient
 ) -> None:
     for number in (1, 2):
         client.send("message", content="你好")
@@ -116,7 +118,7 @@ def test_the_voice_comes_as_frames_with_the_turns_number_and_the_sentences_index
             assert pcm == guest.vendors.pcm(line["jp"], line["emotion"])
 
 
-def test_the_audio_is_byte_by_byte_that_of_the_base64_form(guest: Guest, client: FrameTalker) -> None:
+def test_the_audio_is_byte_by_byte_that_of_the_base64_form(guest: Guest, client: FrameClient) -> None:
     plain = audio(guest.client.turn("你好"))
     client.send("message", content="你好")
     messages = client.until("turn_end")
@@ -130,7 +132,7 @@ def test_the_audio_is_byte_by_byte_that_of_the_base64_form(guest: Guest, client:
 # --- from the client
 
 
-def test_a_stream_of_frames_is_heard_to_the_last_sample(guest: Guest, client: FrameTalker) -> None:
+def test_a_stream_of_frames_is_heard_to_the_last_sample(guest: Guest, client: FrameClient) -> None:
     for pieces in (chunks(framed(words("ja")), 20), uneven(framed(words("en"), 0.2, 0.1))):
         client.send("audio_stream_start")
         client.send_audio(pieces)
@@ -139,7 +141,7 @@ def test_a_stream_of_frames_is_heard_to_the_last_sample(guest: Guest, client: Fr
         assert bytes(guest.asr.calls[-1].audio) == b"".join(pieces)
 
 
-def test_both_forms_may_be_sent_in_one_stream_in_order(guest: Guest, client: FrameTalker) -> None:
+def test_both_forms_may_be_sent_in_one_stream_in_order(guest: Guest, client: FrameClient) -> None:
     pcm = framed(words())
     client.send("audio_stream_start")
     for number, piece in enumerate(chunks(pcm)):
@@ -152,7 +154,7 @@ def test_both_forms_may_be_sent_in_one_stream_in_order(guest: Guest, client: Fra
     assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
-def test_a_voice_call_of_frames_is_heard_and_nothing_but_its_speech(guest: Guest, client: FrameTalker) -> None:
+def test_a_voice_call_of_frames_is_heard_and_nothing_but_its_speech(guest: Guest, client: FrameClient) -> None:
     client.send("agent_mode_start")
     assert client.receive()["type"] == "agent_listening"
     for language in ("zh", "en"):
@@ -166,14 +168,14 @@ def test_a_voice_call_of_frames_is_heard_and_nothing_but_its_speech(guest: Guest
 # --- what is no such frame
 
 
-def test_a_frame_outside_of_any_mode_is_wrong_state_that_names_what_is_expected(client: FrameTalker) -> None:
+def test_a_frame_outside_of_any_mode_is_wrong_state_that_names_what_is_expected(client: FrameClient) -> None:
     client.send_audio([silence(0.1)])
     error = client.receive()
     assert error["code"] == "wrong_state"
     assert "audio_stream_start" in error["message"] and "agent_mode_start" in error["message"]
 
 
-def test_frames_after_the_end_get_one_wrong_state(guest: Guest, client: FrameTalker) -> None:
+def test_frames_after_the_end_get_one_wrong_state(guest: Guest, client: FrameClient) -> None:
     client.send("audio_stream_start")
     client.send_audio(chunks(framed(words())))
     client.send("audio_stream_end")
@@ -196,7 +198,7 @@ NO_FRAMES = {
 
 @pytest.mark.parametrize("name", NO_FRAMES)
 def test_a_frame_that_is_none_is_bad_audio_that_says_why_and_the_stream_goes_on(
-    guest: Guest, client: FrameTalker, name: str
+    guest: Guest, client: FrameClient, name: str
 ) -> None:
     bad, why = NO_FRAMES[name]
     pcm = framed(words())
@@ -211,13 +213,13 @@ def test_a_frame_that_is_none_is_bad_audio_that_says_why_and_the_stream_goes_on(
     assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
-def test_bad_frames_do_not_end_the_connection_however_many_come(client: FrameTalker) -> None:
+def test_bad_frames_do_not_end_the_connection_however_many_come(client: FrameClient) -> None:
     for _ in range(20):  # `bad_json` and `bad_message` would
         client.send_raw(b"\x00")
         assert client.receive()["code"] == "bad_audio"
 
 
-def test_a_frame_over_the_limit_of_messages_is_too_big(guest: Guest, client: FrameTalker) -> None:
+def test_a_frame_over_the_limit_of_messages_is_too_big(guest: Guest, client: FrameClient) -> None:
     client.send("audio_stream_start")
     client.send_raw(CLIENTS_HEAD + bytes(262144))
     code, messages = client.closed()
@@ -240,7 +242,7 @@ def test_without_the_extension_a_frame_is_a_bad_message_and_the_stream_goes_on(g
     assert bytes(guest.asr.calls[-1].audio) == pcm
 
 
-def test_frames_of_the_extension_wait_with_their_stream(guest: Guest, client: FrameTalker) -> None:
+def test_frames_of_the_extension_wait_with_their_stream(guest: Guest, client: FrameClient) -> None:
     guest.vendors.answer(Behaviour(first_token_s=1.0))
     pcm = framed(words())
     client.send("message", content="你好")

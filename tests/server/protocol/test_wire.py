@@ -669,6 +669,7 @@ def test_a_valid_message_changed_anywhere_is_a_message_or_a_refusal(
     decodes_or_is_refused(text)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["content", "audio_base64", "character_name", "extensions", "api_token", "limit"]), JSON

@@ -87,6 +87,7 @@ def test_clear_history_erases_that_of_the_current_character_alone(talk: Connect)
     assert len(history(client)[0]) == 2
 
 
+@pytest.mark.slow
 def test_what_is_cleared_is_not_on_the_disk_any_more(start_server: Start, tmp_path: Path) -> None:
     server = start_server(VALID_API_TOKENS=TOKEN)
     client = connected(server)
@@ -100,6 +101,7 @@ def test_what_is_cleared_is_not_on_the_disk_any_more(start_server: Start, tmp_pa
     client.close()
 
 
+@pytest.mark.slow
 def test_history_survives_a_restart_also_with_a_hashed_token(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS=TOKEN)
     client = connected(server)
@@ -113,6 +115,7 @@ def test_history_survives_a_restart_also_with_a_hashed_token(start_server: Start
     again.close()
 
 
+@pytest.mark.slow
 def test_the_character_remembers_what_it_said_before(talk: Connect) -> None:
     """The embedded LLM never says the same line twice in a row, so it must be told what it said."""
     replies = []
@@ -172,6 +175,7 @@ def test_locked_database_leaves_the_turn_answered_and_is_said_once(start_server:
     client.close()
 
 
+@pytest.mark.slow
 def test_two_servers_starting_together_in_one_folder_both_come_up(tmp_path: Path) -> None:
     servers = [RunningServer(tmp_path, {"VALID_API_TOKENS": TOKEN}) for _ in range(2)]
     try:

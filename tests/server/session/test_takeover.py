@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from tests.protocol_client import ProtocolClient, kinds
 from tests.running_server import RunningServer
 
@@ -24,6 +26,7 @@ def test_second_connection_replaces_the_first(talk: Connect) -> None:
     assert kinds(second.turn("你好"))[-1] == "response"
 
 
+@pytest.mark.slow
 def test_fifty_takeovers_in_a_row_leave_exactly_one_live_connection(talk: Connect) -> None:
     talkers = [talk() for _ in range(51)]
     for evicted in talkers[:-1]:

@@ -3,6 +3,8 @@
 import struct
 from collections.abc import Callable
 
+import pytest
+
 from tests.protocol_client import ProtocolClient, audio, kinds
 from tests.running_server import RunningServer
 
@@ -56,6 +58,7 @@ def test_ping_is_answered_during_a_turn(talk: Connect) -> None:
     assert "pong" in kinds(messages)
 
 
+@pytest.mark.slow
 def test_turns_are_answered_in_order_and_never_mixed(talk: Connect) -> None:
     client = talk()
     for content in ("你好", "谢谢", "再见"):
@@ -64,6 +67,7 @@ def test_turns_are_answered_in_order_and_never_mixed(talk: Connect) -> None:
         assert kinds(client.until("response")) == ["thinking", "audio_chunk", "audio_end", "response"]
 
 
+@pytest.mark.slow
 def test_more_waiting_messages_than_allowed_are_busy(talk: Connect) -> None:
     client = talk()
     for _ in range(12):

@@ -28,6 +28,8 @@ from tests.simulators import minimax
 from tests.simulators.ark import Behaviour
 from tests.speech import chunks, silence
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudServer]:

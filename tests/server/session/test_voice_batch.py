@@ -32,6 +32,8 @@ from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault
 from tests.speech import SPEECH_DB, mix, noise, silence, wav
 
+pytestmark = pytest.mark.slow
+
 LONGEST_S = 5
 
 

@@ -9,6 +9,8 @@ from tests import speech
 from tests.protocol_client import ProtocolClient, audio, kinds
 from tests.running_server import RunningServer
 
+pytestmark = pytest.mark.slow
+
 Talk = Callable[..., ProtocolClient]
 SAID = [("zh", "你叫什么名字"), ("zh", "明天见"), ("en", "what is your name"), ("en", "good morning")]
 

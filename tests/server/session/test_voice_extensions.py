@@ -27,6 +27,8 @@ from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault
 from tests.speech import chunks, seconds_of, silence
 
+pytestmark = pytest.mark.slow
+
 NEAR_MS = 150
 EVENTS = ("speech_started", "speech_stopped")
 STAGES = ["asr_start", "asr_end", "llm_start", "llm_end", "tts_start", "turn_end"]

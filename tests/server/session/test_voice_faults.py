@@ -7,7 +7,7 @@ reached a client.
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from tests.simulators import minimax
 from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault, Manner
 from tests.speech import chunks, silence
+
+pytestmark = pytest.mark.slow
 
 # Short enough to wait for, and long enough for a machine that is busy with something else.
 HASTE = {"CHATANON_TIMEOUTS__ASR_FINAL": "1.2", "CHATANON_TIMEOUTS__VENDOR_CONNECT": "1"}
@@ -88,8 +90,6 @@ BROKEN = {
     "drop in mid-utterance": (Fault("audio", drop=True, after_bytes=6400, **FOREVER), "broke"),
     "drop at its end": (Fault("final", drop=True, **FOREVER), "broke"),
     "garbage": (Fault("audio", raw=b"\x11\x90\x10\x00garbage", **FOREVER), "cannot be read"),
-}
-BROKEN_TOO = {
     "busy at once": (Fault("first", code=BUSY, **FOREVER), "too busy"),
     "busy at its end": (Fault("final", code=BUSY, **FOREVER), "too busy"),
     "an unknown code": (Fault("audio", code=12345, **FOREVER), "failed"),
@@ -103,8 +103,6 @@ BROKEN_TOO = {
 SILENT = {
     "stall in mid-utterance": Fault("audio", stall=True, after_bytes=6400, **FOREVER),
     "half-open at its end": Fault("final", half_open=True, **FOREVER),
-}
-SILENT_TOO = {
     "stall at the handshake": Fault("handshake", stall=True, **FOREVER),
     "half-open at the handshake": Fault("handshake", half_open=True, **FOREVER),
     "stall after the upgrade": Fault("upgrade", stall=True, **FOREVER),
@@ -113,11 +111,6 @@ SILENT_TOO = {
     "stall at its end": Fault("final", stall=True, **FOREVER),
     "idle": Fault("final", code=IDLE, **FOREVER),
 }
-
-
-def some_slow(quick: Iterable[str], slow: Iterable[str]) -> list[Any]:
-    """Parameters, the second ones marked."""
-    return [*quick, *[pytest.param(name, marks=pytest.mark.slow) for name in slow]]
 
 
 def meet(guest: Guest, fault: Fault | None) -> Iterator[Wire]:
@@ -182,17 +175,17 @@ def test_a_quota_that_is_used_up_is_asr_failed_retryable_and_tells_the_operator_
     guest.operator = [("hearing_refused", QUOTA)]
 
 
-@pytest.mark.parametrize("name", some_slow(BROKEN, BROKEN_TOO))
+@pytest.mark.parametrize("name", BROKEN)
 def test_busy_drop_or_an_error_frame_is_asr_failed_and_the_next_utterance_works(guest: Guest, name: str) -> None:
-    fault, why = BROKEN.get(name) or BROKEN_TOO[name]
+    fault, why = BROKEN[name]
     for error in meet(guest, fault):
         assert told(error) == ("asr_failed", True) and why in error["message"]
     recover(guest)
 
 
-@pytest.mark.parametrize("name", some_slow(SILENT, SILENT_TOO))
+@pytest.mark.parametrize("name", SILENT)
 def test_a_vendor_that_stalls_is_asr_timeout_and_the_next_utterance_works(guest: Guest, name: str) -> None:
-    for error in meet(guest, SILENT.get(name) or SILENT_TOO[name]):
+    for error in meet(guest, SILENT[name]):
         assert told(error) == ("asr_timeout", True)
     until(lambda: not guest.server.descriptors.bytedance, "no connection to the recogniser is left")
     guest.break_sessions()  # of which a half-open vendor does not know that they are over
@@ -327,7 +320,6 @@ def test_who_leaves_in_mid_reply_leaves_nothing_behind_and_what_was_said_is_kept
     patient.minimax.manner = minimax.Manner()
 
 
-@pytest.mark.slow
 def test_who_leaves_while_nothing_more_of_theirs_is_read_is_noticed(patient: Guest) -> None:
     patient.vendors.answer(Behaviour(fault="silent"))
     leaving = patient.server.client()

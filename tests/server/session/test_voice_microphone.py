@@ -25,6 +25,8 @@ from tests.simulated_cloud import CloudServer, until
 from tests.simulators.bytedance import Manner
 from tests.speech import SPEECH_DB, chunks, click, cough, keys, melody, mix, noise, say, seconds_of, silence, tone
 
+pytestmark = pytest.mark.slow
+
 PRE_ROLL_S, WINDOW_S = 0.3, 0.6  # as shipped
 SLACK_S = 0.25  # how late the detector may be, in frames of 32 ms, to hear that a voice has faded
 SHORT_ANSWERS = {"zh": ["好", "嗯", "对", "不"], "ja": ["はい", "うん"], "en": ["yes", "no", "OK"]}

@@ -33,6 +33,8 @@ from tests.simulators.ark import Behaviour
 from tests.simulators.bytedance import Fault
 from tests.speech import SPEECH_DB, chunks, mix, noise, silence
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudServer]:
@@ -116,7 +118,6 @@ def test_all_modes_work_one_after_the_other_on_one_connection(guest: Guest) -> N
 # --- as fast as it comes, or later
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "size"), [(16, 20), (60, 250), (16, 2000)])
 def test_audio_pushed_as_fast_as_it_can_loses_nothing(guest: Guest, seconds: int, size: int) -> None:
     """The vendor takes it at twice the speed of speech, and until it has, the server reads no further."""
@@ -353,17 +354,16 @@ def test_too_many_chunks_a_second_are_rate_limited_and_closed_where_it_goes_on(
         guest.client.close()
 
 
-@pytest.mark.slow
-def test_a_stream_without_audio_for_15_seconds_is_stream_timeout(guest: Guest) -> None:
-    for sent in ([], chunks(words())):
-        guest.client.send("audio_stream_start")
-        guest.push(sent)
-        messages = guest.client.until("error")
-        assert errors(messages) == ["stream_timeout"] and not finals(messages)
-        guest.wait_unheard()
-        guest.push(chunks(words()))
-        assert errors([guest.client.receive()]) == ["wrong_state"]
-        guest.client.ping()
+@pytest.mark.parametrize("begun", [False, True], ids=["from its start", "after some"])
+def test_a_stream_without_audio_for_15_seconds_is_stream_timeout(guest: Guest, begun: bool) -> None:
+    guest.client.send("audio_stream_start")
+    guest.push(chunks(words()) if begun else [])
+    messages = guest.client.until("error")
+    assert errors(messages) == ["stream_timeout"] and not finals(messages)
+    guest.wait_unheard()
+    guest.push(chunks(words()))
+    assert errors([guest.client.receive()]) == ["wrong_state"]
+    guest.client.ping()
     assert guest.kept() == []
     assert kinds(guest.stream(chunks(framed(words())))) == STREAM
 

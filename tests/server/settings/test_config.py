@@ -329,6 +329,7 @@ PIECES = (
 ).split("|")
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([*PIECES, "|"]), max_size=25).map("".join) | st.text(max_size=30))
 @settings(max_examples=300, deadline=None)
 def test_any_text_either_loads_or_refuses_in_one_sentence(text: str) -> None:

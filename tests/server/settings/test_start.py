@@ -12,16 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.protocol_client import ProtocolClient, kinds
-from tests.running_server import ROOT, RunningServer
+from tests.running_server import ROOT, RunningServer, free_port
+
+pytestmark = pytest.mark.slow
 
 OWN = (sys.executable, "-m", "server.main")
 UVICORN = (sys.executable, "-m", "uvicorn", "server.main:app", "--host", "127.0.0.1", "--port")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("command", [OWN, (*UVICORN, "0")], ids=["own", "uvicorn"])
@@ -89,7 +85,6 @@ def test_server_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:
         assert server.wait() == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("head", [b"", b"GET /ws HTTP/1.1\r\nHost: x\r\n"])
 def test_socket_that_sends_no_request_is_closed(server: RunningServer, head: bytes) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as silent:

@@ -94,6 +94,7 @@ def test_eleventh_protocol_error_within_a_minute_ends_the_connection(talk: Conne
     assert codes.count("bad_json") == 11 and codes[-1] == "bad_json"
 
 
+@pytest.mark.slow
 def test_frames_over_the_limits_end_the_connection(talk: Connect) -> None:
     for frame in (
         '{"type": "message", "content": "' + "x" * 262_144 + '"}',
@@ -111,12 +112,14 @@ def test_frames_over_the_limits_end_the_connection(talk: Connect) -> None:
     assert large.said[-1]["code"] == "no_speech"
 
 
+@pytest.mark.slow
 def test_frame_over_the_largest_limit_is_refused_by_the_websocket_layer(talk: Connect) -> None:
     client = talk()
     client.send_raw("x" * 3_145_729)
     assert client.closed() == (1009, [])
 
 
+@pytest.mark.slow
 def test_endless_empty_fragments_end_the_connection(talk: Connect) -> None:
     client = talk()
     client.socket.send(['{"type": "ping"'] + [""] * 1024)
@@ -129,6 +132,7 @@ def test_invalid_utf8_ends_the_connection_with_1007(talk: Connect) -> None:
     assert client.closed()[0] == 1007
 
 
+@pytest.mark.slow
 def test_too_many_turns_are_rate_limited(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__TURNS_PER_MINUTE="2")
     client = ProtocolClient(server.url)
@@ -144,6 +148,7 @@ def test_too_many_turns_are_rate_limited(start_server: Start) -> None:
     assert (code, messages[-1]["code"]) == (4003, "rate_limited")
 
 
+@pytest.mark.slow
 def test_busy_messages_do_not_count_as_turns(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__TURNS_PER_MINUTE="10")
     client = ProtocolClient(server.url)
@@ -157,6 +162,7 @@ def test_busy_messages_do_not_count_as_turns(start_server: Start) -> None:
     client.close()
 
 
+@pytest.mark.slow
 def test_too_many_connects_of_one_token_are_rate_limited(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__CONNECTS_PER_MINUTE="3")
     live = [ProtocolClient(server.url) for _ in range(3)]
@@ -170,6 +176,7 @@ def test_too_many_connects_of_one_token_are_rate_limited(start_server: Start) ->
     live[-1].close()
 
 
+@pytest.mark.slow
 def test_wrong_tokens_from_one_address_are_rate_limited_and_right_ones_are_not(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="a-token-that-is-long-enough", CHATANON_LIMITS__WRONG_TOKENS_PER_MINUTE="2")
     codes = []
@@ -183,6 +190,7 @@ def test_wrong_tokens_from_one_address_are_rate_limited_and_right_ones_are_not(s
     friend.close()
 
 
+@pytest.mark.slow
 def test_full_server_says_busy(start_server: Start) -> None:
     server = start_server(
         VALID_API_TOKENS="a-token-that-is-long-enough,another-token-long-enough,a-third-token-long-enough",
@@ -204,6 +212,7 @@ def test_full_server_says_busy(start_server: Start) -> None:
         client.close()
 
 
+@pytest.mark.slow
 def test_silent_caller_is_sent_away_after_the_idle_time(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__IDLE_MINUTES="0.005")
     client = ProtocolClient(server.url)

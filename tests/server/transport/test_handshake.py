@@ -80,12 +80,14 @@ def test_character_is_found_in_any_case_and_anon_by_default(
     assert talk(character_name=name).said[0]["character"] == "anon"
 
 
+@pytest.mark.slow
 def test_silent_socket_is_closed_after_the_handshake_timeout(start_server: Start) -> None:
     server = start_server(CHATANON_TIMEOUTS__WEBSOCKET_CONNECT="0.2")
     code, messages = ProtocolClient(server.url).closed()
     assert (code, messages[0]["code"]) == (4004, "handshake_timeout")
 
 
+@pytest.mark.slow
 def test_hashed_entry_admits_its_token(start_server: Start) -> None:
     digest = hashlib.sha256("虹色のトークン".encode()).hexdigest()
     server = start_server(VALID_API_TOKENS=f"sha256:{digest}")
@@ -97,6 +99,7 @@ def test_hashed_entry_admits_its_token(start_server: Start) -> None:
     assert refused(server, api_token="dev_token_001")[0] == 4500
 
 
+@pytest.mark.slow
 def test_demo_mode_says_so_and_takes_the_demo_token_from_this_machine_only(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="your_token_1, your_token_2", DOUBAO_API_KEY="your_llm_api_key")
     assert any("demo mode" in line and "dev_token_001" in line for line in server.log)
@@ -111,6 +114,7 @@ def test_demo_mode_says_so_and_takes_the_demo_token_from_this_machine_only(start
     assert server.get("/")[1]["demo"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("origin", "code"),
     [
@@ -138,6 +142,7 @@ def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSer
         yield server
 
 
+@pytest.mark.slow
 def test_allowed_origins_are_enforced_outside_demo_mode(start_server: Start) -> None:
     server = start_server(
         VALID_API_TOKENS="a-token-that-is-long-enough", CHATANON_SERVER__ALLOWED_ORIGINS="[https://chat.example]"
@@ -152,6 +157,7 @@ def test_allowed_origins_are_enforced_outside_demo_mode(start_server: Start) -> 
     native.close()
 
 
+@pytest.mark.slow
 def test_token_in_the_address_is_ignored_and_never_logged(start_server: Start) -> None:
     secret = "a-token-that-is-long-enough"
     server = start_server(VALID_API_TOKENS=secret, CHATANON_LOG__LEVEL="debug")
@@ -180,6 +186,7 @@ def test_extensions_are_granted_by_name(talk: Callable[..., ProtocolClient]) -> 
     assert talk(extensions=[]).said[0]["extensions"] == []
 
 
+@pytest.mark.slow
 def test_default_extensions_serve_clients_that_ask_for_none(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_PROTOCOL__DEFAULT_EXTENSIONS="[stages]")
     client = ProtocolClient(server.url)
@@ -194,6 +201,7 @@ def test_default_extensions_serve_clients_that_ask_for_none(start_server: Start)
     asked.close()
 
 
+@pytest.mark.slow
 def test_callers_who_leave_before_they_say_who_they_are_are_no_incident(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="")
     for _ in range(5):
@@ -205,6 +213,7 @@ def test_callers_who_leave_before_they_say_who_they_are_are_no_incident(start_se
     assert not [line for line in server.log if '"level": "error"' in line]
 
 
+@pytest.mark.slow
 def test_token_in_the_address_is_warned_of_once(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="")
     for _ in range(3):
@@ -215,6 +224,7 @@ def test_token_in_the_address_is_warned_of_once(start_server: Start) -> None:
     assert len([line for line in server.log if "into the address" in line]) == 1
 
 
+@pytest.mark.slow
 def test_newcomers_own_address_is_named_as_a_url(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_SERVER__HOST="::1")
     assert any(f"ws://[::1]:{server.port}/ws --token dev_token_001" in line for line in server.log)

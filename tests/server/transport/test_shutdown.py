@@ -9,6 +9,8 @@ from websockets.exceptions import WebSocketException
 from tests.protocol_client import ProtocolClient, kinds
 from tests.running_server import RunningServer
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., RunningServer]
 
 TOKENS = ["a-token-that-is-long-enough", "another-token-long-enough"]

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.protocol_client import ProtocolClient, audio, kinds
 from tests.running_server import RunningServer
+
+pytestmark = pytest.mark.slow
 
 Start = Callable[..., RunningServer]
 

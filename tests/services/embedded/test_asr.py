@@ -24,7 +24,7 @@ from services.vendors.embedded.asr import MAX_HEARINGS, open_asr
 from services.vendors.embedded.tts import open_tts
 from tests.speech import chunks, cough, keys, melody, mix, noise, say, seconds_of, silence
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[3]
 LINE = Line(jp="はい。", cn="嗯。")

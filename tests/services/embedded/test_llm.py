@@ -299,6 +299,7 @@ def in_a_process_of_its_own(code: str, hash_seed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_same_prompt_same_reply_in_any_process() -> None:
     code = """
 import anyio, sys
@@ -317,5 +318,6 @@ def test_it_needs_no_network_and_no_other_vendor() -> None:
     assert {name for name in loaded if name.startswith("services.")} <= {
         "services.base",
         "services.vendors",
+        "services.vendors.embedded",
         "services.vendors.embedded.llm",
     }

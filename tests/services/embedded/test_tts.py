@@ -31,6 +31,7 @@ from services.vendors.embedded.tts import (
 )
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.anyio,
     # pyopenjtalk's own use of Sudachi, for kanji that its dictionary does not know.
     pytest.mark.filterwarnings("ignore:Dictionary.create.. is deprecated:DeprecationWarning"),

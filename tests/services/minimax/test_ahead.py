@@ -228,6 +228,7 @@ async def test_a_sentence_that_never_comes_is_cancelled_at_the_end_and_the_next_
         assert simulator.handshakes == handshakes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["connect", "start", "text", "speech", "cancel"])
 async def test_whatever_it_is_waiting_for_a_turn_that_ends_leaves_nothing(stage: Any) -> None:
     async with minimax(Manner(message_bytes=320), first_audio_s=3600) as (simulator, tts):
@@ -310,6 +311,7 @@ async def test_a_sentence_before_it_that_fails_takes_it_along_and_both_are_spoke
 # ---------------------------------------------------------------- faults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [FIRST, "散歩に行きましょう。"])
 @pytest.mark.parametrize(
     "fault",
@@ -474,6 +476,7 @@ SENTENCES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(SENTENCES, st.data())
 def test_nothing_is_lost_or_spoken_twice_however_the_model_writes(

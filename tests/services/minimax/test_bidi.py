@@ -144,6 +144,7 @@ async def test_the_next_sentence_is_sent_while_one_is_received() -> None:
         assert call.events.index("sentence_end") > len(TURN) + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "manner",
     [
@@ -597,6 +598,7 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 0
 
 
+@pytest.mark.slow
 async def test_every_turn_ends_and_nothing_leaks_when_much_fails_and_many_interrupt() -> None:
     chance = random.Random(20261122)
     makers: list[dict[str, Any]] = [

@@ -186,6 +186,7 @@ def test_whisper_s_tokens_have_a_name_of_their_own(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- broken models
 
 
+@pytest.mark.slow
 async def test_files_that_are_no_models_are_refused_and_this_process_lives(tmp_path: Path) -> None:
     directory = directory_of(tmp_path / "streaming", "tokens.txt", "encoder.onnx", "decoder.onnx", "joiner.onnx")
     (directory / "tokens.txt").write_text("<blk> 0\na 1\n")
@@ -196,6 +197,7 @@ async def test_files_that_are_no_models_are_refused_and_this_process_lives(tmp_p
     assert "\n" not in sentence
 
 
+@pytest.mark.slow
 async def test_file_that_ends_the_process_ends_only_the_child(tmp_path: Path) -> None:
     directory = directory_of(tmp_path / "whisper", "tokens.txt", "encoder.onnx", "decoder.onnx")
     (directory / "tokens.txt").write_text("these words are no table of tokens\n")
@@ -220,6 +222,7 @@ async def test_model_of_another_purpose_is_refused(tmp_path: Path) -> None:
     assert "make no recogniser" in await refused(directory)
 
 
+@pytest.mark.slow
 async def test_model_that_does_not_load_in_time_is_given_up(tmp_path: Path) -> None:
     directory = write_model(tmp_path / "nemo-whole", streaming=False)
     with pytest.raises(EngineUnavailable, match=r"as NeMo CTC: not loaded within 0\.01 seconds"):
@@ -416,6 +419,7 @@ def test_long_utterance_is_cut_in_a_pause() -> None:
 # ---------------------------------------------------------------- failure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streaming", [True, False])
 async def test_failure_of_the_model_comes_out_of_the_transcripts_and_the_next_utterance_is_heard(
     tmp_path: Path, streaming: bool
