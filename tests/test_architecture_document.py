@@ -75,8 +75,9 @@ def allowed(cell: str, room: str) -> tuple[set[str], set[str]]:
     if named.startswith("all rooms"):
         wide = {each for each in known if each.startswith("server/")} if "of `server/`" in named else known
         entrances = {"server/main.py", "server/http_routes.py", "server/websocket_endpoint.py"}
-        more = set(CODE.findall(excepted.partition(";")[2]))
-        outside = entrances if "entrances" in excepted else set(CODE.findall(excepted))
+        first, _, rest = excepted.partition(";")
+        more = set(CODE.findall(rest))
+        outside = set(CODE.findall(first)) | (entrances if "entrances" in first else set())
         return wide | more, outside
     return set(CODE.findall(named)), set()
 

@@ -271,13 +271,14 @@ async def test_an_error_of_the_server_leaves_it_as_itself() -> None:
 
 SERVER = """
 import sys, anyio
-from services.base import ASRSettings, HearingHints
+from services.base import RecognitionHints
+from services.engine_settings import ASRSettings
 from services.vendors.embedded.asr import open_asr
 
 async def main():
-    async with open_asr(ASRSettings()) as asr, asr.open_hearing(HearingHints("anon")) as hearing:
-        await hearing.finish()
-        async for transcript in hearing.transcripts():
+    async with open_asr(ASRSettings()) as asr, asr.open_recognition(RecognitionHints("anon")) as recognition:
+        await recognition.finish()
+        async for transcript in recognition.transcripts():
             print("heard", flush=True)
         await anyio.sleep_forever()
 

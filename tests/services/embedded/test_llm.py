@@ -317,6 +317,7 @@ def test_it_needs_no_network_and_no_other_vendor() -> None:
     assert not loaded & {"aiohttp", "ssl", "numpy", "pyopenjtalk"}
     assert {name for name in loaded if name.startswith("services.")} <= {
         "services.base",
+        "services.engine_settings",
         "services.vendors",
         "services.vendors.embedded",
         "services.vendors.embedded.llm",

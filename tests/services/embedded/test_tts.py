@@ -405,7 +405,8 @@ def in_a_process_of_its_own(code: str) -> subprocess.CompletedProcess[str]:
 
 OPEN = """
 import anyio, sys
-from services.base import EngineUnavailable, TTSSettings
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import TTSSettings
 from services.vendors.embedded.tts import open_tts
 
 async def main():

@@ -248,7 +248,8 @@ WITHOUT_THE_LIBRARY = """
 import sys
 sys.modules["sherpa_onnx"] = None
 import anyio
-from services.base import ASRSettings, EngineUnavailable
+from services.engine_choice import EngineUnavailable
+from services.engine_settings import ASRSettings
 from services.vendors.sherpa.asr import open_asr
 
 async def main():
@@ -264,7 +265,7 @@ anyio.run(main)
 CANCELLED_OPENING = """
 import os, sys
 import anyio
-from services.base import ASRSettings
+from services.engine_settings import ASRSettings
 from services.vendors.sherpa.asr import open_asr
 
 async def main():
