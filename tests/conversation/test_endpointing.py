@@ -269,7 +269,8 @@ def test_after_a_reset_nothing_from_before_is_handed_out() -> None:
 # ---------------------------------------------------------------- real sounds
 
 
-@pytest.mark.parametrize(("count", "seed"), [(40, 4), pytest.param(200, 1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "seed"), [(40, 4), (200, 1)])
 def test_labelled_utterances_are_found_with_every_sample(vad: SileroVAD, count: int, seed: int) -> None:
     result = score(talks(count, seed=seed), vad, SETTINGS)
     assert result.utterances == count
@@ -277,6 +278,7 @@ def test_labelled_utterances_are_found_with_every_sample(vad: SileroVAD, count: 
     assert result.cut_off <= 1 + count // 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("under_speech_db", [30, 20, 10, 0])
 def test_noise_is_no_turn(vad: SileroVAD, under_speech_db: int) -> None:
     for recording in noises(20, under_speech_db=under_speech_db, seed=7):

@@ -472,6 +472,7 @@ def mutants(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", [ONE, f"{ONE}\n{TWO}", COLUMNS, '{"jp": "あいう。", "cn": "甲乙", "emotion": "sad"}\n' + TWO]
 )
@@ -526,6 +527,7 @@ def calls(text: str) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", HOSTILE)
 @pytest.mark.parametrize("before", ["", '{"emotion":"a","jp":', '{"responses_jp":[', '"{\\"emotion'])
 def test_twice_the_hostile_text_takes_at_most_about_twice_the_steps(before: str, sign: str) -> None:
@@ -542,6 +544,7 @@ def test_a_megabyte_of_hostile_text_is_too_long_and_comes_to_an_end(sign: str) -
     assert parser.close() == []
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.text(alphabet="{}[]\":,\\`\n'a", min_size=1, max_size=8))
 def test_no_pattern_of_signs_takes_more_than_about_twice_the_steps(sign: str) -> None:

@@ -91,6 +91,7 @@ async def backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncItera
         yield replace(backend, llm=engines, tts=engines)
 
 
+@pytest.mark.slow
 async def test_a_turn_cut_after_any_number_of_steps_is_gone_and_keeps_what_was_heard(backend: Backend) -> None:
     whole = Conversation(backend, STEPS)
     await whole.say("完整的一轮")

@@ -36,7 +36,7 @@ from tests.simulators.bytedance import (
     simulate_bytedance,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 HINTS = RecognitionHints("anon")
 NEW_KEY = {"BYTEDANCE_API_KEY": API_KEY}
@@ -203,7 +203,6 @@ async def test_partial_transcripts_grow_and_come_only_when_the_text_has_changed(
     assert all("今天天气很好我们去散步吧".startswith(text) and text for text in partials)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "manner",
     [
@@ -278,7 +277,6 @@ async def test_empty_audio_as_the_vendor_calls_it_is_an_empty_final_transcript()
         assert simulator.handshakes == 1
 
 
-@pytest.mark.slow
 async def test_a_paused_utterance_is_kept_alive_with_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bytedance_asr, "SILENCE_S", 0.2)  # 5 s in life; the proportion is that of the vendor's limit
     begin, end = speech(300), speech(300, 1)
@@ -427,7 +425,6 @@ async def test_a_fault_that_asking_again_does_not_mend_is_not_asked_again(
     assert VENDORS_OWN_WORDS not in shown and not any(key in shown for key in KEYS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
@@ -469,7 +466,6 @@ async def test_a_session_that_breaks_is_mended_once_with_all_that_was_not_confir
         assert bytes(simulator.calls[-1].audio) == pcm
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
@@ -513,7 +509,6 @@ async def test_a_whole_clip_that_takes_too_long_is_not_begun_anew() -> None:
         assert error.timed_out and error.retryable and simulator.handshakes == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Fault("audio", drop=True), Fault("audio", code=45000081)], ids=changes_of)
 async def test_text_confirmed_before_a_break_stays_and_only_what_follows_it_is_sent_again(fault: Fault) -> None:
     first, second = silence(100) + speech(700) + silence(1000), speech(900, 1)

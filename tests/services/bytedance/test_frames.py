@@ -210,6 +210,7 @@ def test_a_hostile_frame_is_a_clear_asr_error(raw: bytes) -> None:
         receive(raw)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [0x91, 0xF1])
 def test_a_gzip_bomb_takes_no_memory(kind: int) -> None:
     bomb = gzip.compress(bytes(200 << 20), 9)

