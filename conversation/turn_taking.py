@@ -152,8 +152,9 @@ _BASE: Mapping[State, Row] = {
 }
 # In mid-stream the utterance has the floor, and other requests are refused. Else they wait in their order.
 _REQUESTS: Mapping[State, Row] = {state: {E.REQUEST: (state, ())} for state in Heard if state is not H.STREAMING}
-# The rows of the extensions that are not built yet (docs/wire.md, section 3); they go here and nowhere else.
-# `barge_in`: INTERRUPT, and SPEECH_STARTED while the character speaks, have the effect CUT_TURN.
+# The rows of the extensions that are not built yet; they go here.
+# `barge_in`: INTERRUPT, and SPEECH_STARTED while the character speaks, have the effect CUT_TURN. For the latter, audio
+# must be heard in REPLYING: a row of ATTENTION.
 _INTERRUPTION: Mapping[State, Row] = {}
 # `resume`: between CONNECTION_LOST and RESUMED nothing is heard, and a turn goes on.
 _RESUME: Mapping[State, Row] = {}

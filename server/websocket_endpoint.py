@@ -51,7 +51,7 @@ async def _serve_user(
     session = Session(
         connection,
         MessageReader(connection, backend.config.limits, backend.rates, session_id, extensions),
-        build_modes(backend, connection, user, character, extensions),
+        *build_modes(backend, connection, user, character, extensions),
     )
     greeting = wire.Connected(
         character.name,

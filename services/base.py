@@ -183,7 +183,7 @@ class SpeechDetector(Protocol):
 class VAD(Protocol):
     """Voice activity detection. One object per process makes the detectors of all users."""
 
-    frame_samples: int  # at HEARING_RATE_HZ
+    frame_samples: int  # at RECOGNITION_RATE_HZ
 
     def open_detector(self) -> SpeechDetector:
         """A detector for one microphone, freed when it is dropped."""

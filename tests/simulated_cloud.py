@@ -102,7 +102,8 @@ def simulators() -> Iterator[Simulators]:
 class CloudServer:
     """A server pointed at the simulators."""
 
-    def __init__(self, vendors: Simulators, folder: Path, **environment: str) -> None:
+    def __init__(self, vendors: Simulators, folder: Path, *command: str, **environment: str) -> None:
+        """`command`: instead of `python -m server.main`."""
         self.vendors = vendors
         self.folder = folder
         self._tokens = iter(TOKENS)
@@ -124,7 +125,7 @@ class CloudServer:
             "BYTEDANCE_ACCESS_KEY": bytedance.ACCESS_KEY,
             "VALID_API_TOKENS": ",".join(TOKENS),
         }
-        self.process = RunningServer(folder, settings | environment)
+        self.process = RunningServer(folder, settings | environment, *command)
         self.process.wait_until_ready()
 
     def client(self, *extensions: str) -> ProtocolClient:

@@ -1,4 +1,4 @@
-"""Words, seconds and levels in; sound as people's microphones send it out: s16le mono pcm at HEARING_RATE_HZ.
+"""Words, seconds and levels in; sound as people's microphones send it out: s16le mono pcm at RECOGNITION_RATE_HZ.
 
 Speech comes from espeak-ng (tests/espeak.py). All else is computed, and the same seed gives the same sound. A level is
 the root mean square in dB of full scale, so noise at `SPEECH_DB - 20` is 20 dB under the speech.

@@ -6,7 +6,7 @@ from server.config import Config
 
 
 class ChunkIntake:
-    """Checked, counted, and at HEARING_RATE_HZ."""
+    """Checked, counted, and at RECOGNITION_RATE_HZ."""
 
     def __init__(self, config: Config, longest_s: float | None = None) -> None:
         """`longest_s`: of all of them together."""

@@ -51,7 +51,7 @@ def check_chunk(pcm: bytes, max_bytes: int, rate_hz: int = RECOGNITION_RATE_HZ) 
 
 
 class ChunkResampler:
-    """One stream of raw samples at any rate in, pcm at HEARING_RATE_HZ out, about 10 ms later.
+    """One stream of raw samples at any rate in, pcm at RECOGNITION_RATE_HZ out, about 10 ms later.
 
     About 1 ms of CPU for a second of audio at 48 kHz, so that it can run on the event loop.
     """

@@ -11,7 +11,7 @@ from conversation.turn_taking import AGENT_MODE, WITHOUT_MODE, Attention, Effect
 
 
 class VoiceMode(Protocol):
-    """A stream or agent mode: stream_mode.py, agent_mode.py."""
+    """A stream or agent mode: modes/stream.py, modes/agent.py."""
 
     expected: str  # what to send while it is open, for who sends something else
 
@@ -83,7 +83,7 @@ class Floor:
                     await self.cut_turn()
             elif self._mode is not None:
                 await self._mode.do(effect)
-        # In a request's task, where the one that would take the audio comes after it: nothing may wait for room.
+        # Nothing may wait for room here: in a request's task, the one that would take the audio comes after this.
         if self.heard in AGENT_MODE and self._mode is not None:
             await self._mode.hear(waits=False)
         return Effect.START_TURN in effects

@@ -14,28 +14,17 @@ from anyio.abc import TaskGroup
 
 
 class Place:
-    """Where one request stands. `async with place as reached` waits until all before it are done.
-
-    `reached` is False where the queue was closed meanwhile: then nothing is to be done.
-    """
+    """Where one request stands. It is left when its work has ended, whatever became of that."""
 
     def __init__(self, queue: "RequestQueue") -> None:
         self._queue = queue
         self.moved = anyio.Event()  # to the front, or out of the queue
 
-    async def __aenter__(self) -> bool:
-        come = False
-        try:
-            if not self.moved.is_set():
-                await self.moved.wait()
-            come = True
-        finally:
-            if not come:
-                self._queue.leave(self)
+    async def reached(self) -> bool:
+        """Wait until all before it are done. False where the queue was closed meanwhile: then nothing is to be done."""
+        if not self.moved.is_set():
+            await self.moved.wait()
         return not self._queue.closed
-
-    async def __aexit__(self, *_: object) -> None:
-        self._queue.leave(self)
 
 
 Job: TypeAlias = Callable[[], Awaitable[object]]
@@ -62,7 +51,7 @@ class RequestQueue:
 
     def submit(self, job: Job, tasks: TaskGroup) -> bool:
         """Take a job, to be done in `tasks` in its place; False when too many wait already, or after the end."""
-        return self.start(partial(_in_place, job), tasks)
+        return self.start(partial(in_place, job), tasks)
 
     def start(self, work: Work, tasks: TaskGroup) -> bool:
         """The same for work that begins at once, and waits for its place by itself."""
@@ -82,9 +71,18 @@ class RequestQueue:
             self._empty = self._empty or anyio.Event()
             await self._empty.wait()
 
-    def leave(self, place: Place) -> None:
-        """It is done with, or given up."""
-        if place in self._places:
+    async def _run(self, work: Work, place: Place) -> None:
+        done = False
+        try:
+            await work(place)
+            done = True
+        finally:
+            if not done:
+                self._close()
+            self._leave(place)
+
+    def _leave(self, place: Place) -> None:
+        if place in self._places:  # else it was dropped
             self._places.remove(place)
         if self._places:
             self._places[0].moved.set()
@@ -96,18 +94,8 @@ class RequestQueue:
         while len(self._places) > 1:
             self._places.pop().moved.set()
 
-    async def _run(self, work: Work, place: Place) -> None:
-        done = False
-        try:
-            await work(place)
-            done = True
-        finally:
-            self.leave(place)
-            if not done:
-                self._close()
 
-
-async def _in_place(job: Job, place: Place) -> None:
-    async with place as reached:
-        if reached:
-            await job()
+async def in_place(job: Job, place: Place) -> None:
+    """A job as work: nothing of it is done before its place is reached."""
+    if await place.reached():
+        await job()

@@ -1,6 +1,5 @@
 """What a user asks for in; it is done in order of arrival, and no more of it than the limits allow."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
@@ -12,7 +11,7 @@ from server.backend import Backend
 from server.observability.incidents import incident
 from server.protocol import close_codes, wire
 from server.session.floor import Floor
-from server.session.request_queue import Job, RequestQueue, Work
+from server.session.request_queue import Job, Place, RequestQueue, Work, in_place
 from server.transport.connection import Connection, ConnectionLost, HangUp
 
 
@@ -33,11 +32,15 @@ class Requests:
 
     async def submit(self, job: Job) -> bool:
         """Have it done after what waits; False, and the user is told, where too much waits already."""
-        return self._queue.submit(partial(self._guarded, job), self._tasks) or await self._refuse_busy()
+        return await self.start(partial(in_place, job))
 
     async def start(self, work: Work) -> bool:
         """The same for work that begins at once and waits for its place in the order by itself."""
-        return self._queue.start(partial(self._guarded, work), self._tasks) or await self._refuse_busy()
+        if self._queue.start(partial(self._guarded, work), self._tasks):
+            return True
+        full = "Too many messages wait for their answer; send this one again later"
+        await self.connection.refuse("busy", full, retryable=True)
+        return False
 
     async def finish(self) -> None:
         """Let what is served come to its end; what waits is dropped."""
@@ -62,18 +65,13 @@ class Requests:
         await self.connection.send(refusal)
         return False
 
-    async def _refuse_busy(self) -> bool:
-        full = "Too many messages wait for their answer; send this one again later"
-        await self.connection.refuse("busy", full, retryable=True)
-        return False
-
     def _wait_ms(self, limit: str) -> int | None:
         return self._rates.retry_after_ms(limit, self._user.token_hash, anyio.current_time())
 
-    async def _guarded(self, work: Callable[..., Awaitable[object]], *place: object) -> None:
-        """The border of a request: a defect of ours ends it, not the session."""
+    async def _guarded(self, work: Work, place: Place) -> None:
+        """The border of a request: a defect of ours ends it, not the session. It is told before the place is left."""
         try:
-            await work(*place)
+            await work(place)
         except (ConnectionLost, HangUp):
             raise
         except Exception:

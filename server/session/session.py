@@ -8,6 +8,7 @@ import anyio
 from conversation.single_error import single_error
 from server.protocol import wire
 from server.session.modes.build import Modes
+from server.session.requests import Requests
 from server.transport.connection import Connection, ConnectionLost, HangUp
 from server.transport.message_reader import MessageReader
 
@@ -23,10 +24,11 @@ class Handler(Protocol):
 class Session:
     """One connection of one user: a reader, and what it hands each message to. It ends exactly once."""
 
-    def __init__(self, connection: Connection, reader: MessageReader, modes: Modes) -> None:
+    def __init__(self, connection: Connection, reader: MessageReader, requests: Requests, modes: Modes) -> None:
         self.connection = connection
         self.modes = modes
         self.last_heard = anyio.current_time()
+        self._requests = requests
         self._reader = reader
         self._scope = anyio.CancelScope()
         self._end: HangUp | None = None
@@ -52,7 +54,7 @@ class Session:
     async def _serve(self, greeting: wire.Connected, handler: Handler) -> None:
         with single_error():
             async with anyio.create_task_group() as tasks:
-                self.modes.requests.begin(tasks)
+                self._requests.begin(tasks)
                 await self.connection.send(greeting)
                 while True:
                     message = await self._reader.next()
@@ -70,5 +72,5 @@ class Session:
     async def finish(self, end: HangUp) -> None:
         """Let the running turn come to its end, then stop."""
         await self.modes.voice.hang_up()
-        await self.modes.requests.finish()
+        await self._requests.finish()
         await self.end(end)

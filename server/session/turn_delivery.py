@@ -27,7 +27,7 @@ from server.observability.incidents import incident
 from server.protocol import wire
 from server.session.user_history import UserHistory
 from server.transport.connection import ConnectionLost, HangUp
-from services.base import Line, LLMError, Prompt
+from services.base import Line, LLMError
 
 log = structlog.get_logger()
 
@@ -62,6 +62,7 @@ class TurnDelivery:
     turn_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     reply: Reply = field(default_factory=Reply)
     audio_open: bool = False  # some was sent, or may have been, and its end was not
+    over: bool = False
 
     async def run(self, said: str | Transcribe, kind: wire.TurnInput) -> None:
         """From `thinking` to `response`, or to `error` where nothing was heard or the LLM fails before its first
@@ -69,10 +70,11 @@ class TurnDelivery:
         """
         ended = False
         try:
+            self.said = said if isinstance(said, str) else None  # it is kept, wherever the turn is cut
             await self._begin(kind)
             self.said = said if isinstance(said, str) else await said(self.shown_id, self.timeline)
-            await self._talk(await self._prompt(self.said))
-            await self.end_audio()
+            await self._talk(self.said)
+            await self._end_audio()
             ended = True
         except (ConnectionLost, HangUp):
             raise
@@ -86,7 +88,7 @@ class TurnDelivery:
             return
         except Exception:  # a defect of ours ends the turn, not the session
             if self.audio_open:
-                await self.end_audio()
+                await self._end_audio()
             await self._fail(incident(turn_id=self.turn_id))
             return
         finally:
@@ -102,8 +104,14 @@ class TurnDelivery:
         """The turn's id on its messages."""
         return self.turn_id if "turns" in self.extensions else UNSET
 
-    async def end_audio(self) -> None:
-        """No more of it comes."""
+    async def end_cut(self) -> None:
+        """After a turn that was cut: its client learns that no more of it comes."""
+        if self.audio_open:
+            await self._end_audio()
+        if not self.over:
+            await self._end("interrupted")
+
+    async def _end_audio(self) -> None:
         await self.send(wire.AudioEnd(self.shown_id))
         self.audio_open = False
 
@@ -112,16 +120,14 @@ class TurnDelivery:
             await self.send(wire.TurnStarted(self.turn_id, kind, self.number))
         await self.send(wire.Thinking(turn_id=self.shown_id))
 
-    async def _prompt(self, said: str) -> Prompt:
-        return build_prompt(
+    async def _talk(self, said: str) -> None:
+        prompt = build_prompt(
             self.character,
             self.backend.characters.reply_format,
             await self.history.recall(self.character.name),
             said,
             self.backend.config.llm.context_tokens,
         )
-
-    async def _talk(self, prompt: Prompt) -> None:
         request = TurnRequest(
             prompt,
             self.character.voice(self.backend.engines["tts"].name),
@@ -189,6 +195,7 @@ class TurnDelivery:
             await self.send(wire.TurnEnd(self.turn_id, status, timings))
         elif "stages" in self.extensions:
             await self.send(wire.TurnEnd())
+        self.over = True
 
 
 def _reason(error: LLMError) -> Literal["llm_failed", "llm_timeout"]:

@@ -44,18 +44,22 @@ class Turns:
         )
         scope, gone = self._running = anyio.CancelScope(), anyio.Event()
         try:
-            await self._floor.happened(Event.TURN_STARTED)
             with scope:
+                await self._floor.happened(Event.TURN_STARTED)
                 await turn.run(said, kind)
-            if scope.cancelled_caught and turn.audio_open:
-                await turn.end_audio()
+            if scope.cancelled_caught:
+                await turn.end_cut()
         finally:
             self._running = None
             gone.set()
         await self._floor.happened(Event.TURN_FINISHED)
 
     async def cut(self) -> None:
-        """End the running turn, if there is one. On return it sends nothing more, and what was heard of it is kept."""
+        """End the running turn, if there is one. On return it is gone: it sends nothing more, what was heard is kept.
+
+        Its client gets `audio_end` where any audio may have left, and `turn_end`: rather twice than not at all, where
+        the cut came while one of them was being sent.
+        """
         if self._running is not None:
             scope, gone = self._running
             scope.cancel()

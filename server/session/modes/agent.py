@@ -106,6 +106,9 @@ class AgentMode:
     async def begun(self) -> None:
         """Nothing: that audio is heard was announced before."""
 
+    async def heard(self) -> None:
+        """Nothing: the audio goes on, and endpointing has said where the utterance ends."""
+
     async def transcribed(self, utterance: Utterance) -> bool:
         """A turn answers it, if nothing came between and the user may take one."""
         if utterance is not self._utterance or not await self._floor.told(self, Event.TRANSCRIBED):
@@ -115,23 +118,19 @@ class AgentMode:
         await self._floor.told(self, Event.TURN_FINISHED)
         return False
 
-    async def not_transcribed(self, utterance: Utterance, error: wire.Error) -> None:
+    async def not_transcribed(self, utterance: Utterance, error: wire.Error | None) -> None:
         """No speech is nothing, but whoever speaks to an ASR of few phrases is told once what they are."""
         if utterance is not self._utterance:
             return
-        if error.code != "no_speech":
-            await self._requests.connection.send(error)
+        if error is None or error.code != "no_speech":
+            if error is not None:
+                await self._requests.connection.send(error)
             await self._floor.told(self, Event.RECOGNITION_FAILED)
             return
         if self._utterances.phrases_only and not self._hinted:
             self._hinted = True
             await self._requests.connection.send(error)
         await self._floor.told(self, Event.NOTHING_RECOGNISED)
-
-    async def failed(self, utterance: Utterance) -> None:
-        """The microphone must not stay deaf."""
-        if utterance is self._utterance:
-            await self._floor.told(self, Event.RECOGNITION_FAILED)
 
     async def _take(self, event: EndpointingEvent, waits: bool) -> None:
         await self._events.tell(event)

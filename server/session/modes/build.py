@@ -1,4 +1,4 @@
-"""A connected user and their character in; every way in which they can say something, wired together, out."""
+"""A connected user and their character in; every way in which they can say something, and the order of it, out."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,8 @@ from server.transport.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """Of one session. All of them ask through `requests`."""
+    """Of one session."""
 
-    requests: Requests
     text: TextMode
     batch: BatchMode
     voice: VoiceModes
@@ -30,7 +29,7 @@ class Modes:
 
 def build_modes(
     backend: Backend, connection: Connection, user: User, character: Character, extensions: frozenset[wire.Extension]
-) -> Modes:
+) -> tuple[Requests, Modes]:
     """Nothing of it runs before the session does."""
     floor = Floor()
     requests = Requests(backend, connection, user, floor)
@@ -39,8 +38,7 @@ def build_modes(
     floor.cut_turn = turns.cut
     utterances = Utterances(backend, connection, turns, extensions)
     events = SpeechEvents(connection.send, extensions)
-    return Modes(
-        requests,
+    return requests, Modes(
         TextMode(backend, requests, turns),
         BatchMode(backend.config, requests, turns, utterances),
         VoiceModes(backend, requests, utterances, events, floor),

@@ -27,7 +27,7 @@ class SpeechEvents:
             case _:
                 assert_never(event)
 
-    async def cut(self, received: ReceivedAudio) -> None:
+    async def cut(self, received: ReceivedAudio | None) -> None:
         """Nothing of what was received is listened to any more; where that cuts speech short, so it is told."""
-        if received.forget() and self.wanted:
+        if received is not None and received.forget() and self.wanted:
             await self._send(wire.SpeechStopped(received.received_ms))

@@ -45,10 +45,13 @@ class StreamMode:
     async def do(self, effect: Effect) -> None:
         """What the table of turn-taking says of a stream."""
         assert effect is Effect.CLOSE_UTTERANCE, effect
-        await self._receive(self._intake.end())
         self.utterance.close()
         if self._begun:
-            await self._cut_events()
+            await self._events.cut(self._received)
+
+    async def finish(self) -> None:
+        """The user says that it is whole: what was still held back of it. Waits while the ASR is behind."""
+        await self._receive(self._intake.end())
 
     async def hear(self, *, waits: bool) -> None:
         """Nothing of a stream is held."""
@@ -57,7 +60,7 @@ class StreamMode:
         """Forget it; nothing is answered."""
         self.utterance.discard()
         await self._floor.told(self, Event.STREAM_CLOSED)
-        await self._cut_events()
+        await self._events.cut(self._received)
 
     async def begun(self) -> None:
         """What was asked before is answered."""
@@ -68,20 +71,20 @@ class StreamMode:
             if not self.utterance.audio.takes_more:  # it was whole before it began
                 await self._events.cut(self._received)
 
-    async def transcribed(self, utterance: Utterance) -> bool:
-        """Every stream is answered."""
-        await self._floor.told(self, Event.STREAM_CLOSED)
-        return True
-
-    async def not_transcribed(self, utterance: Utterance, error: wire.Error) -> None:
-        """The user is told."""
-        await self._floor.told(self, Event.STREAM_CLOSED)
-        await self._cut_events()
-        await self._send(error)
-
-    async def failed(self, utterance: Utterance) -> None:
+    async def heard(self) -> None:
         """Chunks that still come are late."""
         await self._floor.told(self, Event.STREAM_CLOSED)
+
+    async def transcribed(self, utterance: Utterance) -> bool:
+        """Every stream is answered."""
+        return True
+
+    async def not_transcribed(self, utterance: Utterance, error: wire.Error | None) -> None:
+        """The user is told."""
+        await self.heard()  # where it did not even come to the ASR
+        await self._events.cut(self._received)
+        if error is not None:
+            await self._send(error)
 
     async def _receive(self, pcm: bytes) -> None:
         await self.utterance.audio.put(pcm)
@@ -95,7 +98,3 @@ class StreamMode:
             await anyio.lowlevel.checkpoint()
             for event in events:
                 await self._events.tell(event)
-
-    async def _cut_events(self) -> None:
-        if self._received is not None:
-            await self._events.cut(self._received)

@@ -1,7 +1,8 @@
 """Utterances of one user in; their transcription messages, and for each the text that begins a turn, out.
 
-The side of what is heard. Every utterance has a task of its own from its first audio on, and a place in the order of
-requests: what was asked before it is answered before it.
+The side of what is heard. An utterance of a stream or of agent mode has a task of its own from its beginning, and a
+place in the order of requests: what was asked before it is answered before it. A recording is transcribed within its
+turn.
 """
 
 from dataclasses import dataclass, field
@@ -31,22 +32,22 @@ _BYTES_PER_SECOND = RECOGNITION_RATE_HZ * 2
 
 
 class UtteranceOwner(Protocol):
-    """Where an utterance comes from, and who is told what became of it: stream_mode.py, agent_mode.py."""
+    """Where an utterance comes from, and who is told what became of it: stream.py, agent.py."""
 
     async def begun(self) -> None:
         """What was asked before is answered: the utterance goes to the ASR."""
+        ...
+
+    async def heard(self) -> None:
+        """The ASR takes no more of it."""
         ...
 
     async def transcribed(self, utterance: "Utterance") -> bool:
         """Its final transcript was sent. Whether a turn answers it."""
         ...
 
-    async def not_transcribed(self, utterance: "Utterance", error: wire.Error) -> None:
-        """There is none. Says so where the user should know."""
-        ...
-
-    async def failed(self, utterance: "Utterance") -> None:
-        """A defect of ours; it is told elsewhere."""
+    async def not_transcribed(self, utterance: "Utterance", error: wire.Error | None) -> None:
+        """There is none. Says so where the user should know; None: a defect of ours, which is told elsewhere."""
         ...
 
 
@@ -98,14 +99,17 @@ class Utterances:
 
     async def serve(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> None:
         """In its place: its transcript, and the turn that answers it."""
-        async with place as reached:
-            if not reached or utterance.discarded:
-                return
-            text = await self._transcript(utterance, owner)
-            if text is not None and await owner.transcribed(utterance):
-                await self._turns.answer(text, utterance.kind, begin_timeline(utterance))
+        if not await place.reached():
+            utterance.discard()
+        if utterance.discarded:
+            return
+        text = await self._transcript(utterance, owner)
+        if text is not None and await owner.transcribed(utterance):
+            await self._turns.answer(text, utterance.kind, begin_timeline(utterance))
 
-    async def transcribe(self, utterance: Utterance, turn_id: TurnId = UNSET) -> str:
+    async def transcribe(
+        self, utterance: Utterance, turn_id: TurnId = UNSET, owner: UtteranceOwner | None = None
+    ) -> str:
         """The final text, which was sent, as were the changing ones before it.
 
         Raises:
@@ -132,6 +136,8 @@ class Utterances:
             raise NotTranscribed(wire.Error(silent, "stream_timeout", retryable=True, turn_id=turn_id)) from None
         finally:
             utterance.audio.abandon()
+            if owner is not None:
+                await owner.heard()
         if not text:
             nothing = self._not_understood(character)
             raise NotTranscribed(wire.Error(nothing, "no_speech", retryable=True, turn_id=turn_id))
@@ -144,14 +150,16 @@ class Utterances:
         try:
             with utterance.scope:
                 await owner.begun()
-                return await self.transcribe(utterance)
+                return await self.transcribe(utterance, owner=owner)
         except NotTranscribed as reason:
             await owner.not_transcribed(utterance, reason.error)
         except (ConnectionLost, HangUp):
             raise
         except Exception:  # a defect of ours must not leave the mode waiting for ever
-            await owner.failed(utterance)
+            await owner.not_transcribed(utterance, None)
             raise
+        finally:
+            utterance.audio.abandon()  # wherever it ended: somebody may wait for room in it
         return None
 
     async def _request(self, kind: wire.TurnInput, character: Character) -> TranscriptionRequest:

@@ -48,6 +48,8 @@ class VoiceModes:
             return
         if self._floor.heard is Heard.STREAM_BROKEN:
             await self._late.refuse()
+        elif isinstance(self._floor.open, StreamMode):
+            await self._floor.open.finish()
         await self._floor.happened(Event.STREAM_END)
 
     async def start_agent(self, listening: wire.Listening) -> None:
@@ -102,14 +104,15 @@ class VoiceModes:
 
     async def _may(self, start: Event) -> bool:
         if not self._floor.allows(start):
-            await self._refuse(self._expected(frozenset(Heard)))
+            await self._refuse(self._expected())
             return False
         self._late.expect()
         return True
 
-    def _expected(self, modes: frozenset[Heard]) -> str:
-        """What to send instead, in one of these modes; "" in others."""
-        return self._floor.open.expected if self._floor.open is not None and self._floor.heard in modes else ""
+    def _expected(self, modes: frozenset[Heard] | None = None) -> str:
+        """What to send instead, in one of these modes, or any; "" in others."""
+        fits = modes is None or self._floor.heard in modes
+        return self._floor.open.expected if self._floor.open is not None and fits else ""
 
     async def _refuse(self, sentence: str) -> None:
         await self._requests.connection.refuse("wrong_state", sentence)

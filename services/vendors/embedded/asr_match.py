@@ -116,7 +116,7 @@ class Phrases:
         return word
 
     def recognise(self, character: str, speech: Samples) -> str | None:
-        """`speech` is one utterance at HEARING_RATE_HZ, in the range of int16, with little silence around it."""
+        """`speech` is one utterance at RECOGNITION_RATE_HZ, in the range of int16, with little silence around it."""
         best: Candidate | None = None
         for stretch in STRETCHES:
             heard = [*self.nearest(character, speech, stretch), *([best] if best else [])]
