@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from conversation.single_error import single_error
+from conversation.user_text import spoken_text
 from services.base import ASR, Recognition, RecognitionHints
 
 OnPartial = Callable[[str], Awaitable[None]]
@@ -124,7 +125,7 @@ async def transcribe(request: TranscriptionRequest, speech: UtteranceBuffer, asr
             async with aclosing(recognition.transcripts()) as transcripts:
                 async for transcript in transcripts:
                     text = transcript.text
-                    if transcript.is_final or (request.definite_ends and transcript.is_definite and text):
+                    if transcript.is_final or (request.definite_ends and transcript.is_definite and spoken_text(text)):
                         break
                     if text and text != shown:
                         shown = text

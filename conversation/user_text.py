@@ -1,4 +1,4 @@
-"""Pure: what a person typed, or an ASR wrote down, in; what of it can be seen out."""
+"""Pure: what a person typed, or an ASR wrote down, in; what of it can be seen, or was said, out."""
 
 import unicodedata
 
@@ -16,3 +16,12 @@ def visible_text(content: str) -> str:
     if all(unicodedata.category(char)[0] in "ZC" for char in kept):  # spaces of every kind, and what has no width
         return ""
     return kept.strip()
+
+
+def spoken_text(transcript: str) -> str:
+    """The visible text of a transcript; "" where it has no word in it.
+
+    ASRs write down noise as punctuation and signs: a letter, a digit or an ideograph is the least that was said.
+    """
+    text = visible_text(transcript)
+    return text if any(unicodedata.category(char)[0] in "LN" for char in text) else ""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from server.backend import Backend
@@ -83,6 +84,15 @@ def http_routes(backend: Backend) -> APIRouter:
     async def messages() -> dict[str, Any]:
         return asyncapi
 
+    for route in list(router.routes):  # health checks of containers ask with HEAD; FastAPI adds it to no GET
+        if isinstance(route, APIRoute):
+            router.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                include_in_schema=False,
+                response_model_exclude_none=route.response_model_exclude_none,  # or its length were another
+            )
     return router
 
 

@@ -1,8 +1,11 @@
 """A frame of /ws in, a client message out; a server message in, a frame out. What is no message says why not."""
 
+import base64
+import binascii
 import re
 import struct
-from typing import get_args
+from collections.abc import Mapping
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +29,7 @@ _decoder: msgspec.json.Decoder[AnyClientMessage] = msgspec.json.Decoder(AnyClien
 _syntax_decoder = msgspec.json.Decoder(msgspec.Raw)
 _head_decoder = msgspec.json.Decoder(_Head)
 _encoder = msgspec.json.Encoder()
-_TYPES = frozenset(kind.__struct_config__.tag for kind in get_args(AnyClientMessage))
+_KINDS: Mapping[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(AnyClientMessage)}
 _AUDIO_HEAD = struct.Struct(">BBHI")
 _AUDIO_VERSION, _PCM_S16LE = 1, 0
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -43,6 +46,9 @@ def decode(text: str) -> AnyClientMessage:
     except msgspec.ValidationError as error:
         return _look_closer(text, str(error))
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+        whole = _without_lone_halves(text)
+        if whole != text:
+            return decode(whole)
         raise _not_json(error) from None
 
 
@@ -79,8 +85,11 @@ def encode_audio(audio: AudioFrame) -> bytes:
     return _AUDIO_HEAD.pack(_AUDIO_VERSION, _PCM_S16LE, audio.index, audio.turn_number) + audio.pcm
 
 
-def _look_closer(text: str, problem: str) -> Connect:
-    """What is wrong with a text. msgspec stops at the first problem, `<what> - at `$.<field>``; worse may follow it."""
+def _look_closer(text: str, problem: str) -> AnyClientMessage:
+    """What is wrong with a text, or what was meant by it.
+
+    msgspec stops at the first problem, `<what> - at `$.<field>``; worse may follow it.
+    """
     try:
         _syntax_decoder.decode(text)
         kind = _head_decoder.decode(text).type
@@ -91,7 +100,7 @@ def _look_closer(text: str, problem: str) -> Connect:
         raise _not_json(error) from None
     what, found, path = problem.rpartition(" - at `$")
     field = path.strip(".`") if found else ""
-    if kind not in _TYPES:
+    if kind not in _KINDS:
         shown = f" {kind!r}" if _SAFE_NAME.fullmatch(kind) else ""
         raise WireError("unknown_type", f"There is no message type{shown} in this protocol") from None
     if field == "type":
@@ -99,8 +108,54 @@ def _look_closer(text: str, problem: str) -> Connect:
     if kind == "connect" and field.startswith("api_token"):
         return Connect()  # a number too large to be read is a wrong token, and answered like every other
     if what == "Invalid base64 encoded string":  # pinned by a test: msgspec has no error type of its own for it
-        raise WireError("bad_audio", f"{field} is not base64 (standard alphabet, with padding)") from None
+        audio: AnyClientMessage = _KINDS[kind](_read_base64(msgspec.json.decode(text)[field], field))
+        return audio
     raise WireError("bad_message", f"{kind}{'.' + field if field else ''}: {_lower_first(what or path)}") from None
+
+
+# Base64 as phones and browsers write it beside the standard (RFC 4648, section 4): with line breaks (MIME, section 3.1;
+# Android's default), in the URL-safe alphabet (section 5), without padding (section 3.2), as a data URL (RFC 2397).
+_DATA_URL = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
+
+
+def _read_base64(text: str, field: str) -> bytes:
+    """What the strict decoder did not take.
+
+    Raises:
+        WireError: `bad_audio`; nobody can read it.
+    """
+    digits = text.encode("utf-8", "replace")
+    if head := _DATA_URL.match(digits):
+        digits = digits[head.end() :]
+    digits = digits.translate(_URL_SAFE, b" \t\r\n")
+    if b"=" not in digits:
+        digits += b"=" * (-len(digits) % 4)
+    try:
+        return base64.b64decode(digits, validate=True)
+    except binascii.Error:
+        wrong = _NOT_BASE64.search(digits)
+        why = f"it holds {chr(wrong[0][0])!a}" if wrong else "its length or its padding is wrong"
+        raise WireError("bad_audio", f"{field} is not base64: {why}") from None
+
+
+# An escape of JSON: a whole surrogate pair, half of one, or any other.
+_ESCAPE = re.compile(
+    r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(\\.)", re.DOTALL
+)
+_LONGEST_MENDED = 65_536
+_HALF = re.compile("[\\ud800-\\udfff]")
+
+
+def _without_lone_halves(text: str) -> str:
+    """Without the half of an emoji that a field has at its end where it was cut at a greatest length.
+
+    Only texts that a person could have typed are mended: the longer ones would take the loop's time.
+    """
+    if len(text) > _LONGEST_MENDED:
+        return text
+    return _ESCAPE.sub(lambda escape: "" if escape[2] else escape[0], _HALF.sub("", text))
 
 
 def _not_json(error: Exception) -> WireError:

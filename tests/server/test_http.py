@@ -1,5 +1,10 @@
 """What a browser or a load balancer is told."""
 
+from contextlib import closing
+from http.client import HTTPConnection
+
+import pytest
+
 from tests.running_server import RunningServer
 
 
@@ -34,6 +39,21 @@ def test_characters_are_listed_for_pages_of_any_origin(server: RunningServer) ->
 def test_messages_and_routes_are_documented(server: RunningServer) -> None:
     assert server.get("/asyncapi.json")[1]["asyncapi"] == "3.0.0"
     assert {"/", "/health", "/ready", "/characters"} <= set(server.get("/openapi.json")[1]["paths"])
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/characters", "/asyncapi.json"])
+def test_head_is_get_without_the_body(server: RunningServer, path: str) -> None:
+    answers = []
+    for method in ("GET", "HEAD"):
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            body = answer.read()
+            kept = ("content-type", "content-length", "access-control-allow-origin")
+            answers.append((answer.status, [answer.headers[name] for name in kept], body))
+    (*got, body), (*head, nothing) = answers
+    assert got == head and body and nothing == b""
+    assert got[0] == 200
 
 
 def test_strangers_learn_no_numbers(server: RunningServer) -> None:

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from conversation.character import Character
 from conversation.timeline import Timeline
 from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceBuffer, transcribe
-from conversation.user_text import visible_text
+from conversation.user_text import spoken_text
 from server.backend import Backend
 from server.protocol import wire
 from server.session.request_queue import Place
@@ -122,12 +122,12 @@ class Utterances:
             await self._connection.send(wire.AsrStart(turn_id))
 
         async def on_partial(partial: str) -> None:
-            if text := visible_text(partial):
+            if text := spoken_text(partial):
                 await self._connection.send(wire.Transcription(text, True, turn_id))
 
         try:
             request = await self._request(utterance.kind, character)
-            text = visible_text(await transcribe(request, utterance.audio, self._backend.asr, on_partial))
+            text = spoken_text(await transcribe(request, utterance.audio, self._backend.asr, on_partial))
         except ASRError as error:
             code: wire.ErrorCode = "asr_timeout" if error.timed_out else "asr_failed"
             raise NotTranscribed(wire.Error(str(error), code, error.retryable, turn_id=turn_id)) from error

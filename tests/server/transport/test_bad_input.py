@@ -20,7 +20,7 @@ PCM = base64.b64encode(bytes(640)).decode()
         ("{", "bad_json", ""),
         ('{"type": "ping"} trailing', "bad_json", ""),
         ('{"type": "message", "content": NaN}', "bad_json", ""),
-        ('{"type": "message", "content": "\\ud800"}', "bad_json", ""),
+        ('{"type": "message", "content": "\\ud800"}', "empty_message", ""),
         ('{"x": ' + "[" * 100_000, "bad_json", "nested"),
         ("[]", "bad_message", "object"),
         ("7", "bad_message", "object"),
