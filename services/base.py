@@ -210,7 +210,13 @@ class ServiceError(Exception):
 
 
 class LLMError(ServiceError):
-    """The LLM failed."""
+    """The LLM failed. `too_long`: it ended its answer at a greatest length of its own; what it said last is torn."""
+
+    def __init__(
+        self, message: str, *, retryable: bool = True, timed_out: bool = False, too_long: bool = False
+    ) -> None:
+        super().__init__(message, retryable=retryable, timed_out=timed_out)
+        self.too_long = too_long
 
 
 class ASRError(ServiceError):

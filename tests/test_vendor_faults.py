@@ -395,6 +395,20 @@ def test_llm_drop_after_the_first_sentence_is_incomplete(met: Met, fault: str) -
     assert_incomplete(met, met.turn(), "llm_failed")
 
 
+@pytest.mark.parametrize("kept", [0, 1, 12, 26, 34], ids=lambda kept: f"{kept} characters of the second line")
+def test_llm_cut_at_its_own_length_keeps_what_was_whole_and_says_too_long(met: Met, kept: int) -> None:
+    """Up to the middle of its `jp`."""
+    met.vendors.answer(Behaviour(reply=REPLY[: len(FIRST_LINE) + kept], finish_reason="length"))
+    assert_incomplete(met, met.turn(), "too_long")
+
+
+def test_llm_cut_at_its_own_length_before_the_first_sentence_is_llm_failed(met: Met) -> None:
+    met.vendors.answer(then=Behaviour(reply=FIRST_LINE[:20], finish_reason="length"))
+    (error,) = [message for message in met.turn() if message["type"] == "error"]
+    assert (error["code"], error["retryable"]) == ("llm_failed", False) and "greatest length" in error["message"]
+    assert len(met.ark.requests) == 1 and met.kept() == []
+
+
 def test_llm_drop_before_the_translation_keeps_the_words_in_its_place(met: Met) -> None:
     met.vendors.answer(Behaviour(fault="drop", after=AFTER_FIRST_JP))
     assert_incomplete(met, met.turn(), "llm_failed", cn=FIRST["jp"])

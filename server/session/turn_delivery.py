@@ -84,7 +84,7 @@ class TurnDelivery:
             return
         except LLMError as error:
             ended = True
-            await self._fail(wire.Error(str(error), _reason(error), error.retryable, turn_id=self.shown_id))
+            await self._fail(wire.Error(str(error), _code(error), error.retryable, turn_id=self.shown_id))
             return
         except Exception:  # a defect of ours ends the turn, not the session
             if self.audio_open:
@@ -180,7 +180,7 @@ class TurnDelivery:
             if audio_error
             else UNSET,
             incomplete=True if incomplete else UNSET,
-            reason=_reason(incomplete) if isinstance(incomplete, LLMError) else incomplete or UNSET,
+            reason=_reason(incomplete) if incomplete else UNSET,
             turn_id=self.shown_id,
         )
 
@@ -198,5 +198,11 @@ class TurnDelivery:
         self.over = True
 
 
-def _reason(error: LLMError) -> Literal["llm_failed", "llm_timeout"]:
+def _code(error: LLMError) -> Literal["llm_failed", "llm_timeout"]:
     return "llm_timeout" if error.timed_out else "llm_failed"
+
+
+def _reason(incomplete: LLMError | Literal["too_long"]) -> wire.IncompleteReason:
+    if incomplete == "too_long" or incomplete.too_long:
+        return "too_long"
+    return _code(incomplete)

@@ -26,6 +26,10 @@ class Fault:
 _KEY = Fault("The language model refused the key of this server; its operator should check it.", operator=True)
 _DENIED = Fault("The language model denied access; this server's operator should check the account.", operator=True)
 _MODEL = Fault("The language model was not found; this server's operator should check its name.", operator=True)
+_NOT_FOUND = Fault(
+    "The language model was not found; this server's operator should check its name and the endpoint, /v1 for example.",
+    operator=True,
+)
 _CLOSED = Fault("The language model is switched off at its vendor; its operator should check it.", True, True, 60.0)
 _QUOTA = Fault("The language model's quota is used up; this server's operator should check it.", operator=True)
 _SENSITIVE = Fault("The language model declined because of sensitive content; please put it in other words.")
@@ -34,6 +38,7 @@ ADDRESS = Fault("The language model is not at its address; the operator should c
 _BUSY = Fault("The language model is too busy at the moment; please try again.", retryable=True)
 _BROKEN = Fault("The language model failed on its own side; please try again.", retryable=True)
 UNREADABLE = Fault("The language model sent an answer that cannot be read; please try again.", retryable=True)
+_TOO_LONG = Fault("The language model's answer was cut at its greatest length; its operator should allow more tokens.")
 CUT = Fault("The connection to the language model broke before its answer was whole.", retryable=True)
 UNREACHABLE = Fault("The language model cannot be reached at the moment; please try again.", retryable=True)
 CERTIFICATE = Fault("The language model's certificate is not valid; its operator should check it.", operator=True)
@@ -46,11 +51,12 @@ _BY_CODE: Mapping[str, Fault] = {
         (_SENSITIVE, "SensitiveContentDetected InputTextSensitiveContentDetected OutputTextSensitiveContentDetected"),
         (_SENSITIVE, "InputTextRiskDetection OutputTextRiskDetection"),
         (_CLOSED, "InvalidEndpoint.ClosedEndpoint"),
-        (_MODEL, "InvalidEndpointOrModel ModelNotOpen UnsupportedModel"),
+        (_MODEL, "InvalidEndpointOrModel ModelNotOpen UnsupportedModel model_not_found"),
         (_KEY, "AuthenticationError"),
         (_DENIED, "AccessDenied OperationDenied"),
         # A used-up account is a 429 too, and waiting does not help there: the code decides, never the status.
         (_QUOTA, "AccountOverdueError QuotaExceeded AccountQuotaExceeded SetLimitExceeded"),
+        (_QUOTA, "insufficient_quota billing_hard_limit_reached billing_not_active insufficient_balance"),
         (_BUSY, "RateLimitExceeded ModelAccountRpmRateLimitExceeded ModelAccountTpmRateLimitExceeded"),
         (_BUSY, "APIAccountRpmRateLimitExceeded AccountRateLimitExceeded RequestBurstTooFast"),
         (_BUSY, "ServerOverloaded InflightBatchsizeExceeded"),
@@ -63,18 +69,48 @@ _BY_STATUS: Mapping[int, Fault] = {
     401: _KEY,
     402: _QUOTA,
     403: _DENIED,
-    404: _MODEL,
+    404: _NOT_FOUND,
     405: ADDRESS,
     408: _BROKEN,
     429: _BUSY,
 }
 
 
-class _Text(msgspec.Struct, frozen=True, gc=False):
-    content: str | None = None  # beside it may stand `reasoning_content`, which nobody shall see
+# Why an answer ended, as servers say it, where that is not that it was whole.
+_TORN_BY: Mapping[str, Fault] = {
+    reason: fault
+    for fault, reasons in (
+        (_TOO_LONG, "length max_tokens max_output_tokens model_length model_context_window_exceeded"),
+        (_SENSITIVE, "content_filter content_filtered safety sensitive"),
+    )
+    for reason in reasons.split()
+}
 
 
-class _Choice(msgspec.Struct, frozen=True, gc=False):
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    """A piece of a content that is a list; parts of thinking, pictures and others are skipped."""
+
+    type: str | None = None
+    text: object = None
+
+    @property
+    def said(self) -> str:
+        """Its text, if it is one."""
+        return self.text if self.type in (None, "text", "output_text") and isinstance(self.text, str) else ""
+
+
+class _Text(msgspec.Struct, frozen=True):
+    content: str | tuple[_Part | str, ...] | None = None  # beside it may stand `reasoning_content`, for nobody to see
+
+    @property
+    def said(self) -> str:
+        """All of it that is text."""
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
+        return "".join(part if isinstance(part, str) else part.said for part in self.content)
+
+
+class _Choice(msgspec.Struct, frozen=True):
     delta: _Text | None = None  # streamed
     message: _Text | None = None  # not streamed
     finish_reason: str | None = None
@@ -132,7 +168,7 @@ def refusal(status: int | None, error: Error, not_before_s: float = 0.0) -> Refu
 
 
 def failure(fault: Fault) -> LLMError:
-    return LLMError(fault.message, retryable=fault.retryable)
+    return LLMError(fault.message, retryable=fault.retryable, too_long=fault is _TOO_LONG)
 
 
 def error_in(body: bytes) -> Error:
@@ -151,16 +187,21 @@ def _decode(data: bytes) -> _Answer:
 
 
 class EventStream:
-    """sans-IO: the bytes of a `text/event-stream` in, the data of each whole event out, however the bytes were cut.
+    """Sans-IO: the bytes of a `text/event-stream` in, the data of each whole event out, however the bytes were cut.
 
-    Lines end in LF or CRLF. Comments and every field but `data` are skipped; an event the stream ends in is dropped.
+    Lines end in LF, CRLF or CR; a byte order mark at the beginning is none of it. Comments and every field but `data`
+    are skipped; an event the stream ends in is dropped.
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
     """
 
-    _BLANK_LINE: Final = re.compile(rb"\n\r?\n")  # what stands before it may end in \r
+    _BLANK_LINE: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+    _MARK: Final = b"\xef\xbb\xbf"
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0  # no blank line begins before here
+        self._begun = False  # the first line was looked at for a mark
+        self._after_cr = False  # the last event ended in a CR, to which an LF may belong
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """To be run to its end before the next call.
@@ -169,24 +210,33 @@ class EventStream:
             LLMError: an event is longer than MAX_BODY_BYTES.
         """
         self._buffer += chunk
-        while found := self._BLANK_LINE.search(self._buffer, self._searched):
+        if not self._begun and not self._MARK.startswith(self._buffer[:3]):
+            self._begun = True
+        elif not self._begun and len(self._buffer) >= 3:
+            self._begun = True
+            del self._buffer[:3]
+        if self._after_cr and self._buffer:
+            self._after_cr = False
+            if self._buffer[0] == 10:
+                del self._buffer[:1]
+        while self._begun and (found := self._BLANK_LINE.search(self._buffer, self._searched)):
             if found.start() > MAX_BODY_BYTES:
                 break
             event = bytes(self._buffer[: found.start()]).removesuffix(b"\r")
+            self._after_cr = found.end() == len(self._buffer) and self._buffer.endswith(b"\r")
             del self._buffer[: found.end()]
             self._searched = 0
             if data := self._data(event):
                 yield data
         if len(self._buffer) > MAX_BODY_BYTES:
             raise failure(UNREADABLE)
-        self._searched = max(0, len(self._buffer) - 2)  # "\n\r" may be the beginning of a blank line
+        self._searched = max(0, len(self._buffer) - 3)  # what ends it may be the beginning of a blank line
 
     @staticmethod
     def _data(event: bytes) -> bytes:
-        if event.startswith(b"data: ") and b"\n" not in event:  # as Ark sends every one
+        if event.startswith(b"data: ") and b"\n" not in event and b"\r" not in event:  # as Ark sends every one
             return event[6:]
-        lines = (line.removesuffix(b"\r") for line in event.split(b"\n"))
-        return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:"))
+        return b"\n".join(line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:"))
 
 
 class Reply:
@@ -226,11 +276,11 @@ class Reply:
         if not answer.choices or self.whole:  # the usage comes alone, with `choices: []`
             return ""
         choice = answer.choices[0]
-        self.whole = choice.finish_reason is not None
-        if choice.finish_reason == "content_filter":
-            self.error = failure(_SENSITIVE)  # and the text before it is cut off somewhere
+        self.whole = bool(choice.finish_reason)  # some servers put an empty one into every chunk
+        if torn := _TORN_BY.get((choice.finish_reason or "").lower()):
+            self.error = failure(torn)  # and the text before it is cut off somewhere
         text = choice.delta or choice.message
-        return (text and text.content) or ""
+        return text.said if text else ""
 
     def check(self) -> None:
         """Raises LLMError if it failed, or ended before its end ("the end without `[DONE]` is a broken stream")."""

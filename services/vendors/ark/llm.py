@@ -39,6 +39,7 @@ from services.vendors.ark.answer import (
 
 # Replies being written at once in this process; further ones wait their turn, within their deadline.
 MAX_CONNECTIONS: Final = 256
+STREAMED, WHOLE = "text/event-stream", "application/json"
 KEEP_ALIVE_S: Final = 120.0  # longer than the pauses of a conversation, so that a turn pays for neither TCP nor TLS
 TAIL_S: Final = 0.5  # the reply is whole; what may still come is the usage, and the connection's return to the pool
 
@@ -92,7 +93,7 @@ class DoubaoLLM:
         try:
             with map_errors(*border):
                 async with self._ask(prompt) as response:
-                    if not self._settings.stream and (text := reply.receive(await _read_body(response))):
+                    if response.content_type == WHOLE and (text := reply.receive(await _read_body(response))):
                         yield text
                     while not (reply.whole or reply.error) and (chunk := await response.content.readany()):
                         if text := reply.feed(chunk):
@@ -106,8 +107,7 @@ class DoubaoLLM:
 
     @asynccontextmanager
     async def _ask(self, prompt: Prompt) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The vendor's answer, once it is one of the promised kind; closed on leaving, however far it was read."""
-        kind = "text/event-stream" if self._settings.stream else "application/json"
+        """The vendor's answer, streamed or whole, whatever was asked for; closed on leaving, however far it is read."""
         efforts = self._efforts
         for effort in efforts:
             async with self._session.post(
@@ -116,7 +116,7 @@ class DoubaoLLM:
                 headers={"X-Client-Request-Id": uuid.uuid4().hex},
                 allow_redirects=False,
             ) as response:
-                if response.status == 200 and response.content_type == kind:
+                if response.status == 200 and response.content_type in (STREAMED, WHOLE):
                     self._efforts = (effort,)
                     yield response
                     return

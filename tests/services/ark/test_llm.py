@@ -85,7 +85,6 @@ async def test_the_text_is_the_same_however_the_bytes_arrive(ark: ArkSimulator, 
         Behaviour(finish_with_text=True),
         Behaviour(empty_deltas=True),
         Behaviour(escaped=True),
-        Behaviour(finish_reason="length"),
         Behaviour(fault="no_done"),
         Behaviour(fault="stall_at_end"),
     ],
@@ -271,6 +270,30 @@ WHOLE = b'{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"x"
 async def test_a_whole_answer_that_is_none_is_a_retryable_error(ark: ArkSimulator, body: bytes) -> None:
     ark.default = Behaviour(raw=body, raw_headers={"Content-Type": "application/json"})
     assert (await expect_error(replace(settings_for(ark), stream=False))).retryable
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", WHOLE),
+        ("application/json; charset=utf-8", WHOLE),
+        ("text/event-stream", b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'),
+    ],
+)
+async def test_a_right_answer_of_the_other_kind_is_an_answer(
+    ark: ArkSimulator, stream: bool, kind: str, body: bytes
+) -> None:
+    """Some servers cannot stream, and some always do."""
+    ark.default = Behaviour(raw=body, raw_headers={"Content-Type": kind})
+    assert await ask(replace(settings_for(ark), stream=stream)) == ("x", None)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_reply_cut_at_the_models_own_length_says_so(ark: ArkSimulator, stream: bool) -> None:
+    ark.default = Behaviour(finish_reason="length")
+    text, error = await ask(replace(settings_for(ark), stream=stream))
+    assert text == REPLY and error is not None and error.too_long
 
 
 async def test_a_compressed_answer_is_never_unpacked(ark: ArkSimulator) -> None:

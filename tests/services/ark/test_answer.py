@@ -1,0 +1,132 @@
+"""What servers that speak chat completions really send, from issue threads about them, in; text and faults out."""
+
+import json
+
+import pytest
+
+from services.base import LLMError
+from services.vendors.ark.answer import EventStream, Reply, error_in, refusal
+
+HELLO = {"choices": [{"index": 0, "delta": {"content": "こん"}}]}
+BYE = {"choices": [{"index": 0, "delta": {"content": "にちは"}}]}
+
+
+def stream_of(*events: object) -> bytes:
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+
+
+def ended(reason: object, **delta: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+
+def read(stream: bytes) -> Reply:
+    reply = Reply()
+    text = reply.feed(stream)
+    assert text == "こんにちは"
+    return reply
+
+
+# ---------------------------------------------------------------- what ends a reply
+
+
+@pytest.mark.parametrize("reason", ["", None], ids=["empty", "null"])
+def test_a_reason_that_is_none_does_not_end_the_reply(reason: object) -> None:
+    """Ollama, and relays that fill in what is not there, put one into every chunk."""
+    events = [ended(reason, content="こん"), ended(reason, content="にちは"), ended("stop")]
+    read(stream_of(*events)).check()
+
+
+@pytest.mark.parametrize(
+    "reason", ["stop", "eos", "stop_sequence", "end_turn", "STOP", "function_call", "tool_calls", "unknown"]
+)
+def test_any_other_reason_ends_it_well(reason: str) -> None:
+    read(stream_of(HELLO, BYE, ended(reason), ended(None, content="once more"))).check()
+
+
+@pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_length"])
+def test_a_reply_cut_at_the_models_own_length_is_too_long(reason: str) -> None:
+    with pytest.raises(LLMError) as failed:
+        read(stream_of(HELLO, BYE, ended(reason))).check()
+    assert failed.value.too_long and not failed.value.retryable and "length" in str(failed.value)
+
+
+@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "sensitive"])
+def test_a_reply_cut_for_its_content_is_declined(reason: str) -> None:
+    with pytest.raises(LLMError, match="sensitive") as failed:
+        read(stream_of(HELLO, BYE, ended(reason))).check()
+    assert not failed.value.too_long
+
+
+# ---------------------------------------------------------------- what a content may be
+
+CONTENTS = [
+    ["こん"],
+    [{"type": "text", "text": "こん"}],
+    [{"text": "こん"}],
+    [{"type": "output_text", "text": "こ"}, {"type": "text", "text": "ん"}],
+    [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "こん"}],
+    [{"type": "reasoning", "text": "hm"}, "こん"],
+    [{"type": "text", "text": "こん"}, {"type": "image_url", "image_url": {"url": "data:,"}}],
+    [{"type": "text", "text": None}, {"type": "text", "text": "こん", "annotations": []}],
+]
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_content_that_is_a_list_is_the_text_in_it(content: object) -> None:
+    read(stream_of({"choices": [{"delta": {"content": content}}]}, BYE, ended("stop"))).check()
+    whole = {"choices": [{"message": {"content": [*(content if isinstance(content, list) else []), "にちは"]}}]}
+    assert Reply().receive(json.dumps(whole).encode()) == "こんにちは"
+
+
+@pytest.mark.parametrize("content", [None, "", [], [{"type": "thinking"}]])
+def test_a_content_without_text_is_none(content: object) -> None:
+    read(stream_of({"choices": [{"delta": {"content": content}}]}, HELLO, BYE, ended("stop"))).check()
+
+
+# ---------------------------------------------------------------- framing
+
+LINE_ENDS = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}
+FRAMES = {
+    "plain": b"data: 1\n\ndata: 2\n\n",
+    "no space": b"data:1\n\ndata:2\n\n",
+    "comments": b": hello\n\ndata: 1\n\n: keep-alive\n\n: again\ndata: 2\n\n",
+    "fields": b"event: message\nid: 7\nretry: 3000\ndata: 1\n\nid: 8\ndata: 2\nevent: x\n\n",
+    "blank lines": b"\n\n\ndata: 1\n\n\n\ndata: 2\n\n\n",
+    "an event it ends in": b"data: 1\n\ndata: 2\n\ndata: 3\n",
+}
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte order mark"])
+@pytest.mark.parametrize("end", LINE_ENDS)
+@pytest.mark.parametrize("frames", FRAMES)
+def test_events_are_the_same_however_lines_end_and_bytes_are_cut(mark: bytes, end: str, frames: str) -> None:
+    stream = mark + FRAMES[frames].replace(b"\n", LINE_ENDS[end])
+    for size in range(1, len(stream) + 1):
+        events = EventStream()
+        pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+        assert [data for piece in pieces for data in events.feed(piece)] == [b"1", b"2"], size
+
+
+def test_only_the_first_mark_is_none_of_the_stream() -> None:
+    assert list(EventStream().feed(b"data: \xef\xbb\xbf1\n\n")) == [b"\xef\xbb\xbf1"]
+    assert list(EventStream().feed(b"\xef\xbb\xbf\xef\xbb\xbfdata: 1\n\ndata: 2\n\n")) == [b"2"]
+
+
+# ---------------------------------------------------------------- what a refusal is about
+
+REFUSALS = [
+    (404, b"404 page not found", "the endpoint"),  # Ollama and Go's mux: the path lacks /v1
+    (404, b'{"detail":"Not Found"}', "the endpoint"),  # FastAPI
+    (404, b'{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}', "check its name."),
+    (429, b'{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}', "quota"),
+    (402, b'{"error":{"message":"Insufficient Balance"}}', "quota"),
+    (429, b'{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', "too busy"),
+    (429, b"<html>Too Many Requests</html>", "too busy"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "said"), REFUSALS)
+def test_a_refusal_names_what_is_to_be_mended(status: int, body: bytes, said: str) -> None:
+    refused = refusal(status, error_in(body))
+    assert said in str(refused)
+    assert refused.retryable == (said == "too busy")
