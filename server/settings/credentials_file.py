@@ -12,6 +12,7 @@ from server.settings.config_file import ConfigError
 KEY_NAMES = ("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY", "BYTEDANCE_API_KEY", "DOUBAO_API_KEY", "MINIMAX_API_KEY")
 TOKENS_NAME = "VALID_API_TOKENS"
 PLACEHOLDER = "your_"
+QUOTES = ('""', "''", "“”", "‘’", "「」", "``")  # as typed, pasted from a document, or copied from a page
 STRONG_TOKEN_CHARS = 22  # 128 bits in URL-safe base64
 
 
@@ -71,6 +72,17 @@ class _Source:
     where: str
     values: Mapping[str, object] = field(repr=False)
     placeholders: list[str] = field(default_factory=list)
+    quoted: list[str] = field(default_factory=list)
+
+    def unquoted(self, name: str, text: str) -> str:
+        """Without quotes around it, which shells take off and env files of containers do not; the name is noted."""
+        text = text.strip()
+        for opening, closing in QUOTES:
+            if len(text) > 1 and text.startswith(opening) and text.endswith(closing) and opening not in text[1:-1]:
+                if name not in self.quoted:
+                    self.quoted.append(name)
+                return text[1:-1].strip()
+        return text
 
 
 def read_secrets(
@@ -94,6 +106,9 @@ def read_secrets(
         if source.placeholders:
             names = ", ".join(source.placeholders)
             notes.append(f"{source.where}: {names} ignored: a value that begins with {PLACEHOLDER} is a placeholder")
+        if source.quoted:
+            names = ", ".join(source.quoted)
+            notes.append(f"{source.where}: {names}: the quotes around it are no part of it and were taken off")
     short = sum(len(token) < STRONG_TOKEN_CHARS for token in tokens)  # a sha256: entry is never short
     if short:
         notes.append(
@@ -150,7 +165,7 @@ def _first_key(name: str, sources: list[_Source]) -> str | None:
             continue
         if not isinstance(value, str):
             raise ConfigError(f"{source.where}: {name} must be a text; put it in quotes")
-        key = value.strip()
+        key = source.unquoted(name, value)
         if _is_placeholder(key):
             source.placeholders.append(name)
         elif not (key.isascii() and key.isprintable()):
@@ -169,7 +184,7 @@ def _is_placeholder(text: str) -> bool:
 
 def _first_tokens(sources: list[_Source]) -> tuple[str, ...]:
     for source in sources:
-        given = [_token(entry, f"{source.where}: {TOKENS_NAME}, entry {n}") for n, entry in _entries(source)]
+        given = [_token(entry, source, f"{source.where}: {TOKENS_NAME}, entry {n}") for n, entry in _entries(source)]
         tokens = [token for token in given if not _is_placeholder(token)]
         if len(tokens) < len(given):
             count = len(given) - len(tokens)
@@ -186,7 +201,7 @@ def _entries(source: _Source) -> Iterator[tuple[int, object]]:
         case None:
             return
         case str():
-            yield from enumerate(value.split(","), 1)
+            yield from enumerate(source.unquoted(TOKENS_NAME, value).split(","), 1)
         case list() | tuple() | dict():
             yield from enumerate(value, 1)
         case set() | frozenset():
@@ -197,10 +212,10 @@ def _entries(source: _Source) -> Iterator[tuple[int, object]]:
             )
 
 
-def _token(entry: object, place: str) -> str:
+def _token(entry: object, source: _Source, place: str) -> str:
     if not isinstance(entry, str):
         raise ConfigError(f"{place}: must be a text; put it in quotes")
-    token = entry.strip()
+    token = source.unquoted(TOKENS_NAME, entry)
     if not token.isprintable():
         raise ConfigError(f"{place}: holds a line break or another control character; put a comma between two tokens")
     prefix, colon, digest = token.partition(":")

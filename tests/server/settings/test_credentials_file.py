@@ -160,6 +160,43 @@ def test_tokens_of_no_known_shape_refuse(root: Path, value: str) -> None:
 # Nothing that is secret is ever shown
 
 
+# As `docker --env-file`, `set X="..."` of cmd, systemd's Environment= and pasted documents leave them.
+QUOTED = [
+    (f'"{STRONG},{STRONG}2"', (STRONG, f"{STRONG}2")),
+    (f"'{STRONG},{STRONG}2'", (STRONG, f"{STRONG}2")),
+    (f'"{STRONG}","{STRONG}2"', (STRONG, f"{STRONG}2")),
+    (f'"{STRONG}", {STRONG}2', (STRONG, f"{STRONG}2")),
+    (f"{STRONG},'{STRONG}2'", (STRONG, f"{STRONG}2")),
+    (f"“{STRONG}”", (STRONG,)),
+    (f"「{STRONG}」", (STRONG,)),
+    (f' " {STRONG} " ', (STRONG,)),
+    (f'"{HASHED}"', (HASHED,)),
+]
+
+
+@pytest.mark.parametrize(("value", "tokens"), QUOTED)
+def test_quotes_around_tokens_are_taken_off_and_named(root: Path, value: str, tokens: tuple[str, ...] | None) -> None:
+    read = load({"VALID_API_TOKENS": value}, root)
+    assert read.secrets.tokens == tokens
+    (warning,) = [warning for warning in read.warnings if "quotes" in warning]
+    assert "VALID_API_TOKENS" in warning and STRONG not in warning
+
+
+@pytest.mark.parametrize("name", KEY_NAMES)
+@pytest.mark.parametrize("quotes", ['""', "''", "“”", "‘’"])
+def test_quotes_around_keys_are_taken_off_and_named(root: Path, name: str, quotes: str) -> None:
+    read = load({name: f"{quotes[0]}sk-{STRONG}{quotes[1]}"}, root)
+    assert dict(read.secrets.values) == {name: f"sk-{STRONG}"}
+    (warning,) = [warning for warning in read.warnings if "quotes" in warning]
+    assert name in warning and STRONG not in warning
+
+
+@pytest.mark.parametrize("value", [STRONG, f"a'{STRONG}", f'{STRONG}"', f'{STRONG}"b'])
+def test_a_quote_that_is_part_of_a_token_stays(root: Path, value: str) -> None:
+    read = load({"VALID_API_TOKENS": value}, root)
+    assert read.secrets.tokens == (value,) and not any("quotes" in warning for warning in read.warnings)
+
+
 def test_secrets_show_names_and_counts_only() -> None:
     secrets = Secrets({"DOUBAO_API_KEY": "sk-1"}, ("token1",))
     for shown in (repr(secrets), str(secrets), f"{secrets}", repr(secrets.values), str({"all": secrets})):
