@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -12,6 +13,7 @@ from server.version import VERSION
 from services.asr_service import PHRASES_ONLY
 
 NAME = "ChatAnon Backend"
+NOT_HERE = "No WebSocket is served at this path; the right one is /ws"
 
 
 class Engine(BaseModel):
@@ -84,7 +86,19 @@ def http_routes(backend: Backend) -> APIRouter:
     async def messages() -> dict[str, Any]:
         return asyncapi
 
-    for route in list(router.routes):  # health checks of containers ask with HEAD; FastAPI adds it to no GET
+    @router.get("/ws", include_in_schema=False)
+    async def upgrade() -> JSONResponse:
+        """RFC 9110, 15.5.22."""
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+        return JSONResponse({"detail": "This path takes WebSockets; connect to it with ws://"}, 426, headers)
+
+    _answer_head(router)
+    return router
+
+
+def _answer_head(router: APIRouter) -> None:
+    """Health checks of containers ask with HEAD, which FastAPI adds to no GET."""
+    for route in list(router.routes):
         if isinstance(route, APIRoute):
             router.add_api_route(
                 route.path,
@@ -93,7 +107,6 @@ def http_routes(backend: Backend) -> APIRouter:
                 include_in_schema=False,
                 response_model_exclude_none=route.response_model_exclude_none,  # or its length were another
             )
-    return router
 
 
 def _about(backend: Backend) -> About:

@@ -14,11 +14,12 @@ import anyio
 import structlog
 from fastapi import FastAPI, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
 
 from server.auth import DEMO_TOKEN
 from server.backend import Backend, open_backend
 from server.config import ConfigError, Settings, load
-from server.http_routes import NAME, http_routes
+from server.http_routes import NAME, NOT_HERE, http_routes
 from server.observability.log_writer import LogWriter
 from server.observability.logs import configure_logs
 from server.transport.uvicorn_server import run_server
@@ -94,8 +95,13 @@ def _routes(backend: Backend) -> FastAPI:
     app.include_router(http_routes(backend))
 
     @app.websocket("/ws")
+    @app.websocket("/ws/")
     async def talk(websocket: WebSocket) -> None:
         await serve(backend, websocket)
+
+    @app.websocket("/{path:path}")
+    async def elsewhere(websocket: WebSocket, path: str) -> None:
+        await websocket.send_denial_response(JSONResponse({"detail": NOT_HERE}, 404))
 
     return app
 

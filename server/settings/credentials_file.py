@@ -12,7 +12,14 @@ from server.settings.config_file import ConfigError
 KEY_NAMES = ("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY", "BYTEDANCE_API_KEY", "DOUBAO_API_KEY", "MINIMAX_API_KEY")
 TOKENS_NAME = "VALID_API_TOKENS"
 PLACEHOLDER = "your_"
-QUOTES = ('""', "''", "“”", "‘’", "「」", "``")  # as typed, pasted from a document, or copied from a page
+QUOTES = (
+    ('"', '"'),
+    ("'", "'"),
+    ("“", "”"),
+    ("‘", "’"),
+    ("「", "」"),
+    ("`", "`"),
+)  # as typed, pasted from a document, or copied from a page
 STRONG_TOKEN_CHARS = 22  # 128 bits in URL-safe base64
 
 

@@ -173,12 +173,6 @@ def test_token_in_the_address_is_ignored_and_never_logged(start_server: Start) -
     assert secret not in "\n".join(server.log)
 
 
-def test_other_paths_are_no_websocket(server: RunningServer) -> None:
-    with pytest.raises(InvalidStatus) as refusal:
-        ProtocolClient(server.url.replace("/ws", "/other"))
-    assert refusal.value.response.status_code == 403
-
-
 def test_extensions_are_granted_by_name(talk: Callable[..., ProtocolClient]) -> None:
     hello = talk(extensions=["turns", "barge_in", "resume", "no such thing", "history", "turns"]).said[0]
     assert hello["extensions"] == ["history", "turns"]
@@ -228,3 +222,27 @@ def test_token_in_the_address_is_warned_of_once(start_server: Start) -> None:
 def test_newcomers_own_address_is_named_as_a_url(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_SERVER__HOST="::1")
     assert any(f"ws://[::1]:{server.port}/ws --token dev_token_001" in line for line in server.log)
+
+
+# ---------------------------------------------------------------- where
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws/", "/ws?x=1", "/ws/?token=no"])
+def test_the_path_may_end_in_a_slash(server: RunningServer, token: str, path: str) -> None:
+    client = ProtocolClient(server.url.removesuffix("/ws") + path)
+    assert client.connect(api_token=token)["type"] == "connected"
+    client.close()
+
+
+@pytest.mark.parametrize("path", ["/", "", "/WS", "/socket", "/ws/ws", "/health", "/ws//", "/%2e%2e/ws"])
+def test_a_wrong_path_is_404_and_names_the_right_one(server: RunningServer, path: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        ProtocolClient(server.url.removesuffix("/ws") + path)
+    assert refused.value.response.status_code == 404
+    assert b"/ws" in (refused.value.response.body or b"")
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws/"])
+def test_http_at_the_path_of_websockets_is_told_to_upgrade(server: RunningServer, path: str) -> None:
+    status, answer, headers = server.get(path)
+    assert (status, headers["upgrade"]) == (426, "websocket") and "ws://" in answer["detail"]
