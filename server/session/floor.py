@@ -37,7 +37,7 @@ class VoiceMode(Protocol):
 
 
 class Floor:
-    """Who has it. `cut_turn` ends the running turn and returns when it is gone."""
+    """Who may speak now, in one session. `cut_turn` ends the running turn and returns when it is gone."""
 
     def __init__(self) -> None:
         self.cut_turn: Callable[[], Awaitable[None]] | None = None
@@ -51,7 +51,7 @@ class Floor:
 
     @property
     def attention(self) -> Attention:
-        """The same, of audio that arrives now in agent mode."""
+        """What becomes of audio that arrives now, in agent mode."""
         return self._taking.attention
 
     @property
@@ -64,18 +64,18 @@ class Floor:
         return self._taking.allows(asked)
 
     async def give(self, mode: VoiceMode, start: Event) -> None:
-        """A mode begins. One that was asked for while a turn runs learns of that."""
+        """A mode begins. One that begins while a turn runs is told so."""
         self._mode = mode
         await self.happened(start)
         if self._taking.said is Said.SPEAKING:
             await self.happened(Event.TURN_STARTED)
 
     async def told(self, mode: VoiceMode, event: Event) -> bool:
-        """What a mode tells; one that was followed by another has nothing to tell any more."""
+        """An event from a mode; it is ignored where another mode was started since."""
         return mode is self._mode and await self.happened(event)
 
     async def happened(self, event: Event) -> bool:
-        """Do what the table says; whether that is to begin a turn."""
+        """Do what the table says. True where it says that a turn begins."""
         effects = self._taking.receive(event)
         for effect in effects:
             if effect is Effect.CUT_TURN:

@@ -1,4 +1,4 @@
-"""What a user asks for in; it is done in order of arrival, and no more of it than the limits allow."""
+"""What a user asks for in; it is done in order of arrival, within the limits."""
 
 from functools import partial
 

@@ -24,7 +24,7 @@ from services.base import RECOGNITION_RATE_HZ
 
 
 class AgentMode:
-    """From `agent_mode_start` to `agent_mode_stop`. It always hears; what it says of that, the table decides."""
+    """From `agent_mode_start` to `agent_mode_stop`. Audio is always taken; the table decides what becomes of it."""
 
     expected = "Hands-free talk is on: send agent_audio_chunk or agent_mode_stop"
 
@@ -61,7 +61,8 @@ class AgentMode:
         await self.hear(waits=True)
 
     async def hear(self, *, waits: bool) -> None:
-        """To all that has come, as long as it is to be heard. Once at a time: who comes second is served too.
+        """Go through all audio that has come, as long as the table says so. One call at a time: a second one returns at
+        once, and the first goes on with what the second came for.
 
         `waits`: for room in the utterance's buffer. Not where the one that takes from it comes after this.
         """

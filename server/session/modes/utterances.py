@@ -27,7 +27,7 @@ STREAM_PATIENCE_S = 15.0  # a stream was started and nothing comes: wire.md, `st
 # In agent mode the clock of an utterance is its samples: a microphone switched off in mid-word would never come
 # to the silence that ends it.
 AGENT_PATIENCE_S = 2.0
-_SLOWEST = 2  # times as long as it sounds may a stream take: who trickles on holds a vendor's session that costs money
+_SLOWEST = 2  # a stream may take so many times as long as it sounds: a slow one holds a vendor's session, which costs
 _BYTES_PER_SECOND = RECOGNITION_RATE_HZ * 2
 
 
@@ -62,7 +62,7 @@ class Utterance:
 
     @property
     def discarded(self) -> bool:
-        """Whether nobody wants to know any more what was said."""
+        """Whether it was given up: its mode was left, or it became too long."""
         return self.scope.cancel_called
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class Utterance:
 
 
 class Utterances:
-    """How one user is heard, in every mode."""
+    """All that one user says, in every mode, on its way to text."""
 
     def __init__(
         self, backend: Backend, connection: Connection, turns: Turns, extensions: frozenset[wire.Extension]
@@ -89,7 +89,7 @@ class Utterances:
 
     @property
     def phrases_only(self) -> bool:
-        """Whoever is not understood should be told what can be."""
+        """Whether the ASR knows a few phrases and no other: then whoever is not understood is told some of them."""
         return self._backend.asr.phrases_only
 
     def new(self, kind: wire.TurnInput) -> Utterance:

@@ -638,7 +638,7 @@ def test_half_an_emoji_does_not_lose_the_message(cut: str, arrives: str) -> None
 
 
 def test_msgspec_still_words_wrong_base64_as_the_decoder_expects() -> None:
-    """It has no error type of its own for it: server/protocol/wire.py goes by these words."""
+    """It has no error type of its own for it: server/protocol/codec.py goes by these words."""
     with pytest.raises(msgspec.ValidationError, match=r"^Invalid base64 encoded string - at `\$\.audio_base64`$"):
         msgspec.json.decode('{"type": "audio_message", "audio_base64": "*"}', type=wire.AudioMessage)
 
