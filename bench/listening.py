@@ -138,7 +138,7 @@ async def measure(users: int, turns: int) -> dict[str, object]:
                 "turns": len(heard.to_transcript),
                 "missed": heard.missed,
                 "errors": heard.errors,
-                "server_cpu_ms_per_caller_second": round(cpu_s * 1000 / (users * lasted_s), 2),
+                "server_cpu_ms_per_user_second": round(cpu_s * 1000 / (users * lasted_s), 2),
                 "server_core_share": round(cpu_s / (anyio.current_time() - began), 3),
                 "server_rss_mib": round(server.rss_mib()),
                 "this_process_late_ms": quantiles(figures.lag),
