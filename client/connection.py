@@ -26,6 +26,7 @@ MAX_FRAME_BYTES = 4 * 2**20  # an audio chunk is a few kilobytes
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_BRACKETED_HOST = re.compile(r"([^\[\]]*@)?\[[^\[\]]+\](:[0-9]*)?")  # of an IPv6 address, and for nothing else
 _TRANSIENT_CLOSES = frozenset({1001, 1005, 1006, 1009, 1011, 1012, 1013, 1014})
 
 
@@ -52,6 +53,8 @@ def mend_url(text: str) -> str:
         raise ValueError(f"地址 {text!r} 看不懂：{error}") from error
     if parts.scheme not in _SCHEMES:
         raise ValueError(f"地址 {text!r} 要以 ws:// 或 wss:// 开头，不是 {parts.scheme}://")
+    if {"[", "]"} & set(parts.netloc) and not _BRACKETED_HOST.fullmatch(parts.netloc):
+        raise ValueError(f"地址 {text!r} 看不懂：方括号里要是一个完整的 IPv6 地址，例如 ws://[::1]:{DEFAULT_PORT}/ws")
     if not parts.hostname or any(character.isspace() for character in text):
         raise ValueError(f"地址 {text!r} 里没有主机名；例如 ws://localhost:{DEFAULT_PORT}/ws")
     host = parts.netloc if port is not None or has_scheme else f"{parts.netloc.rstrip(':')}:{DEFAULT_PORT}"

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from client.connection import LONGEST_DELAY_S, may_reconnect, mend_url, reconnect_delay_s
@@ -28,7 +28,20 @@ def test_addresses_people_type_are_mended(given_url: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["", "ws://", "ftp://example.org", "localhost:port", "a b", "ws://h:99999", "[::1"]
+    "nonsense",
+    [
+        "",
+        "ws://",
+        "ftp://example.org",
+        "localhost:port",
+        "a b",
+        "ws://h:99999",
+        "[::1",
+        "][::",
+        "a[::1]",
+        "[::1]b",
+        "[]",
+    ],
 )
 def test_addresses_that_cannot_be_mended_are_refused(nonsense: str) -> None:
     with pytest.raises(ValueError, match="地址"):
@@ -36,6 +49,7 @@ def test_addresses_that_cannot_be_mended_are_refused(nonsense: str) -> None:
 
 
 @given(st.text(alphabet="aé中.:/?#[]@-1 ", max_size=12))
+@example("][::")
 def test_a_mended_address_stays_as_it_is(text: str) -> None:
     try:
         url = mend_url(text)
