@@ -21,6 +21,7 @@ class ThinkingEnded:
 class SynthesisStarted:
     """A sentence went to the voice."""
 
+    index: int
     text: str
     emotion: Emotion
 

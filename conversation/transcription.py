@@ -20,7 +20,11 @@ TAKEN_BYTES = 6400  # 200 ms: so much is under way between this buffer and the A
 
 
 class NoAudio(Exception):
-    """An utterance was begun, and nothing more of it came for the time that is allowed."""
+    """An utterance was begun, and nothing more of it came for the time that is allowed; `ended`: nothing ever did."""
+
+    def __init__(self, *, ended: bool = False) -> None:
+        super().__init__()
+        self.ended = ended
 
 
 class UtteranceBuffer:
@@ -113,7 +117,7 @@ async def transcribe(request: TranscriptionRequest, speech: UtteranceBuffer, asr
 
     Raises:
         ASRError: the ASR refused, broke or did not answer in time.
-        NoAudio: nothing came for too long.
+        NoAudio: nothing came at all, or nothing more for too long.
     """
     text = shown = ""
     with single_error():
@@ -136,6 +140,7 @@ async def transcribe(request: TranscriptionRequest, speech: UtteranceBuffer, asr
 
 async def _feed(request: TranscriptionRequest, speech: UtteranceBuffer, recognition: Recognition) -> None:
     due = anyio.current_time() + request.longest_s
+    empty = True
     while True:
         with anyio.CancelScope(deadline=min(due, anyio.current_time() + request.patience_s)) as waiting:
             pcm = await speech.take()
@@ -144,8 +149,11 @@ async def _feed(request: TranscriptionRequest, speech: UtteranceBuffer, recognit
                 raise NoAudio
             speech.close()
             break
+        if pcm is None and empty:
+            raise NoAudio(ended=True)
         if pcm is None:
             break
+        empty = False
         await recognition.send(pcm)
         await anyio.lowlevel.checkpoint()  # an ASR that has failed takes everything; let that be known first
     await recognition.finish()

@@ -47,6 +47,7 @@ class SpokenSentence:
     cn: str | None
     begun: bool = False
     start_ms: int = 0
+    translated: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def line(self) -> Line:
@@ -74,12 +75,16 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class TurnRequest:
-    """What a turn needs to know. `chunk_ms`: longest piece of audio handed out."""
+    """What a turn needs to know. `chunk_ms`: longest piece of audio handed out.
+
+    `translation_first`: no audio of a sentence before its translation is written.
+    """
 
     prompt: Prompt
     voice: Voice
     pronunciation: Mapping[str, str]
     chunk_ms: int = 80
+    translation_first: bool = False
 
 
 async def run_turn(request: TurnRequest, llm: LLM, tts: TTS, emit: Emit, *, reply: Reply, timeline: Timeline) -> None:
@@ -96,15 +101,35 @@ async def run_turn(request: TurnRequest, llm: LLM, tts: TTS, emit: Emit, *, repl
     to_voice, sentences = anyio.create_memory_object_stream[SpokenSentence](MAX_SENTENCES)
     to_deliver, voiced = anyio.create_memory_object_stream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]](0)
     to_tell, translated = anyio.create_memory_object_stream[SpokenSentence](MAX_SENTENCES)
-    turn = _Turn(request, llm, tts, emit, reply, timeline, to_tell)
+    telling = _Telling(emit)
+    turn = _Turn(request, llm, tts, telling, reply, timeline, to_tell)
     with single_error(), turn.owned:
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(telling.announce)
             tasks.start_soon(turn.think, to_voice)
             tasks.start_soon(turn.speak, sentences, to_deliver)
             tasks.start_soon(turn.deliver, voiced)
             tasks.start_soon(turn.tell_translations, translated)
     if not reply.sentences:
         raise LLMError("The model gave an empty answer; try again")
+
+
+class _Telling:
+    """What is told of a turn, first of all that the LLM is asked. It is asked meanwhile: its user may still have to
+    hear out the reply before."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.announced = anyio.Event()
+        self._emit = emit
+
+    async def announce(self) -> None:
+        await self._emit(ThinkingStarted())
+        self.announced.set()
+
+    async def __call__(self, event: TurnEvent) -> None:
+        if not self.announced.is_set():
+            await self.announced.wait()
+        await self._emit(event)
 
 
 @dataclass(slots=True)
@@ -141,7 +166,7 @@ class _Turn:
     request: TurnRequest
     llm: LLM
     tts: TTS
-    emit: Emit
+    emit: "_Telling"
     reply: Reply
     timeline: Timeline
     to_tell: MemoryObjectSendStream[SpokenSentence]
@@ -156,20 +181,21 @@ class _Turn:
         parser = ReplyParser()
         async with out, self.to_tell:
             began = anyio.current_time()
-            await self.emit(ThinkingStarted())
             try:
                 async with aclosing(self.llm.stream(self.request.prompt)) as deltas:
                     await self._read(deltas, parser, out)
             except LLMError as error:
                 if not self.reply.sentences:
+                    await self.emit.announced.wait()
                     raise
                 self.reply.incomplete = error
+            elapsed_s = anyio.current_time() - began
             if parser.too_long:
                 self.reply.incomplete = "too_long"
             for sentence in self.reply.sentences:  # one that was cut short gets none any more
                 if sentence.cn is None:
                     await self._take(TranslationReady(sentence.index, sentence.line.cn), out)
-            await self.emit(ThinkingEnded(anyio.current_time() - began))
+            await self.emit(ThinkingEnded(elapsed_s))
 
     async def _read(
         self, deltas: AsyncGenerator[str], parser: ReplyParser, out: MemoryObjectSendStream[SpokenSentence]
@@ -191,11 +217,14 @@ class _Turn:
                 self.timeline.mark("first_sentence", anyio.current_time())
                 self.ahead = _Ahead()
                 sentence = SpokenSentence(index, jp, emotion, cn)
+                if cn is not None:
+                    sentence.translated.set()
                 self.reply.sentences.append(sentence)
                 await out.send(sentence)
             case TranslationReady(index, cn):
                 sentence = self.reply.sentences[index]
                 sentence.cn = cn
+                sentence.translated.set()
                 if sentence.begun:
                     self.to_tell.send_nowait(sentence)
 
@@ -239,7 +268,7 @@ class _Turn:
                 self.owned.callback(pcm_out.close)
                 text = speakable(sentence.jp, self.request.pronunciation)
                 if synthesis and text and _voice_lives(self.reply):
-                    await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))
+                    await self.emit(SynthesisStarted(sentence.index, sentence.jp, sentence.emotion))
                     tasks.start_soon(self._synthesize, synthesis, text, sentence, pcm_in)
                 else:
                     pcm_in.close()
@@ -286,6 +315,8 @@ class _Turn:
     async def _begin(self, sentence: SpokenSentence) -> None:
         if sentence.begun:
             return
+        if self.request.translation_first:
+            await sentence.translated.wait()
         cn = sentence.cn
         sentence.start_ms = self.bytes_sent * 1000 // (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
         await self.emit(SentenceBegun(sentence.index, sentence.jp, cn, sentence.emotion, sentence.start_ms))

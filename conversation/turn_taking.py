@@ -6,11 +6,12 @@ turn that ends after the user hung up. Where the event is something the user ask
 Two sides stand beside each other, and every event is told to both. What is heard: the user's audio, by mode. What is
 said: the character's turn. The order of requests is neither's affair (server/session/request_queue.py).
 
-    OFF <--> STREAMING --> STREAM_BROKEN --> OFF                       text and recordings need no state but OFF
+    OFF <--> STREAMING --> STREAM_BROKEN --> STREAMING                 text and recordings need no state but OFF
 
-    OFF --> AGENT_STARTING --> LISTENING ---> USER_SPEAKING ---> TRANSCRIBING ---> REPLYING
-                                   ^                |                 |                |
-                                   '----------------'-----------------'----------------'
+    OFF --> AGENT_STARTING --> PLAYING_OUT --> LISTENING ---> USER_SPEAKING ---> TRANSCRIBING ---> REPLYING
+                                   ^               ^                |                 |                |
+                                   |               '----------------'-----------------'                |
+                                   '-------------------------------------------------------------------'
 
     SILENT <--> SPEAKING                                               in every mode
 
@@ -30,7 +31,7 @@ class Heard(Enum):
 
     OFF = auto()  # there is none: text and recordings
     STREAMING = auto()  # an utterance comes in chunks, until the user says that it is whole
-    STREAM_BROKEN = auto()  # we ended it, and the user cannot know yet: chunks and the end of it may still come
+    STREAM_BROKEN = auto()  # we ended or refused it, and said so; chunks and the end of it may still be on their way
     AGENT_STARTING = auto()  # the mode was asked for, and what was asked before is being done
     AGENT_WAITING = auto()  # the same, and that is a turn
     LISTENING = auto()
@@ -38,6 +39,7 @@ class Heard(Enum):
     TRANSCRIBING = auto()  # it is whole, its final transcript is not there
     UNRECOGNISED = auto()  # the ASR failed, and the user speaks on: what follows without a pause is no utterance
     REPLYING = auto()
+    PLAYING_OUT = auto()  # the reply is sent, and may still sound
 
 
 class Said(Enum):
@@ -66,10 +68,12 @@ class Event(Enum):
     TRANSCRIBED = auto()  # finally, or definitely, whichever the ASR is sure of first
     NOTHING_RECOGNISED = auto()
     RECOGNITION_FAILED = auto()
+    STREAM_REFUSED = auto()  # there is no room or no right for it
     STREAM_CLOSED = auto()  # by us: it failed, became too long, or the ASR was done with it first
     # What is said.
     TURN_STARTED = auto()  # any, also a typed one
     TURN_FINISHED = auto()
+    PLAYED_OUT = auto()  # what was sent has had the time to sound, where a client waits for that
     # The connection.
     CONNECTION_LOST = auto()
     RESUMED = auto()
@@ -78,6 +82,7 @@ class Event(Enum):
 class Effect(Enum):
     """What is to be done, in the order given."""
 
+    AWAIT_PLAYBACK = auto()  # then tell PLAYED_OUT
     ANNOUNCE_LISTENING = auto()
     OPEN_UTTERANCE = auto()
     CLOSE_UTTERANCE = auto()  # no more audio belongs to it
@@ -94,6 +99,7 @@ H, S, E, F = Heard, Said, Event, Effect
 
 _NO_MODE: Row = {
     E.STREAM_START: (H.STREAMING, ()),
+    E.STREAM_REFUSED: (H.STREAM_BROKEN, ()),
     E.AGENT_START: (H.AGENT_STARTING, ()),
 }
 _HANG_UP: Row = {E.AGENT_STOP: (H.OFF, (F.DISCARD_UTTERANCE, F.FORGET_AUDIO))}
@@ -106,16 +112,16 @@ _BASE: Mapping[State, Row] = {
     },
     H.STREAM_BROKEN: {
         **_NO_MODE,
-        E.STREAM_END: (H.OFF, ()),
+        E.STREAM_END: (H.STREAM_BROKEN, ()),
     },
     H.AGENT_STARTING: {
         **_HANG_UP,
-        E.AGENT_BEGUN: (H.LISTENING, (F.ANNOUNCE_LISTENING,)),
+        E.AGENT_BEGUN: (H.PLAYING_OUT, (F.AWAIT_PLAYBACK,)),
         E.TURN_STARTED: (H.AGENT_WAITING, (F.FORGET_AUDIO,)),
     },
     H.AGENT_WAITING: {
         **_HANG_UP,
-        E.AGENT_BEGUN: (H.LISTENING, (F.ANNOUNCE_LISTENING,)),
+        E.AGENT_BEGUN: (H.PLAYING_OUT, (F.AWAIT_PLAYBACK,)),
     },
     H.LISTENING: {
         **_HANG_UP,
@@ -145,7 +151,12 @@ _BASE: Mapping[State, Row] = {
     },
     H.REPLYING: {
         E.AGENT_STOP: (H.OFF, ()),
-        E.TURN_FINISHED: (H.LISTENING, (F.ANNOUNCE_LISTENING,)),
+        E.TURN_FINISHED: (H.PLAYING_OUT, (F.AWAIT_PLAYBACK,)),
+    },
+    H.PLAYING_OUT: {
+        **_HANG_UP,
+        E.PLAYED_OUT: (H.LISTENING, (F.ANNOUNCE_LISTENING,)),
+        E.TURN_STARTED: (H.REPLYING, (F.FORGET_AUDIO,)),
     },
     S.SILENT: {E.TURN_STARTED: (S.SPEAKING, ())},
     S.SPEAKING: {E.TURN_FINISHED: (S.SILENT, ())},

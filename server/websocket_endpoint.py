@@ -13,6 +13,7 @@ from server.backend import Backend
 from server.message_handlers import handle
 from server.observability.incidents import incident
 from server.protocol import close_codes, codec, wire
+from server.protocol.extensions import Extensions
 from server.protocol.wire import Connect, Error
 from server.session.modes.build import build_modes
 from server.session.session import Session
@@ -44,9 +45,7 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
 async def _serve_user(
     backend: Backend, connection: Connection, hello: Connect, user: User, character: Character
 ) -> None:
-    asked = hello.extensions
-    wanted = backend.config.protocol.default_extensions if asked is None else asked
-    extensions = wire.GRANTED_EXTENSIONS.intersection(wanted)
+    extensions = Extensions(hello.extensions, backend.config.protocol.default_extensions)
     session_id = uuid.uuid4().hex
     session = Session(
         connection,
@@ -56,8 +55,8 @@ async def _serve_user(
     greeting = wire.Connected(
         character.name,
         character.display_name,
-        extensions=UNSET if asked is None else tuple(sorted(extensions)),
-        session_id=UNSET if asked is None else session_id,
+        extensions=extensions.answer,
+        session_id=UNSET if hello.extensions is None else session_id,
         audio_sample_rate=backend.tts.sample_rate_hz if "binary_audio" in extensions else UNSET,
     )
     async with backend.connections.claimed(session, user.token_hash):

@@ -4,18 +4,17 @@ The one place where a string of the wire is written. `docs/wire.md` and `GET /as
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from services.base import Emotion
 
-Extension = Literal["turns", "sentences", "barge_in", "speech_events", "binary_audio", "stages", "history", "resume"]
-# What this version grants; the others are left out of the answer until they are built.
-GRANTED_EXTENSIONS: frozenset[Extension] = frozenset(
-    {"turns", "sentences", "stages", "history", "speech_events", "binary_audio"}
-)
+Extension = Literal[
+    "turns", "sentences", "barge_in", "speech_events", "binary_audio", "stages", "sentence_responses",
+    "history", "resume",
+]  # fmt: skip
 
 ErrorCode = Literal[
     "bad_json", "bad_message", "unknown_type", "not_connected", "unauthorized", "unknown_character",
@@ -201,8 +200,19 @@ class AudioError(Struct, frozen=True):
     message: str
 
 
+class Shortcomings(TypedDict, total=False):
+    """What a reply lacks: fields of its last message that tells of the whole of it."""
+
+    audio_error: AudioError
+    incomplete: bool
+    reason: IncompleteReason
+
+
 class Response(ServerMessage, frozen=True, tag="response"):
-    """The whole reply: all sentences joined in order, the emotion of the first that has one."""
+    """The whole reply: all sentences joined in order, the emotion of the first that has one.
+
+    Extension `sentence_responses`: one sentence of it, before its audio.
+    """
 
     content_cn: str
     content_jp: str
@@ -285,12 +295,15 @@ class TurnEnd(ServerMessage, frozen=True, tag="turn_end"):
     """Extensions `turns` and `stages`: the last message of a turn.
 
     `timings_ms`: from the message's receipt to each mark, absent where it did not happen; without `turns` no field
-    but the type.
+    but the type. What the reply lacks stands here where `sentence_responses` leaves no `response` of the whole.
     """
 
     turn_id: str | UnsetType = UNSET
     status: TurnStatus | UnsetType = UNSET
     timings_ms: Mapping[str, int] | UnsetType = UNSET
+    audio_error: AudioError | UnsetType = UNSET
+    incomplete: bool | UnsetType = UNSET
+    reason: IncompleteReason | UnsetType = UNSET
 
 
 class SentenceMessage(ServerMessage, frozen=True, tag="sentence"):
@@ -379,6 +392,3 @@ AnyServerMessage = (
     | AsrStart | AsrEnd | LlmStart | LlmEnd | TtsStart | HistoryMessage
 )  # fmt: skip
 AnyServerFrame = AnyServerMessage | AudioFrame
-
-# Messages of an extension: unknown to whoever was not granted it.
-EXTENSION_OF: Mapping[type[ClientMessage], Extension] = {GetHistory: "history"}

@@ -1,5 +1,6 @@
 """What a user asks for in; it is done in order of arrival, within the limits."""
 
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 import anyio
@@ -10,6 +11,7 @@ from server.auth import User
 from server.backend import Backend
 from server.observability.incidents import incident
 from server.protocol import close_codes, wire
+from server.session.client import Client
 from server.session.floor import Floor
 from server.session.request_queue import Job, Place, RequestQueue, Work, in_place
 from server.transport.connection import Connection, ConnectionLost, HangUp
@@ -18,8 +20,9 @@ from server.transport.connection import Connection, ConnectionLost, HangUp
 class Requests:
     """The order of one session, and the border around each request."""
 
-    def __init__(self, backend: Backend, connection: Connection, user: User, floor: Floor) -> None:
+    def __init__(self, backend: Backend, connection: Connection, client: Client, user: User, floor: Floor) -> None:
         self.connection = connection
+        self.client = client
         self._floor = floor
         self._rates = backend.rates
         self._user = user
@@ -41,6 +44,10 @@ class Requests:
         full = "Too many messages wait for their answer; send this one again later"
         await self.connection.refuse("busy", full, retryable=True)
         return False
+
+    def beside(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Done in a task of its own, without a place in the order."""
+        self._tasks.start_soon(work)
 
     async def finish(self) -> None:
         """Let what is served come to its end; what waits is dropped."""

@@ -46,7 +46,7 @@ class Session:
         finally:
             try:
                 if self._end is not None:
-                    await self.connection.hang_up(self._end)
+                    await self.connection.hang_up(self._end, self.modes.turns.left_open())
             finally:
                 self.connection.fenced = True
                 self._gone.set()

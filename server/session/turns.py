@@ -10,8 +10,9 @@ from conversation.timeline import Timeline
 from conversation.turn_taking import Event
 from server.backend import Backend
 from server.protocol import wire
+from server.session.client import Client
 from server.session.floor import Floor
-from server.session.turn_delivery import Send, Transcribe, TurnDelivery
+from server.session.turn_delivery import Transcribe, TurnDelivery
 from server.session.user_history import UserHistory
 
 
@@ -21,8 +22,7 @@ class Turns:
     def __init__(
         self,
         backend: Backend,
-        send: Send,
-        extensions: frozenset[wire.Extension],
+        client: Client,
         history: UserHistory,
         character: Character,
         floor: Floor,
@@ -31,16 +31,16 @@ class Turns:
         self.history = history
         self._floor = floor
         self._backend = backend
-        self._send = send
-        self._extensions = extensions
+        self._client = client
         self._count = 0
+        self._last: TurnDelivery | None = None
         self._running: tuple[anyio.CancelScope, anyio.Event] | None = None  # its scope, and that it is gone
 
     async def answer(self, said: str | Transcribe, kind: wire.TurnInput, timeline: Timeline) -> None:
         """One turn, from within its place in the order of requests. `timeline` begins where its timings do."""
         self._count += 1
-        turn = TurnDelivery(
-            self._backend, self._send, self._extensions, self.history, self.character, self._count, timeline
+        turn = self._last = TurnDelivery(
+            self._backend, self._client, self.history, self.character, self._count, timeline
         )
         scope, gone = self._running = anyio.CancelScope(), anyio.Event()
         try:
@@ -64,3 +64,8 @@ class Turns:
             scope, gone = self._running
             scope.cancel()
             await gone.wait()
+
+    def left_open(self) -> tuple[wire.AnyServerFrame, ...]:
+        """What the client of a turn that was broken off still waits for, before it is told that we hang up."""
+        turn = self._last
+        return (turn.messages.audio_ended(),) if turn is not None and turn.audio_open else ()

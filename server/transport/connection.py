@@ -1,5 +1,7 @@
 """One socket: messages in and out, with a limit on every wait; and the ways in which it ends."""
 
+from collections.abc import Sequence
+
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -73,7 +75,7 @@ class Connection:
             ConnectionLost: the other end is gone, or this one was fenced.
             HangUp: it does not read.
         """
-        frame = codec.encode_audio(message) if isinstance(message, wire.AudioFrame) else codec.encode(message)
+        frame = _encode(message)
         with anyio.move_on_after(self._send_timeout_s) as waiting:
             async with self._lock:
                 if self.fenced:
@@ -97,20 +99,24 @@ class Connection:
         """Answer with an error; the connection is kept."""
         await self.send(Error(sentence, code, retryable))
 
-    async def hang_up(self, end: HangUp) -> None:
-        """Last message and close frame; a client that does not take them at once is cut off."""
+    async def hang_up(self, end: HangUp, before: Sequence[AnyServerFrame] = ()) -> None:
+        """Last message and close frame; a client that does not take them at once is cut off.
+
+        `before`: what is told first, of what it still waits for.
+        """
         self.fenced = True
-        farewell = codec.encode(end.farewell)
+        farewell = [_encode(message) for message in (*before, end.farewell)]
         with anyio.move_on_after(_FAREWELL_S, shield=True) as waiting:
             try:
-                await self._send_frame(farewell)
+                for frame in farewell:
+                    await self._send_frame(frame)
                 await self._websocket.close(end.code)
             except (ConnectionLost, OSError, RuntimeError):  # gone already
                 return
         if waiting.cancelled_caught:
             self._cut_off(farewell, end.code)
 
-    def _cut_off(self, farewell: str, code: int) -> None:
+    def _cut_off(self, farewell: Sequence[str | bytes], code: int) -> None:
         """End a transport that takes nothing more, where the ASGI server lets us (uvicorn_server.py does).
 
         One that is only slow finds the farewell behind all that it still has to read.
@@ -125,3 +131,7 @@ class Connection:
             await self._websocket.send({"type": "websocket.send", kind: frame})
         except (OSError, WebSocketDisconnect, RuntimeError) as error:  # RuntimeError: sent after the close
             raise ConnectionLost from error
+
+
+def _encode(message: AnyServerFrame) -> str | bytes:
+    return codec.encode_audio(message) if isinstance(message, wire.AudioFrame) else codec.encode(message)

@@ -4,6 +4,7 @@ import anyio
 
 from server.config import LimitsConfig
 from server.protocol import close_codes, codec, wire
+from server.protocol.extensions import EXTENSION_OF, Extensions
 from server.transport.connection import Connection, HangUp
 from server.transport.rate_limits import RateLimits
 
@@ -17,7 +18,7 @@ class MessageReader:
         limits: LimitsConfig,
         rates: RateLimits,
         session_id: str,
-        extensions: frozenset[wire.Extension],
+        extensions: Extensions,
     ) -> None:
         self._connection = connection
         self._limits = limits
@@ -49,7 +50,7 @@ class MessageReader:
         if isinstance(frame, bytes) and "binary_audio" in self._extensions:
             return codec.decode_audio(frame)
         message = decode_frame(frame)
-        needed = wire.EXTENSION_OF.get(type(message))
+        needed = EXTENSION_OF.get(type(message))
         if needed is not None and needed not in self._extensions:
             raise codec.WireError("unknown_type", f"This message belongs to the extension {needed!r}, not granted here")
         return message

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -88,12 +88,16 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         return state != _ESTABLISHED
 
-    def cut_off(self, farewell: str, code: int, *, at_once: bool) -> None:
+    def cut_off(self, farewell: Sequence[str | bytes], code: int, *, at_once: bool) -> None:
         """End a transport whose buffer is full: at once, or with last words behind what waits there."""
         if at_once:
             self.transport.abort()
         elif not self.close_sent and not self.transport.is_closing():
-            self.conn.send_text(farewell.encode())
+            for frame in farewell:
+                if isinstance(frame, str):
+                    self.conn.send_text(frame.encode())
+                else:
+                    self.conn.send_binary(frame)
             self.conn.send_close(code)
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True

@@ -19,10 +19,12 @@ from conversation.turn_taking import (
     Said,
     TurnTaking,
 )
-from server.protocol.wire import GRANTED_EXTENSIONS
+from server.protocol.extensions import GRANTED_EXTENSIONS
 
 E = Event
-A_TURN = (E.SPEECH_STARTED, E.SPEECH_STOPPED, E.TRANSCRIBED, E.TURN_STARTED, E.TURN_FINISHED)
+BEGUN = (E.AGENT_BEGUN, E.PLAYED_OUT)
+ENDED = (E.TURN_FINISHED, E.PLAYED_OUT)
+A_TURN = (E.SPEECH_STARTED, E.SPEECH_STOPPED, E.TRANSCRIBED, E.TURN_STARTED, *ENDED)
 
 
 def mode_after(*events: Event) -> TurnTaking:
@@ -79,12 +81,18 @@ def test_stream_goes_from_its_start_to_its_end_and_may_be_followed_by_another() 
         assert mode.heard is Heard.OFF
 
 
-def test_stream_that_we_closed_is_ended_once_more_by_a_user_who_cannot_know_and_not_twice() -> None:
+@pytest.mark.parametrize("broken", [(E.STREAM_START, E.STREAM_CLOSED), (E.STREAM_REFUSED,)])
+def test_stream_that_we_closed_or_refused_may_be_ended_by_a_user_who_cannot_know_until_the_next_start(
+    broken: tuple[Event, ...],
+) -> None:
     mode = TurnTaking()
-    for event in (E.STREAM_START, E.STREAM_CLOSED):
+    for event in broken:
         mode.receive(event)
-    assert mode.allows(E.STREAM_END) and mode.allows(E.STREAM_START) and mode.allows(E.REQUEST)
-    assert mode.receive(E.STREAM_END) == ()
+    for _ in range(2):
+        assert mode.allows(E.STREAM_END) and mode.allows(E.STREAM_START) and mode.allows(E.REQUEST)
+        assert mode.receive(E.STREAM_END) == ()
+    mode.receive(E.STREAM_START)
+    mode.receive(E.STREAM_END)
     assert not mode.allows(E.STREAM_END)
 
 
@@ -100,23 +108,23 @@ def test_in_every_mode_the_character_has_the_floor_from_the_start_of_a_turn_to_i
 
 
 def test_one_turn_after_the_other_is_announced_heard_and_answered() -> None:
-    assert effects_of(E.AGENT_BEGUN, *A_TURN, *A_TURN) == [
-        Effect.ANNOUNCE_LISTENING,
+    assert effects_of(*BEGUN, *A_TURN, *A_TURN) == [
+        *(Effect.AWAIT_PLAYBACK, Effect.ANNOUNCE_LISTENING),
         *(Effect.OPEN_UTTERANCE, Effect.CLOSE_UTTERANCE, Effect.FORGET_AUDIO, Effect.START_TURN),
-        Effect.ANNOUNCE_LISTENING,
+        *(Effect.AWAIT_PLAYBACK, Effect.ANNOUNCE_LISTENING),
         *(Effect.OPEN_UTTERANCE, Effect.CLOSE_UTTERANCE, Effect.FORGET_AUDIO, Effect.START_TURN),
-        Effect.ANNOUNCE_LISTENING,
+        *(Effect.AWAIT_PLAYBACK, Effect.ANNOUNCE_LISTENING),
     ]
 
 
 def test_transcript_that_is_sure_before_the_silence_begins_the_turn_and_the_silence_no_second_one() -> None:
-    effects = effects_of(E.AGENT_BEGUN, E.SPEECH_STARTED, E.TRANSCRIBED, E.SPEECH_STOPPED, E.TRANSCRIBED)
+    effects = effects_of(*BEGUN, E.SPEECH_STARTED, E.TRANSCRIBED, E.SPEECH_STOPPED, E.TRANSCRIBED)
     assert effects.count(Effect.START_TURN) == 1 and effects.count(Effect.CLOSE_UTTERANCE) == 1
 
 
 @pytest.mark.parametrize("spoken", [(E.SPEECH_STARTED,), (E.SPEECH_STARTED, E.SPEECH_STOPPED)])
 def test_recogniser_that_fails_leaves_the_microphone_open_and_says_so(spoken: tuple[Event, ...]) -> None:
-    mode = mode_after(E.AGENT_BEGUN, *spoken)
+    mode = mode_after(*BEGUN, *spoken)
     assert Effect.ANNOUNCE_LISTENING in mode.receive(E.RECOGNITION_FAILED)
     assert mode.attention is Attention.HEAR
     mode.receive(E.SPEECH_STOPPED)
@@ -124,33 +132,39 @@ def test_recogniser_that_fails_leaves_the_microphone_open_and_says_so(spoken: tu
 
 
 def test_rest_of_a_sentence_that_failed_in_its_middle_is_no_utterance() -> None:
-    assert (
-        Effect.OPEN_UTTERANCE
-        not in effects_of(E.AGENT_BEGUN, E.SPEECH_STARTED, E.RECOGNITION_FAILED, E.SPEECH_STARTED)[2:]
-    )
+    assert Effect.OPEN_UTTERANCE not in effects_of(*BEGUN, E.SPEECH_STARTED, E.RECOGNITION_FAILED, E.SPEECH_STARTED)[3:]
 
 
 @pytest.mark.parametrize("spoken", [(E.SPEECH_STARTED,), (E.SPEECH_STARTED, E.SPEECH_STOPPED)])
 def test_nothing_heard_says_nothing_and_listens_on(spoken: tuple[Event, ...]) -> None:
-    mode = mode_after(E.AGENT_BEGUN, *spoken)
+    mode = mode_after(*BEGUN, *spoken)
     assert Effect.ANNOUNCE_LISTENING not in mode.receive(E.NOTHING_RECOGNISED)
     assert mode.attention is Attention.HEAR
 
 
 def test_what_is_said_before_the_transcript_comes_is_held_and_what_is_said_into_the_reply_is_not() -> None:
-    assert mode_after(E.AGENT_BEGUN, E.SPEECH_STARTED, E.SPEECH_STOPPED).attention is Attention.HOLD
-    assert mode_after(E.AGENT_BEGUN, E.SPEECH_STARTED, E.SPEECH_STOPPED, E.TRANSCRIBED).attention is Attention.SKIP
+    assert mode_after(*BEGUN, E.SPEECH_STARTED, E.SPEECH_STOPPED).attention is Attention.HOLD
+    assert mode_after(*BEGUN, E.SPEECH_STARTED, E.SPEECH_STOPPED, E.TRANSCRIBED).attention is Attention.SKIP
 
 
 def test_typed_turn_is_spoken_and_listened_after() -> None:
-    mode = mode_after(E.AGENT_BEGUN, E.TURN_STARTED)
+    mode = mode_after(*BEGUN, E.TURN_STARTED)
     assert mode.attention is Attention.SKIP
-    assert mode.receive(E.TURN_FINISHED) == (Effect.ANNOUNCE_LISTENING,)
+    assert mode.receive(E.TURN_FINISHED) == (Effect.AWAIT_PLAYBACK,)
+    assert mode.attention is Attention.SKIP
+    assert mode.receive(E.PLAYED_OUT) == (Effect.ANNOUNCE_LISTENING,)
+
+
+def test_turn_that_begins_while_the_last_one_still_sounds_puts_off_the_listening_to_its_own_end() -> None:
+    mode = mode_after(*BEGUN, *A_TURN[:-1])
+    assert mode.receive(E.TURN_STARTED) == (Effect.FORGET_AUDIO,)
+    assert mode.receive(E.PLAYED_OUT) == ()
+    assert [mode.receive(event) for event in ENDED] == [(Effect.AWAIT_PLAYBACK,), (Effect.ANNOUNCE_LISTENING,)]
 
 
 def test_mode_that_waits_behind_a_turn_is_announced_once_when_it_begins() -> None:
-    effects = effects_of(E.TURN_STARTED, E.TURN_FINISHED, E.AGENT_BEGUN)
-    assert effects == [Effect.FORGET_AUDIO, Effect.ANNOUNCE_LISTENING]
+    effects = effects_of(E.TURN_STARTED, E.TURN_FINISHED, *BEGUN)
+    assert effects == [Effect.FORGET_AUDIO, Effect.AWAIT_PLAYBACK, Effect.ANNOUNCE_LISTENING]
 
 
 @given(st.lists(st.sampled_from(Event), max_size=60))
@@ -173,17 +187,17 @@ def test_whatever_happens_in_whatever_order_no_turn_begins_without_an_utterance_
 
 
 def test_after_the_hanging_up_nothing_happens_any_more_and_a_turn_that_runs_is_left_alone() -> None:
-    assert effects_of(E.AGENT_BEGUN, E.SPEECH_STARTED, E.AGENT_STOP, *A_TURN, E.AGENT_BEGUN)[2:] == [
+    assert effects_of(*BEGUN, E.SPEECH_STARTED, E.AGENT_STOP, *A_TURN, E.AGENT_BEGUN)[3:] == [
         Effect.DISCARD_UTTERANCE,
         Effect.FORGET_AUDIO,
     ]
-    assert effects_of(E.AGENT_BEGUN, *A_TURN[:3], E.AGENT_STOP, E.TURN_FINISHED)[-1] is Effect.START_TURN
+    assert effects_of(*BEGUN, *A_TURN[:3], E.AGENT_STOP, E.TURN_FINISHED)[-1] is Effect.START_TURN
 
 
 def test_no_state_is_a_dead_end() -> None:
     """From wherever the talk stands, an ordinary turn leads back to listening."""
     for events in itertools.product(set(Event) - {E.AGENT_STOP}, repeat=3):
         mode = mode_after(*events)
-        for happened in (E.AGENT_BEGUN, E.SPEECH_STOPPED, E.NOTHING_RECOGNISED, E.TURN_FINISHED):
+        for happened in (E.AGENT_BEGUN, E.SPEECH_STOPPED, E.NOTHING_RECOGNISED, *ENDED):
             mode.receive(happened)
         assert mode.heard is Heard.LISTENING, events

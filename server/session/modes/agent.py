@@ -82,6 +82,10 @@ class AgentMode:
     async def do(self, effect: Effect) -> None:
         """What the table says of agent mode."""
         match effect:
+            case Effect.AWAIT_PLAYBACK if self._requests.client.plays_for_s > 0:
+                self._requests.beside(self._play_out)
+            case Effect.AWAIT_PLAYBACK:
+                await self._floor.told(self, Event.PLAYED_OUT)
             case Effect.ANNOUNCE_LISTENING:
                 await self._requests.connection.send(self._listening)
             case Effect.OPEN_UTTERANCE:
@@ -151,6 +155,10 @@ class AgentMode:
                 await self._floor.told(self, Event.SPEECH_STOPPED)
             case _:
                 assert_never(event)
+
+    async def _play_out(self) -> None:
+        await self._requests.client.played_out()
+        await self._floor.told(self, Event.PLAYED_OUT)
 
     async def _open_utterance(self) -> None:
         utterance = self._utterance = self._utterances.new("agent")

@@ -10,7 +10,7 @@ from server.audio.conversion import AudioTooLong, BadAudio, read_batch
 from server.config import Config
 from server.session.modes.utterances import Utterances
 from server.session.requests import Requests
-from server.session.turn_delivery import TurnId
+from server.session.turn_messages import TurnId
 from server.session.turns import Turns
 
 

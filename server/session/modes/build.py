@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from conversation.character import Character
 from server.auth import User
 from server.backend import Backend
-from server.protocol import wire
+from server.protocol.extensions import Extensions
+from server.session.client import Client
 from server.session.floor import Floor
 from server.session.modes.batch import BatchMode
 from server.session.modes.speech_events import SpeechEvents
@@ -25,16 +26,18 @@ class Modes:
     text: TextMode
     batch: BatchMode
     voice: VoiceModes
+    turns: Turns
 
 
 def build_modes(
-    backend: Backend, connection: Connection, user: User, character: Character, extensions: frozenset[wire.Extension]
+    backend: Backend, connection: Connection, user: User, character: Character, extensions: Extensions
 ) -> tuple[Requests, Modes]:
     """Nothing of it runs before the session does."""
     floor = Floor()
-    requests = Requests(backend, connection, user, floor)
+    client = Client(connection.send, extensions)
+    requests = Requests(backend, connection, client, user, floor)
     history = UserHistory(backend.history, user.token_hash, connection.send)
-    turns = Turns(backend, connection.send, extensions, history, character, floor)
+    turns = Turns(backend, client, history, character, floor)
     floor.cut_turn = turns.cut
     utterances = Utterances(backend, connection, turns, extensions)
     events = SpeechEvents(connection.send, extensions)
@@ -42,4 +45,5 @@ def build_modes(
         TextMode(backend, requests, turns),
         BatchMode(backend.config, requests, turns, utterances),
         VoiceModes(backend, requests, utterances, events, floor),
+        turns,
     )

@@ -5,13 +5,14 @@ from typing import assert_never
 from conversation.endpointing import Event, SpeechStarted, SpeechStopped, UtteranceAudio
 from server.audio.received_audio import ReceivedAudio, milliseconds
 from server.protocol import wire
-from server.session.turn_delivery import Send
+from server.protocol.extensions import Extensions
+from server.session.client import Send
 
 
 class SpeechEvents:
     """Says nothing to a user who did not ask for them."""
 
-    def __init__(self, send: Send, extensions: frozenset[wire.Extension]) -> None:
+    def __init__(self, send: Send, extensions: Extensions) -> None:
         self.wanted = "speech_events" in extensions
         self._send = send
 

@@ -7,10 +7,10 @@ from server.audio.chunk_intake import ChunkIntake
 from server.audio.received_audio import ReceivedAudio
 from server.backend import Backend
 from server.protocol import wire
+from server.session.client import Send
 from server.session.floor import Floor
 from server.session.modes.speech_events import SpeechEvents
 from server.session.modes.utterances import Utterance, Utterances
-from server.session.turn_delivery import Send
 
 
 class StreamMode:

@@ -17,8 +17,10 @@ from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceB
 from conversation.user_text import spoken_text
 from server.backend import Backend
 from server.protocol import wire
+from server.protocol.extensions import Extensions
 from server.session.request_queue import Place
-from server.session.turn_delivery import NotTranscribed, TurnId
+from server.session.turn_delivery import NotTranscribed
+from server.session.turn_messages import TurnId
 from server.session.turns import Turns
 from server.transport.connection import Connection, ConnectionLost, HangUp
 from services.base import RECOGNITION_RATE_HZ, ASRError, RecognitionHints
@@ -79,13 +81,11 @@ class Utterance:
 class Utterances:
     """All that one user says, in every mode, on its way to text."""
 
-    def __init__(
-        self, backend: Backend, connection: Connection, turns: Turns, extensions: frozenset[wire.Extension]
-    ) -> None:
+    def __init__(self, backend: Backend, connection: Connection, turns: Turns, extensions: Extensions) -> None:
         self._backend = backend
         self._connection = connection
         self._turns = turns
-        self._stages = "stages" in extensions
+        self._extensions = extensions
 
     @property
     def phrases_only(self) -> bool:
@@ -118,7 +118,7 @@ class Utterances:
         character = self._turns.character
         self._backend.llm.prepare()
         self._backend.tts.prepare(character.voice(self._backend.engines["tts"].name))
-        if self._stages:
+        if "stages" in self._extensions:
             await self._connection.send(wire.AsrStart(turn_id))
 
         async def on_partial(partial: str) -> None:
@@ -131,9 +131,8 @@ class Utterances:
         except ASRError as error:
             code: wire.ErrorCode = "asr_timeout" if error.timed_out else "asr_failed"
             raise NotTranscribed(wire.Error(str(error), code, error.retryable, turn_id=turn_id)) from error
-        except NoAudio:
-            silent = f"Too little audio came, or none for {STREAM_PATIENCE_S:g} seconds; start another stream"
-            raise NotTranscribed(wire.Error(silent, "stream_timeout", retryable=True, turn_id=turn_id)) from None
+        except NoAudio as silence:
+            raise NotTranscribed(_nothing_came(silence, turn_id)) from None
         finally:
             utterance.audio.abandon()
             if owner is not None:
@@ -142,7 +141,7 @@ class Utterances:
             nothing = self._not_understood(character)
             raise NotTranscribed(wire.Error(nothing, "no_speech", retryable=True, turn_id=turn_id))
         await self._connection.send(wire.Transcription(text, False, turn_id))
-        if self._stages:
+        if "stages" in self._extensions:
             await self._connection.send(wire.AsrEnd(text, turn_id))
         return text
 
@@ -178,6 +177,14 @@ class Utterances:
             "Nothing was recognised: the built-in recogniser knows only the phrases of the demo"
             f"{f', such as {known}' if known else ''}; for free speech set the keys of a cloud recogniser"
         )
+
+
+def _nothing_came(silence: NoAudio, turn_id: TurnId) -> wire.Error:
+    if silence.ended:
+        never = "No audio came in this stream: send audio_stream_chunk between its start and its end"
+        return wire.Error(never, "no_speech", retryable=True, turn_id=turn_id)
+    silent = f"Too little audio came, or none for {STREAM_PATIENCE_S:g} seconds; start another stream"
+    return wire.Error(silent, "stream_timeout", retryable=True, turn_id=turn_id)
 
 
 def begin_timeline(utterance: Utterance) -> Timeline:

@@ -22,7 +22,12 @@ class VoiceModes:
     """At most one is open."""
 
     def __init__(
-        self, backend: Backend, requests: Requests, utterances: Utterances, events: SpeechEvents, floor: Floor
+        self,
+        backend: Backend,
+        requests: Requests,
+        utterances: Utterances,
+        events: SpeechEvents,
+        floor: Floor,
     ) -> None:
         self._backend = backend
         self._requests = requests
@@ -34,21 +39,21 @@ class VoiceModes:
 
     async def start_stream(self) -> None:
         """An utterance follows in chunks."""
-        if not await self._may(Event.STREAM_START) or not await self._requests.allows_turn():
+        if not await self._may(Event.STREAM_START):
             return
-        send = self._requests.connection.send
-        stream = StreamMode(self._backend, self._utterances, self._events, send, self._floor)
-        if await self._requests.start(partial(self._utterances.serve, stream.utterance, stream)):
+        stream = StreamMode(self._backend, self._utterances, self._events, self._requests.client.send, self._floor)
+        work = partial(self._utterances.serve, stream.utterance, stream)
+        if await self._requests.allows_turn() and await self._requests.start(work):
             await self._floor.give(stream, Event.STREAM_START)
+        else:
+            await self._floor.happened(Event.STREAM_REFUSED)
 
     async def end_stream(self) -> None:
         """The streamed utterance is whole."""
         if not self._floor.allows(Event.STREAM_END):
             await self._refuse(self._expected(AGENT_MODE) or "There is no stream: send audio_stream_start first")
             return
-        if self._floor.heard is Heard.STREAM_BROKEN:
-            await self._late.refuse()
-        elif isinstance(self._floor.open, StreamMode):
+        if isinstance(self._floor.open, StreamMode):
             await self._floor.open.finish()
         await self._floor.happened(Event.STREAM_END)
 
@@ -59,6 +64,11 @@ class VoiceModes:
         agent = AgentMode(self._backend, self._requests, self._utterances, self._events, self._floor, listening)
         if await self._requests.submit(partial(self._floor.told, agent, Event.AGENT_BEGUN)):
             await self._floor.give(agent, Event.AGENT_START)
+
+    async def start_voice_call(self) -> None:
+        """The same, by a client of a dialect that goes with the name."""
+        self._requests.client.extensions.begin_voice_call()
+        await self.start_agent(wire.VoiceCallListening())
 
     async def stop_agent(self) -> None:
         """Agent mode ends at once."""
@@ -72,8 +82,11 @@ class VoiceModes:
         """The next audio of a mode; None: of whichever is open. Waits while the ASR is behind."""
         mode = self._floor.open
         fits = mode is not None and (kind is None or isinstance(mode, kind))
-        if (refusal := self._rate.refusal(len(chunk) if fits else 0)) is not None:
+        broken = self._floor.heard is Heard.STREAM_BROKEN
+        if (refusal := self._rate.refusal(len(chunk) if fits or broken else 0)) is not None:
             await self._requests.connection.send(refusal)
+        elif broken:
+            await anyio.lowlevel.checkpoint()  # a flood that is not even answered lets the others have their turn
         elif mode is None:
             await self._late.refuse()
         elif not fits:

@@ -15,6 +15,8 @@ from conversation.turn_taking import Event
 from server.backend import Backend, open_backend
 from server.config import load
 from server.protocol import wire
+from server.protocol.extensions import Extensions
+from server.session.client import Client
 from server.session.floor import Floor
 from server.session.request_queue import Place, RequestQueue
 from server.session.turns import Turns
@@ -65,7 +67,8 @@ class Conversation:
         self.key = HistoryKey(f"{user:064d}", "anon")
         self.floor = Floor()
         history = UserHistory(backend.history, self.key.token_hash, self.send)
-        self.turns = Turns(backend, self.send, frozenset({"turns"}), history, backend.characters.default, self.floor)
+        client = Client(self.send, Extensions(["turns"], []))
+        self.turns = Turns(backend, client, history, backend.characters.default, self.floor)
         self.floor.cut_turn = self.turns.cut
 
     async def send(self, message: wire.AnyServerFrame) -> None:
