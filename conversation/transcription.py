@@ -58,7 +58,7 @@ class UtteranceBuffer:
 
     def append(self, pcm: bytes) -> None:
         """For what is bounded elsewhere: it may be full."""
-        if self.takes_more:
+        if pcm and self.takes_more:
             self._pieces.append(pcm)
             self._waiting_bytes += len(pcm)
             self._filled.set()

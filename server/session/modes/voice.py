@@ -66,8 +66,9 @@ class VoiceModes:
             await self._floor.give(agent, Event.AGENT_START)
 
     async def start_voice_call(self) -> None:
-        """The same, by a client of a dialect that goes with the name."""
-        self._requests.client.extensions.begin_voice_call()
+        """The same, by a client of the dialect that goes with the name."""
+        if self._floor.allows(Event.AGENT_START):
+            self._requests.client.extensions.begin_voice_call()
         await self.start_agent(wire.VoiceCallListening())
 
     async def stop_agent(self) -> None:

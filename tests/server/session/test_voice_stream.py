@@ -185,10 +185,10 @@ def test_a_stream_where_too_much_waits_already_is_busy_and_opens_nothing(guest: 
     messages = guest.client.until("error")
     assert errors(messages) == ["busy"] and messages[-1]["retryable"] is True
     guest.push([words()])
-    messages = guest.client.until("error")
-    assert errors(messages) == ["wrong_state"]
+    guest.client.send("audio_stream_end")
     for _ in range(9):
         messages += guest.client.until("response")
+    assert errors(messages) == ["busy"]  # all that belongs to what was refused is dropped without another word
     assert "audio_stream_started" not in kinds(messages) and guest.asr.calls == []
 
 
@@ -305,6 +305,7 @@ def test_a_bad_chunk_is_bad_audio_that_says_why_and_the_stream_goes_on(guest: Gu
 def test_a_stream_with_no_audio_in_it_is_no_speech(guest: Guest) -> None:
     messages = guest.stream([])
     assert kinds(messages) == ["audio_stream_started", "error"] and errors(messages) == ["no_speech"]
+    assert "No audio came" in messages[-1]["message"]
     assert guest.kept() == [] and guest.ark.requests == []
 
 
@@ -330,7 +331,6 @@ def test_a_stream_over_the_limit_is_audio_too_long_and_closed(cloud: CloudServer
         messages = guest.client.until("error")
         assert errors(messages) == ["audio_too_long"] and "3 seconds" in messages[-1]["message"]
         assert not finals(messages)
-        assert errors([guest.client.receive()]) == ["wrong_state"]  # one for all that came late
         guest.client.send("audio_stream_end")
         guest.client.ping()
         guest.wait_unheard()
@@ -362,7 +362,7 @@ def test_a_stream_without_audio_for_15_seconds_is_stream_timeout(guest: Guest, b
     assert errors(messages) == ["stream_timeout"] and not finals(messages)
     guest.wait_unheard()
     guest.push(chunks(words()))
-    assert errors([guest.client.receive()]) == ["wrong_state"]
+    guest.client.send("audio_stream_end")
     guest.client.ping()
     assert guest.kept() == []
     assert kinds(guest.stream(chunks(framed(words())))) == STREAM
