@@ -104,7 +104,7 @@ class Connection:
         with anyio.move_on_after(_FAREWELL_S, shield=True) as waiting:
             try:
                 await self._send_frame(farewell)
-                await self._websocket.close(end.code)
+                await self._websocket.close(end.code, close_codes.REASONS[end.code])
             except (ConnectionLost, OSError, RuntimeError):  # gone already
                 return
         if waiting.cancelled_caught:
@@ -117,7 +117,7 @@ class Connection:
         """
         cut_off = self._websocket.scope.get("extensions", {}).get("chatanon.cut_off")
         if cut_off is not None:
-            cut_off(farewell, code, at_once=code != close_codes.TOO_SLOW)
+            cut_off(farewell, code, close_codes.REASONS[code], at_once=code != close_codes.TOO_SLOW)
 
     async def _send_frame(self, frame: str | bytes) -> None:
         kind = "text" if isinstance(frame, str) else "bytes"

@@ -88,13 +88,13 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         return state != _ESTABLISHED
 
-    def cut_off(self, farewell: str, code: int, *, at_once: bool) -> None:
+    def cut_off(self, farewell: str, code: int, reason: str, *, at_once: bool) -> None:
         """End a transport whose buffer is full: at once, or with last words behind what waits there."""
         if at_once:
             self.transport.abort()
         elif not self.close_sent and not self.transport.is_closing():
             self.conn.send_text(farewell.encode())
-            self.conn.send_close(code)
+            self.conn.send_close(code, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True
             self.transport.close()
