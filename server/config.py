@@ -3,16 +3,19 @@
 import ipaddress
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta, Struct
 
 from server.protocol.wire import Extension
-from server.settings.config_file import ConfigError, decode, read_bytes, read_model
+from server.settings.config_file import decode, read_bytes, read_model
 from server.settings.credentials_file import Secrets, read_secrets
+from server.settings.foreign_keys import CloudVoice
+from server.settings.refusals import ConfigError
 
 __all__ = ["PROJECT_ROOT", "Config", "ConfigError", "Secrets", "Settings", "load"]
 
@@ -133,8 +136,21 @@ class CharactersConfig(Section, frozen=True):
     folder: Text = "prompts"  # a relative path starts at the project root
 
 
+class ExtensionsConfig(Section, frozen=True):
+    """For clients that ask for none; browsers are those that send an `Origin`. One list is for both."""
+
+    one_list_for_all: ClassVar[bool] = True
+
+    browsers: tuple[Extension, ...] = ()
+    others: tuple[Extension, ...] = ()
+
+
 class ProtocolConfig(Section, frozen=True):
-    default_extensions: tuple[Extension, ...] = ()
+    default_extensions: ExtensionsConfig = ExtensionsConfig()
+
+    def default_extensions_for(self, *, browser: bool) -> tuple[Extension, ...]:
+        """What a client gets that asks for nothing."""
+        return self.default_extensions.browsers if browser else self.default_extensions.others
 
 
 class AudioLengthConfig(Section, frozen=True):
@@ -164,7 +180,7 @@ class LimitsConfig(Section, frozen=True):
     audio_chunks_burst: Count = 120
     wrong_tokens_per_minute: Rate = 10  # per address
     protocol_errors_per_minute: Rate = 10
-    idle_minutes: Annotated[float, Meta(ge=0, le=100_000)] = 30.0  # 0: never
+    idle_minutes: Annotated[float, Meta(ge=0, le=100_000)] = 0.0  # 0: never; who is gone is found by pings
     resume_seconds: SecondsOrNone = 60.0
     drain_seconds: SecondsOrNone = 30.0
 
@@ -195,12 +211,16 @@ class Config(Section, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server starts from. `warnings` are sentences to log once; `source` names the configuration's file."""
+    """What the server starts from. `warnings` are sentences to log once; `source` names the configuration's file.
+
+    `voices`: of characters by name, where the configuration has what is else in the character's own file.
+    """
 
     config: Config
     secrets: Secrets
     warnings: tuple[str, ...]
     source: str
+    voices: Mapping[str, CloudVoice] = field(default_factory=dict)
 
     @property
     def demo(self) -> bool:
@@ -224,11 +244,11 @@ def load(environ: Mapping[str, str] = os.environ, root: Path = PROJECT_ROOT) -> 
     source = "defaults" if data is None else str(path)
     if data is None:
         warnings.append(f"{path}: there is no such file; every key has its default")
-    config, places = read_model(Config, decode(data or b"", path), source, environ)
-    for name, address in _endpoints(config):
-        _check_endpoint(name, address, places.get(("endpoints", name), source))
+    read = read_model(Config, decode(data or b"", path), source, environ, partial(_wrong_endpoints, source))
+    if read.warning:
+        warnings.append(read.warning)
     secrets, about_secrets = _load_secrets(environ, root)
-    return Settings(config, secrets, (*warnings, *_doubts(config), *about_secrets), source)
+    return Settings(read.config, secrets, (*warnings, *_doubts(read.config), *about_secrets), source, read.voices)
 
 
 def _load_secrets(environ: Mapping[str, str], root: Path) -> tuple[Secrets, tuple[str, ...]]:
@@ -254,18 +274,23 @@ def _endpoints(config: Config) -> Iterator[tuple[_Endpoint, str]]:
     yield "llm", config.endpoints.llm
 
 
-def _check_endpoint(name: _Endpoint, address: str, place: str) -> None:
+def _wrong_endpoints(source: str, config: Config, places: Mapping[tuple[str, ...], str]) -> Iterator[str]:
+    for name, address in _endpoints(config):
+        wrong = _wrong_with(name, address)
+        if wrong:
+            yield f"{places.get(('endpoints', name), source)}: endpoints.{name} {wrong}"
+
+
+def _wrong_with(name: _Endpoint, address: str) -> str | None:
     schemes = ("http", "https") if name == "llm" else ("ws", "wss")
     parts = _split(address)
     if parts is None or parts.scheme not in schemes:
-        what = f"must be an address of the form {schemes[1]}://host/path ({schemes[0]}:// without encryption)"
-    elif "@" in address:  # also behind the host, where a slash in a password puts it
-        what = "must not hold an @, a user name or a password; keys belong in the environment or in credentials.py"
-    elif parts.fragment or (name == "llm" and parts.query):
-        what = "must end with the path, because more is added to it; remove what follows the ? or #"
-    else:
-        return
-    raise ConfigError(f"{place}: endpoints.{name} {what}")
+        return f"must be an address of the form {schemes[1]}://host/path ({schemes[0]}:// without encryption)"
+    if "@" in address:  # also behind the host, where a slash in a password puts it
+        return "must not hold an @, a user name or a password; keys belong in the environment or in credentials.py"
+    if parts.fragment or (name == "llm" and parts.query):
+        return "must end with the path, because more is added to it; remove what follows the ? or #"
+    return None
 
 
 def _split(address: str) -> SplitResult | None:

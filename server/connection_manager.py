@@ -13,6 +13,7 @@ from server.auth import is_loopback
 from server.config import LimitsConfig
 from server.protocol import close_codes
 from server.protocol.wire import Disconnected, Error
+from server.quantities import counted
 from server.transport.connection import Connection, HangUp
 from stores.presence import Presence
 
@@ -136,4 +137,6 @@ def _shutting_down() -> HangUp:
 
 
 def _idle(minutes: float) -> HangUp:
-    return HangUp(Error(f"Nothing was heard for {minutes:g} minutes", "idle", retryable=True), close_codes.IDLE)
+    return HangUp(
+        Error(f"Nothing was heard for {counted(minutes, 'minute')}", "idle", retryable=True), close_codes.IDLE
+    )

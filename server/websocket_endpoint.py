@@ -15,6 +15,7 @@ from server.observability.incidents import incident
 from server.protocol import close_codes, codec, wire
 from server.protocol.extensions import Extensions
 from server.protocol.wire import Connect, Error
+from server.quantities import counted
 from server.session.modes.build import build_modes
 from server.session.session import Session
 from server.transport.connection import Connection, ConnectionLost, HangUp
@@ -45,7 +46,8 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
 async def _serve_user(
     backend: Backend, connection: Connection, hello: Connect, user: User, character: Character
 ) -> None:
-    extensions = Extensions(hello.extensions, backend.config.protocol.default_extensions)
+    by_default = backend.config.protocol.default_extensions_for(browser=connection.origin is not None)
+    extensions = Extensions(hello.extensions, by_default)
     session_id = uuid.uuid4().hex
     session = Session(
         connection,
@@ -111,7 +113,7 @@ async def _first_message(backend: Backend, connection: Connection) -> Connect:
             Error("The first message must be `connect`", "not_connected", retryable=False), close_codes.BAD_HANDSHAKE
         )
     raise HangUp(
-        Error(f"No `connect` message within {seconds:g} seconds", "handshake_timeout", retryable=True),
+        Error(f"No `connect` message within {counted(seconds, 'second')}", "handshake_timeout", retryable=True),
         close_codes.HANDSHAKE_TIMEOUT,
     )
 

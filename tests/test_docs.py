@@ -32,7 +32,7 @@ from server.character_manager import CharacterManager
 from server.config import Config, load
 from server.protocol import codec, wire
 from server.session.modes.utterances import AGENT_PATIENCE_S, STREAM_PATIENCE_S
-from server.settings.config_file import key_paths
+from server.settings.key_words import key_paths
 from services.base import Emotion
 from services.tts_service import MEI_CREDIT
 from tests.espeak import speak

@@ -3,6 +3,7 @@
 from conversation.endpointing import BYTES_PER_SAMPLE
 from server.audio.conversion import AudioTooLong, ChunkResampler, check_chunk
 from server.config import Config
+from server.quantities import counted
 
 
 class ChunkIntake:
@@ -25,7 +26,9 @@ class ChunkIntake:
         check_chunk(chunk, self._max_bytes, self._rate_hz)
         self._samples += len(chunk) // BYTES_PER_SAMPLE
         if self._longest_s is not None and self._samples > self._longest_s * self._rate_hz:
-            raise AudioTooLong(f"A stream may last {self._longest_s:g} seconds; this one was closed at its end")
+            raise AudioTooLong(
+                f"A stream may last {counted(self._longest_s, 'second')}; this one was closed at its end"
+            )
         return self._resampler.feed(chunk)
 
     def end(self) -> bytes:

@@ -14,6 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from server.audio.formats import name_of_format
+from server.quantities import counted
 from services.base import RECOGNITION_RATE_HZ
 
 Samples = NDArray[np.float32]  # of one channel, full scale is 1
@@ -112,7 +113,8 @@ def read_batch(data: bytes, rate_hz: int, longest_s: float) -> bytes:
 def _check_length(samples: int, rate_hz: int, longest_s: float) -> None:
     if samples > longest_s * rate_hz:
         raise AudioTooLong(
-            f"This audio lasts {math.ceil(samples * 10 / rate_hz) / 10:g} seconds; at most {longest_s:g} are allowed."
+            f"This audio lasts {counted(math.ceil(samples * 10 / rate_hz) / 10, 'second')}; "
+            f"at most {longest_s:g} are allowed."
         )
 
 

@@ -65,7 +65,7 @@ class Turns:
             scope.cancel()
             await gone.wait()
 
-    def left_open(self) -> tuple[wire.AnyServerFrame, ...]:
+    def left_open(self) -> tuple[wire.AnyServerMessage, ...]:
         """What the client of a turn that was broken off still waits for, before it is told that we hang up."""
         turn = self._last
         return (turn.messages.audio_ended(),) if turn is not None and turn.audio_open else ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.settings.config_file import ConfigError
+from server.settings.refusals import ConfigError
 
 KEY_NAMES = ("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY", "BYTEDANCE_API_KEY", "DOUBAO_API_KEY", "MINIMAX_API_KEY")
 TOKENS_NAME = "VALID_API_TOKENS"

@@ -6,7 +6,7 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.protocol import close_codes, codec, wire
-from server.protocol.wire import AnyServerFrame, Disconnected, Error, ErrorCode
+from server.protocol.wire import AnyServerFrame, AnyServerMessage, Disconnected, Error, ErrorCode
 
 # How long a client that is being replaced or refused has to take its last frame.
 _FAREWELL_S = 0.05
@@ -75,7 +75,7 @@ class Connection:
             ConnectionLost: the other end is gone, or this one was fenced.
             HangUp: it does not read.
         """
-        frame = _encode(message)
+        frame = codec.encode_audio(message) if isinstance(message, wire.AudioFrame) else codec.encode(message)
         with anyio.move_on_after(self._send_timeout_s) as waiting:
             async with self._lock:
                 if self.fenced:
@@ -99,31 +99,31 @@ class Connection:
         """Answer with an error; the connection is kept."""
         await self.send(Error(sentence, code, retryable))
 
-    async def hang_up(self, end: HangUp, before: Sequence[AnyServerFrame] = ()) -> None:
+    async def hang_up(self, end: HangUp, before: Sequence[AnyServerMessage] = ()) -> None:
         """Last message and close frame; a client that does not take them at once is cut off.
 
         `before`: what is told first, of what it still waits for.
         """
         self.fenced = True
-        farewell = [_encode(message) for message in (*before, end.farewell)]
+        farewell = [codec.encode(message) for message in (*before, end.farewell)]
         with anyio.move_on_after(_FAREWELL_S, shield=True) as waiting:
             try:
                 for frame in farewell:
                     await self._send_frame(frame)
-                await self._websocket.close(end.code)
+                await self._websocket.close(end.code, close_codes.REASONS[end.code])
             except (ConnectionLost, OSError, RuntimeError):  # gone already
                 return
         if waiting.cancelled_caught:
             self._cut_off(farewell, end.code)
 
-    def _cut_off(self, farewell: Sequence[str | bytes], code: int) -> None:
+    def _cut_off(self, farewell: Sequence[str], code: int) -> None:
         """End a transport that takes nothing more, where the ASGI server lets us (uvicorn_server.py does).
 
         One that is only slow finds the farewell behind all that it still has to read.
         """
         cut_off = self._websocket.scope.get("extensions", {}).get("chatanon.cut_off")
         if cut_off is not None:
-            cut_off(farewell, code, at_once=code != close_codes.TOO_SLOW)
+            cut_off(farewell, code, close_codes.REASONS[code], at_once=code != close_codes.TOO_SLOW)
 
     async def _send_frame(self, frame: str | bytes) -> None:
         kind = "text" if isinstance(frame, str) else "bytes"
@@ -131,7 +131,3 @@ class Connection:
             await self._websocket.send({"type": "websocket.send", kind: frame})
         except (OSError, WebSocketDisconnect, RuntimeError) as error:  # RuntimeError: sent after the close
             raise ConnectionLost from error
-
-
-def _encode(message: AnyServerFrame) -> str | bytes:
-    return codec.encode_audio(message) if isinstance(message, wire.AudioFrame) else codec.encode(message)

@@ -88,17 +88,14 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         return state != _ESTABLISHED
 
-    def cut_off(self, farewell: Sequence[str | bytes], code: int, *, at_once: bool) -> None:
+    def cut_off(self, farewell: Sequence[str], code: int, reason: str, *, at_once: bool) -> None:
         """End a transport whose buffer is full: at once, or with last words behind what waits there."""
         if at_once:
             self.transport.abort()
         elif not self.close_sent and not self.transport.is_closing():
             for frame in farewell:
-                if isinstance(frame, str):
-                    self.conn.send_text(frame.encode())
-                else:
-                    self.conn.send_binary(frame)
-            self.conn.send_close(code)
+                self.conn.send_text(frame.encode())
+            self.conn.send_close(code, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True
             self.transport.close()

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.config import PROJECT_ROOT, Config, ConfigError, LLMConfig, Settings, SSLConfig, load
-from server.settings.config_file import MAX_BYTES, key_paths
+from server.settings.config_file import MAX_BYTES
+from server.settings.key_words import key_paths
 
 SPECIFICATION_SAMPLE = """\
 server:
@@ -174,9 +175,9 @@ def test_byte_order_mark_and_foreign_line_ends_are_accepted(root: Path) -> None:
         ("CHATANON_MODELS__LLM_MODEL", "a: [b", "models.llm_model", "a: [b"),
         ("CHATANON_CHARACTERS__DEFAULT", "no", "characters.default", "no"),
         ("CHATANON_LLM__REASONING_EFFORT", "none", "llm.reasoning_effort", "none"),
-        ("CHATANON_PROTOCOL__DEFAULT_EXTENSIONS", "[turns]", "protocol.default_extensions", ("turns",)),
-        ("CHATANON_PROTOCOL__DEFAULT_EXTENSIONS", "turns, stages", "protocol.default_extensions", ("turns", "stages")),
-        ("CHATANON_PROTOCOL__DEFAULT_EXTENSIONS", "[]", "protocol.default_extensions", ()),
+        ("CHATANON_SERVER__CORS_ORIGINS", "https://a, null", "server.cors_origins", ("https://a", "null")),
+        ("CHATANON_SERVER__CORS_ORIGINS", "[https://a]", "server.cors_origins", ("https://a",)),
+        ("CHATANON_SERVER__CORS_ORIGINS", "[]", "server.cors_origins", ()),
         ("CHATANON_SERVER__ALLOWED_ORIGINS", "*", "server.allowed_origins", ("*",)),
         ("CHATANON_SERVER__PORT", "", "server.port", 8000),
         ("CHATANON_SERVER_PORT", "1", "server.port", 8000),
@@ -188,6 +189,34 @@ def test_a_variable_overrides_its_key(root: Path, variable: str, text: str, path
     for name in path.split("."):
         value = getattr(value, name)
     assert value == wanted and type(value) in (type(wanted), float)
+
+
+EXTENSIONS, BROWSERS = "CHATANON_PROTOCOL__DEFAULT_EXTENSIONS", "CHATANON_PROTOCOL__DEFAULT_EXTENSIONS__BROWSERS"
+
+
+@pytest.mark.parametrize(
+    ("file", "environ", "browsers", "others"),
+    [
+        ("", {}, (), ()),
+        ("[]", {}, (), ()),
+        ("[stages, turns]", {}, ("stages", "turns"), ("stages", "turns")),
+        ("{browsers: [stages]}", {}, ("stages",), ()),
+        ("{browsers: [], others: [turns]}", {}, (), ("turns",)),
+        ("\n    browsers: [stages]\n    others:\n      - turns\n", {}, ("stages",), ("turns",)),
+        ("{browsers: [stages]}", {EXTENSIONS: "turns, history"}, ("turns", "history"), ("turns", "history")),
+        ("[stages]", {EXTENSIONS: "[]"}, (), ()),
+        ("[stages]", {EXTENSIONS: "{browsers: [turns]}"}, ("turns",), ("stages",)),
+        ("[stages]", {BROWSERS: "turns,history"}, ("turns", "history"), ("stages",)),
+        ("", {EXTENSIONS: "turns", BROWSERS: "[]"}, (), ("turns",)),
+        ("", {EXTENSIONS: "  "}, (), ()),
+    ],
+)  # fmt: skip
+def test_extensions_are_given_to_all_or_to_browsers_and_others_apart(
+    root: Path, file: str, environ: dict[str, str], browsers: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    protocol = read(root, f"protocol:\n  default_extensions: {file}\n", environ).config.protocol
+    assert protocol.default_extensions_for(browser=True) == browsers
+    assert protocol.default_extensions_for(browser=False) == others
 
 
 def test_a_key_overrides_its_section(root: Path) -> None:
@@ -274,7 +303,20 @@ def test_a_variable_that_fits_no_key_refuses(root: Path, environ: dict[str, str]
         ("limits: {queued_messages: 0}\n", ["limits.queued_messages", "from 1"]),
         ("limits: {turns_per_minute: -1}\n", ["limits.turns_per_minute", "from 0"]),
         ("limits: {resume_seconds: -1}\n", ["limits.resume_seconds must be a number from 0 to 86400, not -1"]),
-        ("protocol: {default_extensions: [turn]}\n", ["did you mean turns?"]),
+        ("protocol: {default_extensions: [turn]}\n", ["default_extensions (item 1)", "did you mean turns?"]),
+        ("protocol: {default_extensions: turns}\n", ["must be a list in [ and ]", "the keys browsers and others"]),
+        ("protocol: {default_extensions: {browser: []}}\n", ["did you mean protocol.default_extensions.browsers?"]),
+        ("protocol: {default_extensions: {others: turns}}\n", ["default_extensions.others must be a list", "[ and ]"]),
+        # what cannot be seen, or not be told from what was meant
+        ("server:\n  port\u00a0: 1\n", ["line 2", "server.port<U+00A0> is unknown", "did you mean server.port?"]),
+        ("server:\n\u00a0\u00a0port: 1\n", ["line 2", "<U+00A0><U+00A0>port", "no-break space", "mean server.port?"]),
+        ("\u3000server:\n  port: 1\n", ["<U+3000>server", "ideographic space", "did you mean server?"]),
+        ("server:\n  \u200bport: 1\n", ["<U+200B>port", "zero width space", "did you mean server.port?"]),
+        ("server:\n  ｐｏｒｔ: 1\n", ["did you mean server.port?"]),
+        ("server:\n  port:\u00a08765\n", ["server must be a section", "U+00A0 (no-break space)"]),
+        ("server:\n  port: 8765\u00a0\n", ["server.port must be a whole", "U+00A0 (no-break space)"]),
+        ("server:\n  host: a\n  port:\u00a08765\n", ["not valid YAML", "U+00A0 (no-break space)"]),
+        ("log: {level: in\u00adfo}\n", ["did you mean info?", "soft hyphen"]),
         ("log: {level: INFO}\n", ["did you mean info?"]),
     ],
 )  # fmt: skip
@@ -282,6 +324,64 @@ def test_a_file_that_cannot_be_used_refuses_with_place_and_mend(root: Path, text
     sentence = refusal(lambda: read(root, text))
     assert sentence.startswith(str(root / "config.yaml"))
     assert [part for part in parts if part not in sentence] == [], sentence
+
+
+def test_an_invisible_space_in_a_comment_is_nobodys_business(root: Path) -> None:
+    assert "U+" not in refusal(lambda: read(root, "server:\n  port: x #\u00a0the port\n"))
+
+
+MANY_MISTAKES = """\
+sevrer:
+  port: 1
+server:
+  prot: 1
+  port: eight
+  cors_origins: [https://a, https://b/, ftp://c/d]
+llm:
+  stream: maybe
+  stream: true
+logs: {level: debug}
+limits: 7
+endpoints:
+  llm: nowhere
+  tts: https://a/
+"""
+
+
+def test_all_mistakes_of_a_file_and_of_the_environment_are_told_at_once_each_with_its_place(root: Path) -> None:
+    (root / "config.yaml").write_text(MANY_MISTAKES)
+    environ = {"CHATANON_SERVER__HOTS": "a", "CHATANON_LLM__CONTEXT_TOKENS": "few", "CHATANON_LIMITS__CONNECTIONS": "["}
+    with pytest.raises(ConfigError) as refused:
+        load(environ, root)
+    told = str(refused.value).splitlines()
+    wanted = [
+        ("line 1:", "did you mean server?"),
+        ("line 4:", "did you mean server.port?"),
+        ("line 5:", "server.port must be a whole number"),
+        ("line 6:", "server.cors_origins (item 2)"),
+        ("line 6:", "server.cors_origins (item 3)"),
+        ("line 8:", "llm.stream must be true or false"),
+        ("line 9:", "llm.stream is given twice (first in line 8)"),
+        ("line 10:", "did you mean log?"),
+        ("line 11:", "limits must be a section"),
+        ("CHATANON_SERVER__HOTS:", "did you mean server.host?"),
+        ("CHATANON_LIMITS__CONNECTIONS:", "not valid YAML"),
+        ("CHATANON_LLM__CONTEXT_TOKENS:", "llm.context_tokens must be a whole number"),
+        ("line 14:", "endpoints.tts must be an address"),
+        ("line 13:", "endpoints.llm must be an address"),
+    ]
+    for parts in wanted:
+        assert [line for line in told if all(part in line for part in parts)], (parts, told)
+    assert len(told) == len(wanted)
+    assert [line for line in told if not line.isprintable()] == []
+
+
+def test_a_file_of_nothing_but_mistakes_is_told_in_bounds(root: Path) -> None:
+    text = "".join(f"qqq{number}: 1\n" for number in range(5000))
+    with pytest.raises(ConfigError) as refused:
+        read(root, text)
+    told = str(refused.value).splitlines()
+    assert len(told) < 100 and "line 1:" in told[0] and re.search(r"and \d+ more", told[-1])
 
 
 @pytest.mark.parametrize("text", [b"a: 1\n\xff\n", "\n端口: 1".encode("gbk"), "a: 1\n".encode("utf-16")])
@@ -344,7 +444,7 @@ def test_any_text_either_loads_or_refuses_in_one_sentence(text: str) -> None:
             try:
                 read(Path(folder), file.encode("utf-8", "replace"), environ)
             except ConfigError as error:
-                assert str(error).isprintable()
+                assert all(line.isprintable() for line in str(error).splitlines())
 
 
 @pytest.mark.parametrize(

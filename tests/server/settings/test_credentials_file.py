@@ -262,7 +262,7 @@ def shown_by_loading(written: Written) -> str:
         try:
             loaded = load(written.environ, root)
         except ConfigError as error:
-            assert str(error).isprintable()
+            assert all(line.isprintable() for line in str(error).splitlines())
             return "".join([repr(error), *traceback.format_exception(error), stderr.getvalue()])
     return f"{loaded!r} {loaded} {loaded.warnings} {stderr.getvalue()}"
 

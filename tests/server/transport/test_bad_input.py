@@ -213,12 +213,14 @@ def test_full_server_says_busy(start_server: Start) -> None:
 
 
 @pytest.mark.slow
-def test_silent_caller_is_sent_away_after_the_idle_time(start_server: Start) -> None:
-    server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__IDLE_MINUTES="0.005")
+@pytest.mark.parametrize(("minutes", "words"), [("0.005", "for 0.005 minutes")])
+def test_silent_caller_is_sent_away_after_the_idle_time(start_server: Start, minutes: str, words: str) -> None:
+    server = start_server(VALID_API_TOKENS="", CHATANON_LIMITS__IDLE_MINUTES=minutes)
     client = ProtocolClient(server.url)
     client.connect(api_token="dev_token_001")
     code, messages = client.closed()
     assert (code, messages[-1]["code"]) == (4005, "idle")
+    assert words in messages[-1]["message"]
 
 
 def test_every_error_has_a_code_and_says_whether_to_try_again(talk: Connect) -> None:

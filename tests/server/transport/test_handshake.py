@@ -196,6 +196,35 @@ def test_default_extensions_serve_clients_that_ask_for_none(start_server: Start)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("origin", "stages"),
+    [("http://localhost:3000", True), ("http://127.0.0.1", True), (None, False)],
+)
+def test_default_extensions_may_be_for_browsers_alone(
+    for_browsers: RunningServer, origin: str | None, stages: bool
+) -> None:
+    client = ProtocolClient(for_browsers.url, {"Origin": origin} if origin is not None else None)
+    assert "extensions" not in client.connect(api_token="dev_token_001")
+    client.turn("你好")
+    if stages:
+        assert client.receive() == {"type": "turn_end"}
+    client.ping()
+    assert ("llm_start" in {message["type"] for message in client.said}) == stages
+    client.close()
+    asked = ProtocolClient(for_browsers.url, {"Origin": origin} if origin is not None else None)
+    assert asked.connect(api_token="dev_token_001", extensions=["turns"])["extensions"] == ["turns"]
+    asked.close()
+
+
+@pytest.fixture(scope="module")
+def for_browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("browsers")
+    extensions = {"CHATANON_PROTOCOL__DEFAULT_EXTENSIONS": "{browsers: [stages]}"}
+    with running_server(folder, VALID_API_TOKENS="", **extensions) as server:
+        yield server
+
+
+@pytest.mark.slow
 def test_callers_who_leave_before_they_say_who_they_are_are_no_incident(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="")
     for _ in range(5):

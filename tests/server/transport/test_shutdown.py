@@ -30,7 +30,7 @@ def test_idle_clients_get_a_good_bye_and_the_server_exits_with_0(start_server: S
     server.signal(number)
     for client in talkers:
         code, messages = client.closed()
-        assert code == 4001
+        assert code == 4001 and "stops" in (client.socket.close_reason or "")
         assert [(message["type"], message["reason"]) for message in messages] == [("disconnected", "server_shutdown")]
         assert 0 <= messages[0]["retry_after_ms"] <= 10_000
     assert server.wait() == 0

@@ -33,6 +33,7 @@ def test_client_that_does_not_read_is_too_slow(start_server: Start) -> None:
     code, messages = slow.closed()  # it reads on: all that waited is there, and the reason at its end
     assert kinds(messages)[:2] == ["thinking", "audio_chunk"]
     assert (code, messages[-1]["code"], messages[-1]["retryable"]) == (4002, "too_slow", True)
+    assert slow.socket.close_reason == "too slow"
 
 
 def test_client_that_reads_late_loses_nothing(start_server: Start) -> None:
