@@ -21,7 +21,6 @@ class ThinkingEnded:
 class SynthesisStarted:
     """A sentence went to the voice."""
 
-    index: int
     text: str
     emotion: Emotion
 
@@ -30,7 +29,8 @@ class SynthesisStarted:
 class SentenceBegun:
     """A sentence's turn to be heard has come; its audio follows. `start_ms` of audio were sent before it.
 
-    `cn` is None where the translation is not written yet; a SentenceTranslated with the same index follows.
+    `cn` is None where the translation is not written yet; a SentenceTranslated with the same index follows. Where it is
+    not `voiced`, no audio does: there is nothing to be spoken in it, or its voice has failed.
     """
 
     index: int
@@ -38,6 +38,7 @@ class SentenceBegun:
     cn: str | None
     emotion: Emotion
     start_ms: int
+    voiced: bool = True
 
 
 @dataclass(frozen=True, slots=True)

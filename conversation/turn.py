@@ -268,7 +268,7 @@ class _Turn:
                 self.owned.callback(pcm_out.close)
                 text = speakable(sentence.jp, self.request.pronunciation)
                 if synthesis and text and _voice_lives(self.reply):
-                    await self.emit(SynthesisStarted(sentence.index, sentence.jp, sentence.emotion))
+                    await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))
                     tasks.start_soon(self._synthesize, synthesis, text, sentence, pcm_in)
                 else:
                     pcm_in.close()
@@ -308,18 +308,18 @@ class _Turn:
             held += piece
             held += b"".join(_ready(pcm))
             if len(held) >= _BYTES_PER_SAMPLE:
-                await self._begin(sentence)
+                await self._begin(sentence, voiced=True)
                 held = await self._send(sentence.index, held)
-        await self._begin(sentence)
+        await self._begin(sentence, voiced=False)
 
-    async def _begin(self, sentence: SpokenSentence) -> None:
+    async def _begin(self, sentence: SpokenSentence, *, voiced: bool) -> None:
         if sentence.begun:
             return
         if self.request.translation_first:
             await sentence.translated.wait()
         cn = sentence.cn
         sentence.start_ms = self.bytes_sent * 1000 // (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
-        await self.emit(SentenceBegun(sentence.index, sentence.jp, cn, sentence.emotion, sentence.start_ms))
+        await self.emit(SentenceBegun(sentence.index, sentence.jp, cn, sentence.emotion, sentence.start_ms, voiced))
         sentence.begun = True
         if cn is None and sentence.cn is not None:  # it came just now
             await self.emit(_translated(sentence))

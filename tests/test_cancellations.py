@@ -139,7 +139,7 @@ PHASES = [
     "after sentence 2",
     "ThinkingEnded",
     "the voice is being opened",
-    "SynthesisStarted 0",
+    "SynthesisStarted",
     "before the sound of 一。",
     "in the sound of 一。",
     "before the sound of 二。",

@@ -34,7 +34,6 @@ class TurnMessages:
         self._number = number
         self._rate_hz = sample_rate_hz
         self._reply = reply
-        self._voiced: set[int] = set()  # sentences that went to the voice
 
     @property
     def shown_id(self) -> TurnId:
@@ -58,10 +57,10 @@ class TurnMessages:
         match event:
             case ReplyAudio(index, pcm):
                 yield self._audio(index, pcm)
-            case SentenceBegun(index, jp, cn, emotion):
+            case SentenceBegun(_, jp, cn, emotion, _, voiced):
                 yield from self._sentence(event)
                 if self.sentence_by_sentence:
-                    if index in self._voiced:
+                    if voiced:
                         yield wire.TtsStart(jp, emotion, self.shown_id)
                     yield wire.Response(cn or jp, jp, emotion, audio_sample_rate=self._rate_hz, turn_id=self.shown_id)
             case SentenceTranslated():
@@ -72,8 +71,7 @@ class TurnMessages:
             case ThinkingEnded(elapsed_s):
                 if stages:
                     yield wire.LlmEnd(round(elapsed_s, 3), self.shown_id)
-            case SynthesisStarted(index, text, emotion):
-                self._voiced.add(index)
+            case SynthesisStarted(text, emotion):
                 if stages and not self.sentence_by_sentence:
                     yield wire.TtsStart(text, emotion, self.shown_id)
             case _:

@@ -187,7 +187,7 @@ async def test_a_turn_tells_everything_in_order() -> None:
     assert asr.events[0] == ThinkingStarted()
     assert len(asr.of(ThinkingEnded)) == 1
     assert [event for event in asr.events if not isinstance(event, ThinkingStarted | ThinkingEnded | ReplyAudio)] == [
-        SynthesisStarted(0, "うん。", "happy"),
+        SynthesisStarted("うん。", "happy"),
         SentenceBegun(0, "うん。", "嗯。", "happy", 0),
     ]
     assert isinstance(asr.events[-1], ReplyAudio)
@@ -293,7 +293,7 @@ async def test_the_voice_is_given_kana_and_the_caller_what_is_shown() -> None:
     mouth, asr = Mouth(), Recogniser()
     await run(Mind([line("**愛音**だよ（笑）", emotion="sad")]), mouth, asr)
     assert mouth.asked == [("アノンだよ", "sad")]
-    assert asr.of(SynthesisStarted) == [SynthesisStarted(0, "**愛音**だよ（笑）", "sad")]
+    assert asr.of(SynthesisStarted) == [SynthesisStarted("**愛音**だよ（笑）", "sad")]
     assert asr.of(SentenceBegun)[0].jp == "**愛音**だよ（笑）"
 
 

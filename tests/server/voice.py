@@ -110,7 +110,7 @@ class Guest:
         self.vendors = server.vendors
         self.ark, self.minimax, self.asr = server.vendors.ark, server.vendors.minimax, server.vendors.bytedance
         self.operator: list[tuple[str, object]] = []  # the lines that shall be logged for the operator
-        self._log_from = len(server.process.log)
+        self.log_from = len(server.process.log)
         self._kept_from = len(server.rows())
         self._others_before = server.descriptors.others
         self.client = server.client(*extensions)
@@ -178,8 +178,8 @@ class Guest:
         if self.client.socket.state is State.OPEN:
             assert base_kinds(self.client.turn("然后呢？")) == REPLY_KINDS
             self.leave()
-        log = self.server.process.log[self._log_from :]
-        assert [(error["event"], error["code"]) for error in self.server.errors(self._log_from)] == self.operator
+        log = self.server.process.log[self.log_from :]
+        assert [(error["event"], error["code"]) for error in self.server.errors(self.log_from)] == self.operator
         for secret in (ARK_KEY, MINIMAX_KEY, bytedance.ACCESS_KEY, bytedance.APP_KEY, *VENDORS_OWN_WORDS):
             assert not any(secret in line for line in log), f"{secret} is in the log"
             assert secret not in said
