@@ -28,6 +28,7 @@ AudioErrorCode = Literal["tts_failed", "tts_timeout"]
 IncompleteReason = Literal["llm_failed", "llm_timeout", "too_long"]
 TurnInput = Literal["text", "audio", "stream", "agent"]
 TurnStatus = Literal["completed", "interrupted", "failed"]
+HistoryRole = Literal["user", "assistant"]
 DisconnectReason = Literal["new_connection", "server_shutdown", "token_revoked"]
 
 
@@ -41,7 +42,9 @@ class ClientMessage(Struct, frozen=True, tag_field="type"):
 class Connect(ClientMessage, frozen=True, tag="connect"):
     """First message of every connection."""
 
-    api_token: Any = None  # any type is taken here, so that every wrong token gets the same answer
+    api_token: Annotated[Any, msgspec.Meta(extra_json_schema={"type": "string"})] = (
+        None  # any type is taken here, so that every wrong token gets the same answer
+    )
     character_name: str | None = None
     extensions: tuple[str, ...] | None = None
 
@@ -358,7 +361,7 @@ class HistoryEntry(Struct, frozen=True):
     """One remembered message; `at` is ISO 8601 in UTC with milliseconds. A user's text stands in `content_cn`."""
 
     id: int
-    role: Literal["user", "assistant"]
+    role: HistoryRole
     content_cn: str
     content_jp: str | None
     emotion: str | None
