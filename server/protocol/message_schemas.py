@@ -27,15 +27,16 @@ _VOCABULARIES: dict[str, Any] = {
     "HistoryRole": wire.HistoryRole,
 }
 _NAME_OF = {frozenset(get_args(words)): name for name, words in _VOCABULARIES.items()}
-# Nothing works without them; that they are missing is answered in words, and so our types let it pass.
-_MUST_SEND: dict[type, tuple[str, ...]] = {wire.Connect: ("api_token",)}
+# Nothing works without them. That they are missing or wrong is answered in words, and so our types let it pass.
+_MUST_SEND: dict[type, dict[str, Any]] = {wire.Connect: {"api_token": {"type": "string"}}}
 
 
 def message_schemas(received: tuple[Any, ...], sent: tuple[Any, ...]) -> dict[str, Any]:
     """By the name of the class, or of the vocabulary."""
     _, schemas = msgspec.json.schema_components((*received, *sent), ref_template=REFERENCE)
     for kind in received:
-        schemas[kind.__name__]["required"].extend(_MUST_SEND.get(kind, ()))
+        schemas[kind.__name__]["properties"].update(_MUST_SEND.get(kind, {}))
+        schemas[kind.__name__]["required"].extend(_MUST_SEND.get(kind, {}))
     for kind in sent:
         schemas[kind.__name__]["required"] = ["type", *_always_sent(kind)]
         for field in schemas[kind.__name__]["properties"].values():

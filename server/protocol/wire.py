@@ -42,9 +42,7 @@ class ClientMessage(Struct, frozen=True, tag_field="type"):
 class Connect(ClientMessage, frozen=True, tag="connect"):
     """First message of every connection."""
 
-    api_token: Annotated[Any, msgspec.Meta(extra_json_schema={"type": "string"})] = (
-        None  # any type is taken here, so that every wrong token gets the same answer
-    )
+    api_token: Any = None  # any type is taken here, so that every wrong token gets the same answer
     character_name: str | None = None
     extensions: tuple[str, ...] | None = None
 

@@ -3,6 +3,7 @@
 `make node` installs them. Where they are not, these tests are skipped; in CI that is a failure.
 """
 
+import copy
 import json
 import os
 import re
@@ -20,6 +21,9 @@ import pytest
 from server.protocol import wire
 from tests.protocol_client import ProtocolClient
 from tests.running_server import ROOT, RunningServer
+
+CLIENT: tuple[Any, ...] = get_args(wire.AnyClientMessage)
+SERVER: tuple[Any, ...] = get_args(wire.AnyServerMessage)
 
 NODE = ROOT / "tests" / "node"
 INSTALLED = ROOT / ".venv" / "node" / "node_modules"
@@ -101,32 +105,29 @@ def run(folder: Path, *command: str, said: str = "") -> str:
     return done.stdout
 
 
-def parsed(folder: Path, document: dict[str, Any]) -> Any:
-    (folder / "asyncapi.json").write_text(json.dumps(document), encoding="utf-8")
-    return json.loads(run(folder, "node", "validate.mjs", "asyncapi.json"))
+def parsed(folder: Path, *documents: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the official parser makes of each. That there is a newer edition is nothing: most tools read this one."""
+    files = [folder / f"{number}.json" for number, _ in enumerate(documents)]
+    for file, document in zip(files, documents, strict=True):
+        file.write_text(json.dumps(document), encoding="utf-8")
+    found = json.loads(run(folder, "node", "validate.mjs", *map(str, files)))
+    return [{**read, "codes": set(read["codes"]) - {"asyncapi-latest-version"}} for read in found]
 
 
 @pytest.mark.slow
 def test_official_parser_finds_nothing_wrong(server: RunningServer, tools: Path) -> None:
     document = server.get("/asyncapi.json")[1]
-    found = parsed(tools, document)
-    # That there is a newer edition of AsyncAPI: it is not what most tools read.
-    assert {item["code"] for item in found["diagnostics"]} <= {"asyncapi-latest-version"}, found["diagnostics"]
-    assert found["servers"] == [server.url.removeprefix("ws://")] or found["servers"] == [server.url]
-    clients = {kind.__struct_config__.tag for kind in get_args(wire.AnyClientMessage)}
-    assert set(found["operations"]["receive"]["messages"]) == clients
-    assert found["operations"]["answer_ping"] == {
-        "action": "receive", "messages": ["ping"], "reply": ["pong", "error"],
-    }  # fmt: skip
-
-
-@pytest.mark.slow
-def test_official_parser_would_find_it(server: RunningServer, tools: Path) -> None:
-    document = server.get("/asyncapi.json")[1]
-    del document["components"]["messages"]["pong"]
-    document["components"]["messages"]["ping"]["examples"] = [{"payload": {"type": "pang"}}]
-    codes = {item["code"] for item in parsed(tools, document)["diagnostics"]}
-    assert {"invalid-ref", "asyncapi3-message-examples"} & codes, codes
+    nowhere, no_host, elsewhere = (copy.deepcopy(document) for _ in range(3))
+    del nowhere["components"]["messages"]["pong"]
+    del no_host["servers"]["this"]["host"]
+    elsewhere["operations"]["answer_ping"]["messages"] = [{"$ref": "#/components/messages/ping"}]
+    (read, *wrong) = parsed(tools, document, nowhere, no_host, elsewhere)
+    assert not read["codes"] and all(other["codes"] for other in wrong)
+    assert read["servers"] == [server.url]
+    operations = read["operations"]
+    assert set(operations["receive"]["messages"]) == {kind.__struct_config__.tag for kind in CLIENT}
+    assert set(operations["send"]["messages"]) == {kind.__struct_config__.tag for kind in SERVER}
+    assert operations["answer_ping"] == {"action": "receive", "messages": ["ping"], "reply": ["pong", "error"]}
 
 
 def generating(readme: str, port: int) -> list[str]:
@@ -145,11 +146,11 @@ def test_client_on_generated_types_compiles_and_understands_the_server(
     for command in commands:
         run(tools, *shlex.split(command))
     models = {path.stem for path in (tools / "models").iterdir()}
-    kinds = {*get_args(wire.AnyClientMessage), *get_args(wire.AnyServerMessage)}
-    assert models >= {*(kind.__name__ for kind in kinds), "ClientMessage", "ServerMessage", "Emotion", "ErrorCode"}
+    named = {"ClientMessage", "ServerMessage", "Emotion", "ErrorCode", "Extension"}
+    assert models >= {*(kind.__name__ for kind in (*CLIENT, *SERVER)), *named}
     assert not {name for name in models if "Anonymous" in name}
     strict = ("--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext")
-    run(tools, "npx", "tsc", *strict, "--types", "node", "--outDir", "built", "client.ts")
+    run(tools, "npx", "tsc", *strict, "--skipLibCheck", "--types", "node", "--outDir", "built", "client.ts")
 
     client = talk(extensions=["turns", "sentences", "history"])
     session = [client.said[0], *client.turn("你好"), client.receive()]
