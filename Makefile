@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help run demo simulators test check lock clean
+.PHONY: help run demo simulators test check node lock lock-node clean
 
 help:
 	@echo "make run    start the server on the embedded engines (no key needed) and say where to talk to it"
@@ -11,6 +11,7 @@ help:
 	@echo "make simulators  server + stand-ins for the cloud's vendors: the cloud paths without a key"
 	@echo "make test   all tests"
 	@echo "make check  formatting, lint, types, import contracts, fast tests"
+	@echo "make node   what the tests of /asyncapi.json read it with (needs Node.js 18 and npm)"
 	@echo "make lock   requirements*.txt anew from pyproject.toml"
 
 run: $(VENV)/installed
@@ -43,6 +44,15 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 	@bash scripts/venv.sh $(VENV) requirements-dev.txt
 	@touch $@
 
+# Beside the Python of the tests: nothing of it is needed to run the server, nor looked for in the source tree.
+node: $(VENV)/node/installed
+
+$(VENV)/node/installed: tests/node/package-lock.json
+	@echo "installing $< ..." >&2
+	@mkdir -p $(@D) && cp tests/node/package.json tests/node/package-lock.json $(@D)
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 # Universal: exact versions and the hashes of all platforms, with markers; no address of any index.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
@@ -50,6 +60,14 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: $(VENV)/installed-dev
 	$(LOCK) -o requirements.txt pyproject.toml
 	$(LOCK) --group dev --constraint requirements.txt -o requirements-dev.txt
+
+# The same for Node.js: no address of a package, nor of whom to pay for it.
+lock-node: $(VENV)/installed
+	cd tests/node && npm install --package-lock-only --ignore-scripts --no-audit --omit-lockfile-registry-resolved
+	$(PYTHON) -c "import json, pathlib; lock = pathlib.Path('tests/node/package-lock.json'); \
+	said = json.loads(lock.read_text('utf-8')); \
+	[package.pop(name, None) for package in said['packages'].values() for name in ('funding', 'deprecated')]; \
+	lock.write_text(json.dumps(said, indent=1) + chr(10), 'utf-8')"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from server.backend import Backend
-from server.protocol.asyncapi import asyncapi_document
+from server.protocol.asyncapi import asyncapi_document, servers
 from server.version import VERSION
 from services.asr_service import PHRASES_ONLY
 
@@ -83,8 +83,8 @@ def http_routes(backend: Backend) -> APIRouter:
         return _characters(backend)
 
     @router.get("/asyncapi.json", summary="/ws 的消息，AsyncAPI 3")
-    async def messages() -> dict[str, Any]:
-        return asyncapi
+    async def messages(request: Request) -> dict[str, Any]:
+        return {**asyncapi, "servers": servers(request.url.netloc, secure=request.url.scheme == "https")}
 
     @router.get("/ws", include_in_schema=False)
     async def upgrade() -> JSONResponse:

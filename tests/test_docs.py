@@ -31,6 +31,7 @@ import yaml
 from server.character_manager import CharacterManager
 from server.config import Config, load
 from server.protocol import codec, wire
+from server.protocol.asyncapi import asyncapi_document
 from server.session.modes.utterances import AGENT_PATIENCE_S, STREAM_PATIENCE_S
 from server.settings.key_words import key_paths
 from services.base import Emotion
@@ -97,8 +98,13 @@ def without_comments(text: str) -> str:
 
 def message_examples(path: Path) -> list[dict[str, Any]]:
     """Every example of a message; what stands there for audio is audio."""
-    texts = [re.sub(r'"<base64\w*>"', '"AAA="', block.text) for block in blocks(path, "json")]
+    texts = [re.sub(r'"<base64\w*>"', '"AQD//w=="', block.text) for block in blocks(path, "json")]
     return [example for example in map(json.loads, texts) if "type" in example]
+
+
+def shown(path: Path) -> list[str]:
+    """Every example, once and in one spelling, but for what the specification shows of `error`."""
+    return sorted({json.dumps(example, sort_keys=True) for example in message_examples(path) if example != AT_LEAST})
 
 
 EXAMPLES = [(path, example) for path in (*READMES, WIRE) for example in message_examples(path)]
@@ -125,6 +131,14 @@ def test_example_of_a_message_is_one_of_the_wire(path: Path, example: dict[str, 
 @pytest.mark.parametrize("path", READMES)
 def test_no_message_is_without_an_example(path: Path) -> None:
     assert {example["type"] for example in message_examples(path)} == {*CLIENT, *SERVER}
+
+
+def test_examples_of_the_asyncapi_document_are_those_shown() -> None:
+    messages = asyncapi_document("1.0.0")["components"]["messages"].values()
+    told = {json.dumps(item["payload"], sort_keys=True) for message in messages for item in message.get("examples", ())}
+    chinese, english, contract = map(shown, (*READMES, WIRE))
+    assert chinese == english
+    assert told == {*chinese, *contract}
 
 
 @pytest.mark.parametrize("path", (*READMES, WIRE))
@@ -264,7 +278,13 @@ EXPORTS = {
     'export DOUBAO_API_KEY="your_llm_api_key"', 'export MINIMAX_API_KEY="your_minimax_key"',
     'export VALID_API_TOKENS="token1,token2,token3"',
 }  # fmt: skip
+GENERATE = (
+    "curl -sO http://localhost:8765/asyncapi.json",
+    "npx @asyncapi/modelina-cli generate typescript asyncapi.json --output models --tsModelType interface "
+    "--tsEnumType union --tsExportType named --tsIncludeComments --tsRawPropertyNames",
+)
 NOT_RUN = {
+    **dict.fromkeys(GENERATE, "tests/server/protocol/test_asyncapi_clients.py runs them"),
     **dict.fromkeys(
         EXPORTS, "sets a variable of the reader's shell; what it does is in tests/server/settings/test_start.py"
     ),

@@ -27,6 +27,7 @@ AudioErrorCode = Literal["tts_failed", "tts_timeout"]
 IncompleteReason = Literal["llm_failed", "llm_timeout", "too_long"]
 TurnInput = Literal["text", "audio", "stream", "agent"]
 TurnStatus = Literal["completed", "interrupted", "failed"]
+HistoryRole = Literal["user", "assistant"]
 DisconnectReason = Literal["new_connection", "server_shutdown", "token_revoked"]
 
 
@@ -371,7 +372,7 @@ class HistoryEntry(Struct, frozen=True):
     """One remembered message; `at` is ISO 8601 in UTC with milliseconds. A user's text stands in `content_cn`."""
 
     id: int
-    role: Literal["user", "assistant"]
+    role: HistoryRole
     content_cn: str
     content_jp: str | None
     emotion: str | None

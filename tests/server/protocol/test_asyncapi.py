@@ -1,6 +1,7 @@
 """The document of /ws: whole, valid, and true of what is really sent and taken."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -11,14 +12,16 @@ from jsonschema.protocols import Validator
 
 from server.protocol import codec, wire
 from server.protocol.asyncapi import asyncapi_document
+from server.protocol.field_descriptions import FIELDS
 from server.protocol.wire import ClientMessage, ServerMessage
+from services.base import Emotion
 
 CLIENT: tuple[type[ClientMessage], ...] = get_args(wire.AnyClientMessage)
 SERVER: tuple[type[ServerMessage], ...] = get_args(wire.AnyServerMessage)
 
 BINARY = "audio_frame"
 
-# Payloads of the specification's examples.
+# Payloads of the specification's examples. What stands there for audio is no base64, but for a schema it is a text.
 EXAMPLES: list[dict[str, Any]] = [
     {"type": "connect", "api_token": "your_token", "character_name": "anon"},
     {"type": "message", "content": "你好，爱音！"},
@@ -79,7 +82,7 @@ REFERENCE: dict[str, Any] = {
 STRUCTURE: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["asyncapi", "info", "channels", "operations", "components"],
+    "required": ["asyncapi", "info", "servers", "channels", "operations", "components"],
     "properties": {
         "asyncapi": {"const": "3.0.0"},
         "info": {
@@ -94,6 +97,21 @@ STRUCTURE: dict[str, Any] = {
             "additionalProperties": False,
         },
         "defaultContentType": {"const": "application/json"},
+        "servers": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {
+                "type": "object",
+                "required": ["host", "protocol"],
+                "properties": {
+                    "host": {"type": "string", "pattern": "^[^/]+$"},
+                    "protocol": {"enum": ["ws", "wss"]},
+                    "pathname": {"type": "string", "pattern": "^/"},
+                    "description": {"type": "string"},
+                },
+                "additionalProperties": False,
+            },
+        },
         "channels": {
             "type": "object",
             "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$"},
@@ -101,7 +119,8 @@ STRUCTURE: dict[str, Any] = {
                 "type": "object",
                 "required": ["address", "messages"],
                 "properties": {
-                    "address": {"const": "/ws"},
+                    "address": {"type": "string", "pattern": "^/"},
+                    "summary": {"type": "string", "minLength": 3},
                     "messages": {"type": "object", "additionalProperties": REFERENCE, "minProperties": 1},
                 },
                 "additionalProperties": False,
@@ -116,6 +135,15 @@ STRUCTURE: dict[str, Any] = {
                     "action": {"enum": ["send", "receive"]},
                     "channel": REFERENCE,
                     "messages": {"type": "array", "items": REFERENCE, "minItems": 1, "uniqueItems": True},
+                    "reply": {
+                        "type": "object",
+                        "required": ["channel", "messages"],
+                        "properties": {
+                            "channel": REFERENCE,
+                            "messages": {"type": "array", "items": REFERENCE, "minItems": 1, "uniqueItems": True},
+                        },
+                        "additionalProperties": False,
+                    },
                 },
                 "additionalProperties": False,
             },
@@ -132,11 +160,13 @@ STRUCTURE: dict[str, Any] = {
                         "required": ["name", "summary", "payload"],
                         "properties": {
                             "name": {"type": "string"},
+                            "title": {"type": "string"},
                             "summary": {"type": "string", "minLength": 3},
-                            "description": {"type": "string", "minLength": 3},
                             "contentType": {"const": "application/octet-stream"},  # the default where it is absent
-                            "payload": {"anyOf": [REFERENCE, {"type": "object", "required": ["type", "format"]}]},
+                            "payload": REFERENCE,
+                            "examples": {"type": "array", "items": {"type": "object", "required": ["payload"]}},
                         },
+                        "patternProperties": {"^x-": {}},
                         "additionalProperties": False,
                     },
                 },
@@ -193,36 +223,61 @@ def test_document_has_the_structure_of_asyncapi_3(document: dict[str, Any]) -> N
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     everything = set(references(document))
-    assert len(everything) > 60
+    assert len(everything) > 100
     for reference in everything:
         assert found(document, reference), reference
 
 
 def test_every_message_of_both_unions_is_there_with_its_schema(document: dict[str, Any]) -> None:
     assert set(document["components"]["messages"]) == {*(tag_of(kind) for kind in (*CLIENT, *SERVER)), BINARY}
-    assert set(document["channels"]["talk"]["messages"]) == set(document["components"]["messages"])
     for kind in (*CLIENT, *SERVER):
         schema = schema_of(document, tag_of(kind))
-        assert schema["properties"]["type"] == {"enum": [tag_of(kind)]}
+        assert schema["properties"]["type"]["const"] == tag_of(kind) and "type" in schema["required"]
         assert set(schema["properties"]) == {"type", *(field.encode_name for field in msgspec.structs.fields(kind))}
+
+
+def test_every_field_is_typed_and_told(document: dict[str, Any]) -> None:
+    fields = [
+        (f"{name}.{field}", schema)
+        for name, message in document["components"]["schemas"].items()
+        for field, schema in message.get("properties", {}).items()
+    ]
+    assert {name.partition(".")[2] for name, _ in fields} >= set(FIELDS)
+    for name, schema in fields:
+        told = found(document, schema["$ref"]) if "$ref" in schema else schema
+        assert told["description"] and ("type" in told or "anyOf" in told), name
+        assert "enum" not in schema, f"{name}: a generator has no name for this type"
 
 
 @pytest.mark.parametrize(("action", "kinds"), [("receive", CLIENT), ("send", SERVER)])
 def test_server_receives_what_clients_say_and_sends_the_rest(
     document: dict[str, Any], action: str, kinds: tuple[type[msgspec.Struct], ...]
 ) -> None:
-    operation = document["operations"][action]
-    assert operation["action"] == action
+    operation, audio = document["operations"][action], document["operations"][f"{action}_audio"]
+    assert operation["action"] == audio["action"] == action
+    channel = operation["channel"]["$ref"]
+    assert audio["channel"]["$ref"] == channel
     # An operation's messages are references into its channel, never past it into the components.
-    assert {message["$ref"] for message in operation["messages"]} == {
-        f"#/channels/talk/messages/{name}" for name in (*map(tag_of, kinds), BINARY)
-    }
+    expected = {f"{channel}/messages/{name}" for name in (*map(tag_of, kinds), BINARY)}
+    assert {message["$ref"] for message in (*operation["messages"], *audio["messages"])} == expected
+    assert set(found(document, channel)["messages"]) == {name.rpartition("/")[2] for name in expected}
 
 
 def test_binary_frames_are_described_with_their_layout(document: dict[str, Any]) -> None:
     message = document["components"]["messages"][BINARY]
-    assert message["contentType"] == "application/octet-stream" and message["payload"]["format"] == "binary"
-    assert "8 bytes" in message["summary"] and "big-endian" in message["description"]
+    payload = found(document, message["payload"]["$ref"])
+    assert message["contentType"] == "application/octet-stream" and payload["format"] == "binary"
+    assert "8 bytes" in message["summary"] and "big-endian" in payload["description"]
+
+
+def test_messages_of_an_extension_say_of_which(document: dict[str, Any]) -> None:
+    granted = wire.GRANTED_EXTENSIONS
+    for message in document["components"]["messages"].values():
+        named = set(re.findall(r"`(\w+)`", re.split("[:,]", message["summary"])[0]))
+        told = named if message["summary"].startswith("Extension") else set()
+        assert set(message.get("x-extension", ())) == told <= granted, message["name"]
+    told = {name for message in document["components"]["messages"].values() for name in message.get("x-extension", ())}
+    assert told == {"turns", "sentences", "stages", "history", "speech_events", "binary_audio"}
 
 
 def test_schemas_are_valid_json_schema_and_readable(document: dict[str, Any]) -> None:
@@ -238,6 +293,19 @@ def test_example_of_the_specification_is_valid(document: dict[str, Any], example
     check = validator(document, example["type"])
     check.validate(example)
     check.validate({**example, "a_field_of_tomorrow": [1, 2]})
+    audio = {"audio_base64": "AQD//w=="} if "audio_base64" in example else {}
+    assert {"payload": {**example, **audio}} in document["components"]["messages"][example["type"]]["examples"]
+
+
+def test_own_examples_are_messages_and_valid(document: dict[str, Any]) -> None:
+    """Those of the README, says tests/test_docs.py."""
+    types = {tag_of(kind): kind for kind in (*CLIENT, *SERVER)}
+    for tag, kind in types.items():
+        examples = document["components"]["messages"][tag]["examples"]
+        assert examples, tag
+        for example in (item["payload"] for item in examples):
+            validator(document, tag).validate(example)
+            msgspec.convert(example, kind, strict=True)
 
 
 @pytest.mark.parametrize("kind", SERVER, ids=tag_of)
@@ -280,8 +348,9 @@ def test_what_the_server_refuses_is_invalid_too(document: dict[str, Any], wrong:
     assert not any(validator(document, tag).is_valid(wrong) for tag in receive)
 
 
-def test_error_codes_and_close_reasons_are_listed(document: dict[str, Any]) -> None:
-    assert set(schema_of(document, "error")["properties"]["code"]["enum"]) == set(get_args(wire.ErrorCode))
-    assert set(schema_of(document, "disconnected")["properties"]["reason"]["enum"]) == set(
-        get_args(wire.DisconnectReason)
-    )
+def test_vocabularies_have_a_name_and_are_whole(document: dict[str, Any]) -> None:
+    whole = {"error.code": wire.ErrorCode, "disconnected.reason": wire.DisconnectReason, "response.emotion": Emotion}
+    for place, words in whole.items():
+        tag, _, field = place.partition(".")
+        vocabulary = found(document, schema_of(document, tag)["properties"][field]["$ref"])
+        assert set(vocabulary["enum"]) == set(get_args(words)) and vocabulary["type"] == "string"
