@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from server.protocol import wire
+from server.protocol.extensions import EXTENSION_OF
 from server.protocol.message_schemas import REFERENCE, message_schemas
 
 _EXAMPLES = Path(__file__).with_name("examples.json")  # those of the README; a test compares
@@ -124,7 +125,7 @@ def _messages(channel: str, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _message(kind: Any, examples: list[dict[str, Any]]) -> dict[str, Any]:
-    extensions = _EXTENSIONS.get(kind, (wire.EXTENSION_OF[kind],) if kind in wire.EXTENSION_OF else ())
+    extensions = _EXTENSIONS.get(kind, (EXTENSION_OF[kind],) if kind in EXTENSION_OF else ())
     return {
         "name": _tag(kind),
         "title": kind.__name__,

@@ -12,6 +12,7 @@ from jsonschema.protocols import Validator
 
 from server.protocol import codec, wire
 from server.protocol.asyncapi import asyncapi_document
+from server.protocol.extensions import GRANTED_EXTENSIONS
 from server.protocol.field_descriptions import FIELDS
 from server.protocol.wire import ClientMessage, ServerMessage
 from services.base import Emotion
@@ -271,7 +272,7 @@ def test_binary_frames_are_described_with_their_layout(document: dict[str, Any])
 
 
 def test_messages_of_an_extension_say_of_which(document: dict[str, Any]) -> None:
-    granted = wire.GRANTED_EXTENSIONS
+    granted = GRANTED_EXTENSIONS
     for message in document["components"]["messages"].values():
         named = set(re.findall(r"`(\w+)`", re.split("[:,]", message["summary"])[0]))
         told = named if message["summary"].startswith("Extension") else set()
