@@ -175,6 +175,8 @@ def refusal(status: int | None, error: Error, not_before_s: float = 0.0, body: b
         code = code.rpartition(".")[0]
     if code:
         fault = _BY_CODE[code]
+    elif status is None and "unexpected endpoint" in (error.message or "").lower():  # LM Studio: any path is a 200
+        fault = ADDRESS
     elif status is None or status >= 500:
         fault = _BROKEN
     elif 300 <= status < 400:
@@ -306,6 +308,8 @@ class Reply:
         if answer.error:
             raise refusal(None, _plain(answer.error), body=data)
         self.request_id, self.usage = answer.id or self.request_id, answer.usage or self.usage
+        if answer.choices is None and not answer.usage and (objection := read_objection(None, data)).names:
+            raise Refused(_REQUEST, None, Error(), objection=objection)  # MiniMax and others, in a form of their own
         if not answer.choices or self.whole:  # the usage comes alone, with `choices: []`
             return ""
         choice = answer.choices[0]

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-_LONGEST_READ: Final = 65_536  # of a refusal; what it is about stands at its beginning
+_LONGEST_READ: Final = 16_384  # of a refusal; what it is about stands at its beginning
 
 # What a server calls each parameter that may be left out. These names mean nothing else.
 _NAMES: Mapping[str, re.Pattern[str]] = {
@@ -22,7 +22,7 @@ _NAMES: Mapping[str, re.Pattern[str]] = {
 }
 # What it calls them by what they do: ordinary words, that count only where a word of _NO stands beside them.
 _DEEDS: Mapping[str, re.Pattern[str]] = {
-    "reasoning_effort": re.compile(r"(?<![\w./-])(reasoning|thinking|think)(?![\w/-])|思考|推理", re.I),
+    "reasoning_effort": re.compile(r"(?<![\w./-])(reasoning|thinking)(?![\w/-])|思考|推理", re.I),
     "stream": re.compile(r"(?<![\w./-])(streaming|streamed)(?![\w/-])|流式", re.I),
 }
 _NO = re.compile(
@@ -42,7 +42,7 @@ _SAYS_NOTHING = re.compile(
     r"(invalid|unsupported|unknown|unrecognized|illegal|wrong)( request)? (parameter|argument|field|param|input)s?|"
     r"extra (inputs|fields) (are )?not permitted|request failed|error|for further information visit|nginx|openresty|"
     r"the browser or proxy sent a request that this server could not understand)\b|"
-    r"(请求)?参数(错误|有误|无效|非法|不合法)|请求(错误|无效|不合法)"
+    r"(api )?(调用|请求)?参数(错误|有误|无效|非法|不合法)|请求(错误|无效|不合法)|请检查(文档)?"
 )
 _NOT_WORDS = re.compile(r"https?://\S+|request[ _-]?id\W*[\w-]*|<(style|script|head).*?</\1>|<[^>]*>", re.I | re.S)
 # Two words for not thinking; older servers know the one, newer ones the other.

@@ -128,6 +128,11 @@ REFUSALS = [
 ]
 
 
+def test_lm_studios_answer_to_any_path_names_the_endpoint() -> None:
+    with pytest.raises(LLMError, match="endpoint"):
+        Reply().receive(b'{"error":"Unexpected endpoint or method. (POST /chat/completions)"}')
+
+
 @pytest.mark.parametrize(("status", "body", "said"), REFUSALS)
 def test_a_refusal_names_what_is_to_be_mended(status: int, body: bytes, said: str) -> None:
     refused = refusal(status, error_in(body))

@@ -1,4 +1,7 @@
-"""Parameters a server does not take, as real servers say so: asked again without them, once for the whole process."""
+"""Parameters a server does not take, as real servers say so: asked again without them, once for the whole process.
+
+(Over 400 lines, because the tables of what servers say stand together.)
+"""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -153,6 +156,15 @@ ANY = {
     "plain text": (400, "unknown parameter NAME"),
     "HTML": (400, "<!doctype html><title>400 Bad Request</title><h1>Bad Request</h1><p>Unknown parameter: NAME</p>"),
     "Chinese": (400, '{"code":1210,"message":"API 调用参数有误，不支持参数 NAME"}'),
+    "xAI": (400, '{"code":"Client specified an invalid argument","error":"Model m does not support parameter NAME."}'),
+    "Baidu": (400, '{"error_code":336003,"error_msg":"the parameter NAME is invalid"}'),
+    "OpenRouter": (
+        400,
+        '{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\\"error\\":{\\"message\\":'
+        '\\"Unknown parameter: NAME\\"}}","provider_name":"x"}}}',
+    ),
+    "an event": (400, 'data: {"error":{"message":"NAME: Extra inputs are not permitted"}}\n\n'),
+    "not acceptable": (406, "NAME is not supported"),
     "not found": (404, error("Unknown parameter NAME")),
     "not allowed": (405, '{"message":"NAME is not allowed"}'),
     "forbidden": (403, '{"message":"NAME is not yet allowed."}'),
@@ -303,8 +315,17 @@ async def test_several_parameters_refused_one_by_one_and_at_once_are_all_left_ou
 @pytest.mark.parametrize(
     ("kind", "form"), [("text/event-stream", "data: {}\n\ndata: [DONE]\n\n"), ("application/json", "{}")]
 )
-async def test_a_refusal_under_status_200_is_one(ark: ArkSimulator, kind: str, form: str) -> None:
-    said = error("'reasoning_effort' is not supported", code="invalid_parameter_error")
+@pytest.mark.parametrize(
+    "said",
+    [
+        error("'reasoning_effort' is not supported", code="invalid_parameter_error"),
+        '{"error":"reasoning_effort is not supported"}',
+        '{"object":"error","message":"reasoning_effort is not supported","code":400}',
+        '{"base_resp":{"status_code":2013,"status_msg":"invalid params, unknown field reasoning_effort"}}',
+    ],
+    ids=["OpenAI", "text", "flat", "MiniMax"],
+)
+async def test_a_refusal_under_status_200_is_one(ark: ArkSimulator, kind: str, form: str, said: str) -> None:
     ark.plan(Behaviour(raw=form.replace("{}", said).encode(), raw_headers={"Content-Type": kind}))
     async with open_llm(settings_for(ark)) as llm:
         assert [await read(llm) for _ in range(2)] == [REPLY, REPLY]
@@ -323,6 +344,7 @@ UNEXPLAINED = {
     "no name": error("Unsupported parameter", code="unsupported_parameter"),
     "FastAPI without a place": '{"detail":"Extra inputs are not permitted"}',
     "Chinese": '{"code":1210,"message":"请求参数错误"}',
+    "Zhipu": '{"error":{"code":"1210","message":"API 调用参数有误，请检查文档。"}}',
 }
 
 
