@@ -111,6 +111,7 @@ def parse_arguments(arguments: list[str]) -> Options:
     token, source = given.token, " --token"
     if token is None:
         token, source = os.environ.get(TOKEN_VARIABLE), f"环境变量 {TOKEN_VARIABLE}"
+    token = token.strip() if token else token  # a file with Windows' line ends leaves a \r behind it
     if not token and given.token is None:
         token, source = DEFAULT_TOKEN, "默认值"
     return Options(

@@ -1,6 +1,6 @@
 """Settings in, everything that all connections share out: engines, characters, stores, limits."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import structlog
 
 from server.auth import DEMO_TOKEN, Authenticator
 from server.character_manager import CharacterManager
-from server.config import PROJECT_ROOT, Config, ConfigError, Settings
+from server.config import PROJECT_ROOT, Config, ConfigError, EndpointsConfig, Settings
 from server.connection_manager import ConnectionManager
 from server.transport.rate_limits import RateLimits
 from services.asr_service import ASR_VENDORS, PHRASES_ONLY, open_asr
@@ -57,6 +57,8 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         log.warning(warning)
     try:
         engines = _choose_engines(settings)
+        for warning in _unused_endpoints(config, engines):
+            log.warning(warning)
         characters = CharacterManager.load(PROJECT_ROOT / config.characters.folder, config.characters.default)
         async with AsyncExitStack() as stack:
             tts = await stack.enter_async_context(open_tts(engines["tts"], _tts_settings(settings)))
@@ -84,6 +86,20 @@ def _choose_engines(settings: Settings) -> dict[str, EngineChoice]:
         "asr": choose_engine("asr", wanted.asr, ASR_VENDORS, secrets),
         "vad": choose_engine("vad", wanted.vad, VAD_VENDORS, secrets),
     }
+
+
+def _unused_endpoints(config: Config, engines: Mapping[str, EngineChoice]) -> Iterator[str]:
+    """Endpoints that the operator has changed, of engines that only lack a key to be chosen."""
+    kinds = (("llm", LLM_VENDORS, "the model", ("llm",)), ("tts", TTS_VENDORS, "the voice", ("tts",)))
+    for kind, vendors, who, names in (*kinds, ("asr", ASR_VENDORS, "the recogniser", ("asr", "asr_batch"))):
+        changed = [name for name in names if getattr(config.endpoints, name) != getattr(EndpointsConfig(), name)]
+        wanted = next(vendor.wanted for vendor in vendors.values() if not vendor.only_named)
+        if changed and getattr(config.engines, kind) == "auto" and engines[kind].vendor.found({}) is not None:
+            changed_keys = " and ".join(f"endpoints.{name}" for name in changed)
+            yield (
+                f"{changed_keys}: not used, because {wanted} is not set and so {who} is {engines[kind].name}; "
+                "set it, to any value where the server wants no key"
+            )
 
 
 def _announce(backend: Backend) -> None:

@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from importlib import import_module
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import anyio
 import structlog
@@ -37,6 +37,14 @@ async def open_llm(choice: EngineChoice, settings: LLMSettings) -> AsyncIterator
         yield BoundedLLM(llm, settings)
 
 
+@runtime_checkable
+class FindsOutWhetherItStreams(Protocol):
+    """An LLM that may be served otherwise than it is set; the deadlines are those of what it does."""
+
+    @property
+    def streams(self) -> bool: ...
+
+
 class BoundedLLM:
     """Another LLM, asked a second time where that helps, and never waited for without end.
 
@@ -50,7 +58,8 @@ class BoundedLLM:
 
     def __init__(self, llm: LLM, settings: LLMSettings) -> None:
         self._llm = llm
-        self._first_s = min(settings.first_token_s, settings.total_s) if settings.stream else settings.total_s
+        self._streams = settings.stream
+        self._first_s = min(settings.first_token_s, settings.total_s)
         self._gap_s = settings.gap_s
         self._total_s = settings.total_s
 
@@ -59,7 +68,8 @@ class BoundedLLM:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         began = anyio.current_time()
-        with anyio.CancelScope(deadline=began + self._first_s) as scope:
+        streams = self._llm.streams if isinstance(self._llm, FindsOutWhetherItStreams) else self._streams
+        with anyio.CancelScope(deadline=began + (self._first_s if streams else self._total_s)) as scope:
             deltas, delta = await self._begin(prompt)
         if scope.cancelled_caught:
             raise LLMError("The language model did not begin to answer in time.", timed_out=True)

@@ -1,9 +1,11 @@
 """A vendor's name in, an opened voice out; the deadlines are the same for all of them."""
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from importlib import import_module
+from typing import Final
 
 import anyio
 
@@ -21,6 +23,10 @@ TTS_VENDORS: Mapping[str, Vendor] = {
     "minimax": Vendor("services.vendors.minimax.tts", secrets=("MINIMAX_API_KEY",)),
     "embedded": Vendor("services.vendors.embedded.tts", credit=MEI_CREDIT),
 }
+
+
+LONGEST_TEXT_CHARS: Final = 300  # asked for at once: less than a minute. Vendors end or refuse what is much longer
+_BREATH = re.compile(r"[、，,;；:：…\s]+[」』）)”’】]*")  # where a sentence that is too long is divided
 
 
 @asynccontextmanager
@@ -70,11 +76,14 @@ class _TimedSynthesis:
         self._running.append(first)
         self._start_foremost()
         try:
-            async with aclosing(self._synthesis.synthesize(text, emotion)) as pieces:
-                piece = await _next(pieces, first)
-                while piece is not None:
-                    yield piece
-                    piece = await _next(pieces, anyio.CancelScope(deadline=anyio.current_time() + self._gap_s))
+            due = first
+            for part in divide(text):
+                async with aclosing(self._synthesis.synthesize(part, emotion)) as pieces:
+                    piece = await _next(pieces, due)
+                    while piece is not None:
+                        yield piece
+                        piece = await _next(pieces, anyio.CancelScope(deadline=anyio.current_time() + self._gap_s))
+                due = anyio.CancelScope(deadline=anyio.current_time() + self._first_audio_s)
         finally:
             self._running.remove(first)
             self._start_foremost()
@@ -82,6 +91,17 @@ class _TimedSynthesis:
     def _start_foremost(self) -> None:
         if self._running and self._running[0].deadline == math.inf:
             self._running[0].deadline = anyio.current_time() + self._first_audio_s
+
+
+def divide(text: str) -> Iterator[str]:
+    """A sentence in parts that a voice takes: cut where one would breathe, as late as possible, else anywhere."""
+    while len(text) > LONGEST_TEXT_CHARS:
+        breaths = (found.end() for found in _BREATH.finditer(text, 0, LONGEST_TEXT_CHARS + 10))
+        end = max((at for at in breaths if at <= LONGEST_TEXT_CHARS), default=LONGEST_TEXT_CHARS)
+        yield text[:end]
+        text = text[end:]
+    if text:
+        yield text
 
 
 async def _next(pieces: AsyncGenerator[bytes], scope: anyio.CancelScope) -> bytes | None:

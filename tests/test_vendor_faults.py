@@ -766,3 +766,21 @@ def test_any_server_that_speaks_openais_protocol_thinks(met: Met, name: str) -> 
     assert audio(messages) == met.voice(*SENTENCES)
     assert not {"thinking", "response_format"} & set(met.ark.requests[-1])
     assert met.ark.requests[-1]["model"] == MODEL
+
+
+def test_a_parameter_that_the_server_refuses_costs_one_user_one_request_and_nobody_else_any(
+    vendors: Simulators, tmp_path: Path
+) -> None:
+    said = b'{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Not permitted"}]}'
+    refused = Refusal(422, html=said)
+    vendors.reset()
+    vendors.answer(then=Behaviour(judge=lambda body: refused if "stream_options" in body else None))
+    server = CloudServer(vendors, tmp_path)
+    try:
+        for requests in (2, 3):
+            client = server.client()
+            assert kinds(client.turn("你好")) == TURN and len(vendors.ark.requests) == requests
+            server.goodbye(client)
+        assert server.errors() == [] and len(server.process.events("llm_parameters_not_taken")) == 1
+    finally:
+        server.process.kill()

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import re
 import struct
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ _encoder = msgspec.json.Encoder()
 _KINDS: Mapping[str, Any] = {kind.__struct_config__.tag: kind for kind in get_args(AnyClientMessage)}
 _AUDIO_HEAD = struct.Struct(">BBHI")
 _AUDIO_VERSION, _PCM_S16LE = 1, 0
+_BYTE_ORDER_MARK = "\ufeff"  # which .NET and some editors put before a text
+_AN_END = 512
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -42,20 +45,37 @@ def decode(text: str) -> AnyClientMessage:
         WireError: `bad_json`, `bad_message`, `unknown_type` or `bad_audio`, naming the field at fault.
     """
     try:
-        return _decoder.decode(text)
+        message = _decoder.decode(text)
     except msgspec.ValidationError as error:
         return _look_closer(text, str(error))
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        whole = _without_lone_halves(text)
-        if whole != text:
-            return decode(whole)
+        message = _decode_mended(text, error)
+    # Whoever writes it twice writes it at an end; to search between them would cost more than to decode a chunk.
+    if text.count('"type"', 0, _AN_END) + text.count('"type"', max(_AN_END, len(text) - _AN_END)) > 1:
+        _check_one_type(text, message)
+    return message
+
+
+def _decode_mended(text: str, error: Exception) -> AnyClientMessage:
+    """What was meant by a text that is not JSON for a reason that can be mended; mended once, then refused."""
+    whole = _without_lone_halves(text.removeprefix(_BYTE_ORDER_MARK))
+    if whole == text:
         raise _not_json(error) from None
+    try:
+        return _decoder.decode(whole)
+    except msgspec.ValidationError as problem:
+        return _look_closer(whole, str(problem))
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as problem:
+        raise _not_json(problem) from None
 
 
 def is_batch_audio(frame: str | bytes) -> bool:
     """Whether a frame is the one message that may be large, told without reading the rest of it."""
     try:
-        return isinstance(frame, str) and _head_decoder.decode(frame).type == AudioMessage.__struct_config__.tag
+        if isinstance(frame, bytes):
+            return False
+        head = _head_decoder.decode(frame.removeprefix(_BYTE_ORDER_MARK))
+        return head.type == AudioMessage.__struct_config__.tag
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return False
 
@@ -111,6 +131,21 @@ def _look_closer(text: str, problem: str) -> AnyClientMessage:
         audio: AnyClientMessage = _KINDS[kind](_read_base64(msgspec.json.decode(text)[field], field))
         return audio
     raise WireError("bad_message", f"{kind}{'.' + field if field else ''}: {_lower_first(what or path)}") from None
+
+
+def _check_one_type(text: str, message: AnyClientMessage) -> None:
+    """msgspec takes a type that is there twice, if it says the same. An unknown field may hold objects with types."""
+    if len(text) > _LONGEST_MENDED:
+        return
+    outermost: list[str] = []
+
+    def look_at(pairs: list[tuple[str, object]]) -> None:
+        outermost[:] = [name for name, _ in pairs]  # the outermost object is whole last
+
+    json.loads(text.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=look_at)
+    if outermost.count("type") > 1:
+        kind = message.__struct_config__.tag
+        raise WireError("bad_message", f"{kind}.type: the field is there twice")
 
 
 # Base64 as phones and browsers write it beside the standard (RFC 4648, section 4): with line breaks (MIME, section 3.1;

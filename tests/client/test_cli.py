@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from client.options import parse_arguments
 from tests.client.peer import (
     CLIENT,
     PATIENCE_S,
@@ -105,6 +106,13 @@ async def test_an_unknown_token_is_explained_and_not_tried_again(tmp_path: Path)
     assert "--token" in named.err and "unauthorized" in named.err
     assert "环境变量 CHATANON_TOKEN" in set_outside.err
     assert [len(talk) for talk in peer.talks] == [1, 1]
+
+
+@pytest.mark.parametrize("token", ["dev_token_001\r", " dev_token_001 \r\n", "\tdev_token_001"])
+def test_what_a_file_leaves_around_a_token_is_no_part_of_it(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_arguments(["--token", token]).token == "dev_token_001"
+    monkeypatch.setenv("CHATANON_TOKEN", token)
+    assert parse_arguments([]).token == "dev_token_001"
 
 
 async def test_a_replaced_connection_says_so_and_ends(tmp_path: Path) -> None:

@@ -343,6 +343,17 @@ async def test_the_mind_is_closed_when_its_time_is_over(texts: tuple[str, ...]) 
     assert mind.asked == mind.ended == 1
 
 
+class WholeMind(Mind):
+    """One that was found not to stream."""
+
+    streams = False
+
+
+async def test_an_answer_in_one_piece_has_the_whole_time_whatever_was_set() -> None:
+    mind = WholeMind("all of it", pause_s=0.2)
+    assert await read(BoundedLLM(mind, LLMSettings(first_token_s=0.05))) == ("all of it", None)
+
+
 async def test_the_mind_is_closed_at_once_when_the_caller_leaves() -> None:
     mind = Mind("a", "b", "c")
     async with aclosing(BoundedLLM(mind, LLMSettings()).stream(PROMPT)) as deltas:

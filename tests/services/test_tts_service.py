@@ -6,11 +6,13 @@ from contextlib import aclosing, asynccontextmanager
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.base import Emotion, Synthesis, TTSError, Voice
 from services.engine_choice import EngineUnavailable, choose_engine
 from services.engine_settings import TTSSettings
-from services.tts_service import TTS_VENDORS, TimedTTS, open_tts
+from services.tts_service import TTS_VENDORS, TimedTTS, divide, open_tts
 
 pytestmark = pytest.mark.anyio
 
@@ -171,3 +173,49 @@ async def test_a_chosen_vendor_that_cannot_be_opened_says_so_on_entering() -> No
     with pytest.raises(EngineUnavailable):
         async with open_tts(choice, TTSSettings(endpoint="", secrets={"MINIMAX_API_KEY": "key"})):
             pass
+
+
+# --- sentences longer than a voice takes at once
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("今日はいい天気だね、" * 90, "、"),
+        ("今日はいい天気だね，" * 90, "，"),
+        ("彼は「うん、」" * 130, "」"),
+        ("so it goes on and on " * 43, " "),
+        ("あ" * 900, "あ"),
+        ("あ" * 290 + "、" + "い" * 400 + " " + "う" * 209, "、い う"),
+    ],
+)
+def test_a_long_sentence_is_divided_where_one_would_breathe(text: str, ends: str) -> None:
+    parts = list(divide(text))
+    assert "".join(parts) == text and len(parts) > 2
+    assert all(part[-1] in ends for part in parts)
+
+
+@given(st.text(st.sampled_from("あa、 」。,"), max_size=2000))
+def test_no_part_is_lost_or_too_long(text: str) -> None:
+    parts = list(divide(text))
+    assert "".join(parts) == text and all(parts)
+    assert len(parts) == 1 or not parts or max(map(len, parts)) < len(text)
+
+
+async def test_the_parts_of_a_long_sentence_are_one_sentence_to_whoever_listens() -> None:
+    text = "今日はいい天気だね、" * 90
+    parts = list(divide(text))
+    tts = ScriptedTTS(**dict.fromkeys(parts, fluent))
+    async with TimedTTS(tts, 5, 5).open_synthesis(Voice()) as synthesis:
+        assert await hear(synthesis, text) == [b"ab", b"cd"] * len(parts)
+    assert tts.closed == parts
+
+
+async def test_a_part_that_does_not_begin_in_time_ends_the_sentence() -> None:
+    text = "あ" * 299 + "、" + "い" * 300
+    first, second = divide(text)
+    tts = ScriptedTTS(**{first: fluent, second: mute})
+    async with TimedTTS(tts, 0.05, 5).open_synthesis(Voice()) as synthesis:
+        with pytest.raises(TTSError) as failed:
+            await hear(synthesis, text)
+    assert failed.value.timed_out and tts.closed == [first, second]

@@ -103,6 +103,7 @@ class Behaviour:
     fault: Fault = "none"
     after: int = 2
     refusal: Refusal | None = None
+    judge: Callable[[dict[str, Any]], Refusal | None] | None = None  # another server's own rules for a request
     framing: Framing = "event"
     finish_reason: str = "stop"
     finish_with_text: bool = False  # the last piece of text carries the finish_reason
@@ -199,6 +200,8 @@ class ArkSimulator:
             await _abort(request)
         if behaviour.refusal:
             return behaviour.refusal.respond()
+        if behaviour.judge and (refusal := behaviour.judge(body)):
+            return refusal.respond()
         if behaviour.raw is not None:
             return web.Response(body=behaviour.raw, headers=behaviour.raw_headers)
         if refusal := judge_body(request, body):

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from services.base import LLMError
+from services.vendors.ark.parameters import NONE, Objection, read_objection
 
 # Of one event, of an answer that is not streamed, of an error's body; real ones have a few KiB.
 MAX_BODY_BYTES: Final = 1 << 20
@@ -33,7 +34,15 @@ _NOT_FOUND = Fault(
 _CLOSED = Fault("The language model is switched off at its vendor; its operator should check it.", True, True, 60.0)
 _QUOTA = Fault("The language model's quota is used up; this server's operator should check it.", operator=True)
 _SENSITIVE = Fault("The language model declined because of sensitive content; please put it in other words.")
-_REQUEST = Fault("The language model refused the request; the operator should check the llm settings.", operator=True)
+_REQUEST = Fault(
+    "The language model refused the request; its operator should check the settings models.llm_model, "
+    "llm.reasoning_effort and llm.stream.",
+    operator=True,
+)
+_CONTEXT = Fault(
+    "The conversation is longer than the language model can take; its operator should set a lower llm.context_tokens.",
+    operator=True,
+)
 ADDRESS = Fault("The language model is not at its address; the operator should check the endpoint.", operator=True)
 _BUSY = Fault("The language model is too busy at the moment; please try again.", retryable=True)
 _BROKEN = Fault("The language model failed on its own side; please try again.", retryable=True)
@@ -61,6 +70,7 @@ _BY_CODE: Mapping[str, Fault] = {
         (_BUSY, "APIAccountRpmRateLimitExceeded AccountRateLimitExceeded RequestBurstTooFast"),
         (_BUSY, "ServerOverloaded InflightBatchsizeExceeded"),
         (_BROKEN, "InternalServiceError"),
+        (_CONTEXT, "context_length_exceeded"),
     )
     for code in codes.split()
 }
@@ -75,6 +85,9 @@ _BY_STATUS: Mapping[int, Fault] = {
     429: _BUSY,
 }
 
+
+# What servers without codes say of a prompt that is too long for the model.
+_TOO_MUCH = re.compile(r"context (length|size|window|limit)|(prompt|input) is too long|上下文长度", re.IGNORECASE)
 
 # Why an answer ended, as servers say it, where that is not that it was whole.
 _TORN_BY: Mapping[str, Fault] = {
@@ -129,13 +142,15 @@ class _Answer(msgspec.Struct, frozen=True):
     choices: tuple[_Choice, ...] | None = None
     usage: object = None  # numbers for the log; a reply is not lost over a strange one
     id: str | None = None
-    error: Error | None = None
+    error: Error | str | None = None
 
 
 class Refused(LLMError):
     """The vendor said no. `not_before_s`: seconds before which trying again is of no use (`Retry-After`)."""
 
-    def __init__(self, fault: Fault, status: int | None, error: Error, not_before_s: float = 0.0) -> None:
+    def __init__(
+        self, fault: Fault, status: int | None, error: Error, not_before_s: float = 0.0, objection: Objection = NONE
+    ) -> None:
         super().__init__(fault.message, retryable=fault.retryable)
         self.fault = fault
         self.status = status
@@ -144,27 +159,43 @@ class Refused(LLMError):
         traced = re.search(r"request id:? ?([\w-]{1,64})", error.message or "", re.ASCII | re.IGNORECASE)
         self.request_id = traced[1] if traced else None
         self.not_before_s = max(fault.not_before_s, not_before_s)
-        # Other servers know fewer efforts than Ark ("invalid reasoning value: 'minimal'", "does not support
-        # thinking"); the only wording ever looked at, as the protocol page's section 8 allows.
-        said = (error.message or "").lower()
-        self.about_thinking = fault is _REQUEST and self.code is None and ("reasoning" in said or "think" in said)
+        self.objection = objection
 
 
-def refusal(status: int | None, error: Error, not_before_s: float = 0.0) -> Refused:
-    prefix = error.code if isinstance(error.code, str) else ""
-    if isinstance(error.code, int):
-        status = error.code
-    while prefix and prefix not in _BY_CODE:
-        prefix = prefix.rpartition(".")[0]
-    if prefix:
-        fault = _BY_CODE[prefix]
+# Of what else a refusal may be about, no parameter is the reason, whatever words it uses.
+_NOT_OF_PARAMETERS: Final = frozenset((_KEY, _DENIED, _MODEL, _CLOSED, _QUOTA, _SENSITIVE, _BUSY, _CONTEXT))
+
+
+def refusal(status: int | None, error: Error, not_before_s: float = 0.0, body: bytes | None = None) -> Refused:
+    """What an error means. `status`: None where that was 200 none the less; `body`: all that was said with it."""
+    if (number := _http_status(error.code)) is not None:
+        status = number
+    code = error.code if isinstance(error.code, str) else ""
+    while code and code not in _BY_CODE:
+        code = code.rpartition(".")[0]
+    if code:
+        fault = _BY_CODE[code]
+    elif status is None and "unexpected endpoint" in (error.message or "").lower():  # LM Studio: any path is a 200
+        fault = ADDRESS
     elif status is None or status >= 500:
         fault = _BROKEN
     elif 300 <= status < 400:
         fault = ADDRESS
     else:
         fault = _BY_STATUS.get(status, _REQUEST)
-    return Refused(fault, status, error, not_before_s)
+    if fault is _REQUEST and _TOO_MUCH.search(error.message or ""):
+        fault = _CONTEXT
+    by_status = not code and status == 403  # "streaming requests are not yet allowed": the status is not the reason
+    objection = NONE
+    if body is not None and (by_status or fault not in _NOT_OF_PARAMETERS):
+        objection = read_objection(status, body)
+    return Refused(fault, status, error, not_before_s, objection)
+
+
+def _http_status(code: str | int | None) -> int | None:
+    """The status, where a server repeats it as its code; some have numbers of their own there."""
+    number = int(code) if isinstance(code, str) and re.fullmatch("[0-9]{3}", code) else code
+    return number if isinstance(number, int) and 400 <= number < 600 else None
 
 
 def failure(fault: Fault) -> LLMError:
@@ -174,9 +205,13 @@ def failure(fault: Fault) -> LLMError:
 def error_in(body: bytes) -> Error:
     """What the body of a refusal says; nothing, where it is the HTML of a gateway."""
     try:
-        return _decode(body).error or Error()
+        return _plain(_decode(body).error or Error())
     except LLMError:
         return Error()
+
+
+def _plain(error: Error | str) -> Error:
+    return Error(message=error) if isinstance(error, str) else error
 
 
 def _decode(data: bytes) -> _Answer:
@@ -271,8 +306,10 @@ class Reply:
         """
         answer = _decode(data)
         if answer.error:
-            raise refusal(None, answer.error)
+            raise refusal(None, _plain(answer.error), body=data)
         self.request_id, self.usage = answer.id or self.request_id, answer.usage or self.usage
+        if answer.choices is None and not answer.usage and (objection := read_objection(None, data)).names:
+            raise Refused(_REQUEST, None, Error(), objection=objection)  # MiniMax and others, in a form of their own
         if not answer.choices or self.whole:  # the usage comes alone, with `choices: []`
             return ""
         choice = answer.choices[0]

@@ -2,14 +2,14 @@
 
 `endpoint` is what stands before `/chat/completions`; with that of Ollama (`http://127.0.0.1:11434/v1`), llama.cpp's
 server or vLLM, and any key, those work too. Thinking is governed by `reasoning_effort` alone: beside an absent
-`thinking` Ark takes every value of it, and `minimal` means none (protocol page, section 3). Where a server knows no
-such value, `none` is tried, then the field is left out, as it always is for an empty value.
+`thinking` Ark takes every value of it, and `minimal` means none (protocol page, section 3). A server that does not take
+one of our parameters is asked again without it, and never with it again: parameters.py.
 """
 
 import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 import aiohttp
@@ -36,6 +36,7 @@ from services.vendors.ark.answer import (
     failure,
     refusal,
 )
+from services.vendors.ark.parameters import Dialect, Parameters
 
 # Replies being written at once in this process; further ones wait their turn, within their deadline.
 MAX_CONNECTIONS: Final = 256
@@ -53,9 +54,7 @@ class DoubaoLLM:
         self._session = session
         self._url = url
         self._settings = settings
-        # What to ask for until the server agrees; one that knows no `minimal` may know the newer `none`.
-        effort = settings.reasoning_effort
-        self._efforts = tuple(dict.fromkeys((effort, "none", "") if effort == "minimal" else (effort, "")))
+        self._dialect = Dialect(Parameters(settings.stream, True, settings.reasoning_effort))
         self._reported: set[str] = set()
         self._tasks = tasks
         self._preparing = False
@@ -82,60 +81,65 @@ class DoubaoLLM:
         finally:
             self._preparing = False
 
+    @property
+    def streams(self) -> bool:
+        """Whether an answer comes in pieces, as far as is known; some servers do what they were not asked for."""
+        return self._dialect.known.stream is True
+
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
+        asked: Parameters | None = self._dialect.known
+        while asked is not None:
+            reply = Reply()
+            begun = False
+            try:
+                async with aclosing(self._answer(prompt, asked, reply)) as deltas:
+                    async for delta in deltas:
+                        if not begun:
+                            begun = True
+                            self._learn(asked)
+                        yield delta
+                break
+            except Refused as refused:
+                asked = None if begun else self._dialect.without(asked, refused.objection)
+                if asked is None:
+                    self._report(refused, refused.request_id or reply.request_id)
+                    raise
+        _log.debug("llm_usage", model=self._settings.model, request_id=reply.request_id, usage=reply.usage)
+
+    async def _answer(self, prompt: Prompt, asked: Parameters, reply: Reply) -> AsyncGenerator[str]:
+        """One request and what comes of it; the vendor's answer is closed on leaving, however far it is read."""
         border = (
             (aiohttp.ClientConnectorCertificateError, lambda _: Refused(CERTIFICATE, None, Error())),
             (TimeoutError, lambda _: LLMError(UNREACHABLE.message, timed_out=True)),
             (aiohttp.ClientConnectorError, lambda _: failure(UNREACHABLE)),
             ((aiohttp.ClientError, OSError), lambda _: failure(CUT)),
         )
-        reply = Reply()
-        try:
-            with map_errors(*border):
-                async with self._ask(prompt) as response:
-                    if response.content_type == WHOLE and (text := reply.receive(await _read_body(response))):
-                        yield text
-                    while not (reply.whole or reply.error) and (chunk := await response.content.readany()):
-                        if text := reply.feed(chunk):
-                            yield text
-                    reply.check()
-                    await _read_tail(response, reply)
-        except Refused as refused:
-            self._report(refused, refused.request_id or reply.request_id)
-            raise
-        _log.debug("llm_usage", model=self._settings.model, request_id=reply.request_id, usage=reply.usage)
-
-    @asynccontextmanager
-    async def _ask(self, prompt: Prompt) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The vendor's answer, streamed or whole, whatever was asked for; closed on leaving, however far it is read."""
-        efforts = self._efforts
-        for effort in efforts:
+        with map_errors(*border):
             async with self._session.post(
                 self._url,
-                data=self._request(prompt, effort),
+                data=self._request(prompt, asked),
                 headers={"X-Client-Request-Id": uuid.uuid4().hex},
                 allow_redirects=False,
             ) as response:
-                if response.status == 200 and response.content_type in (STREAMED, WHOLE):
-                    self._efforts = (effort,)
-                    yield response
-                    return
-                refused = await _read_refusal(response)
-            if not refused.about_thinking or effort == efforts[-1]:
-                raise refused
+                if response.status != 200 or response.content_type not in (STREAMED, WHOLE):
+                    raise await _read_refusal(response)
+                # Streamed or whole, whatever was asked for.
+                if response.content_type == WHOLE and (text := reply.receive(await _read_body(response))):
+                    yield text
+                while not (reply.whole or reply.error) and (chunk := await response.content.readany()):
+                    if text := reply.feed(chunk):
+                        yield text
+                reply.check()
+                await _read_tail(response, reply)
 
-    def _request(self, prompt: Prompt, effort: str) -> bytes:
+    def _learn(self, answered: Parameters) -> None:
+        if names := self._dialect.answered(answered):
+            _log.warning("llm_parameters_not_taken", model=self._settings.model, parameters=names)
+
+    def _request(self, prompt: Prompt, asked: Parameters) -> bytes:
         # No response_format: the model we ship with has none, and answers 400 (protocol page, section 5).
-        request: dict[str, object] = {
-            "model": self._settings.model,
-            "messages": prompt.messages,
-            "stream": self._settings.stream,
-        }
-        if self._settings.stream:
-            request["stream_options"] = {"include_usage": True}
-        if effort:
-            request["reasoning_effort"] = effort
-        return msgspec.json.encode(request)
+        common = {"model": self._settings.model, "messages": prompt.messages}
+        return msgspec.json.encode(common | dict(asked.fields()))
 
     def _report(self, refused: Refused, request_id: str | None) -> None:
         """An operator's problem is an error, said once per process and code; anything else a warning each time."""
@@ -159,11 +163,12 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
 async def _read_refusal(response: aiohttp.ClientResponse) -> Refused:
     if response.status < 400:  # a redirect, never followed, or a page where an answer should be
         return Refused(ADDRESS, response.status, Error())
-    error = Error()
+    body = None
     with suppress(LLMError):  # it is too long to be one
-        error = error_in(await _read_body(response))
+        body = await _read_body(response)
     after = response.headers.get("Retry-After", "")
-    return refusal(response.status, error, float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0)
+    not_before_s = float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
+    return refusal(response.status, error_in(body or b""), not_before_s, body)
 
 
 async def _read_tail(response: aiohttp.ClientResponse, reply: Reply) -> None:

@@ -1,10 +1,16 @@
 """The texts under way over one connection to MiniMax, sans-IO: its events in; the pcm and fault of each text out."""
 
 from collections import deque
+from dataclasses import replace
 
 from services.vendors.minimax.frames import BROKEN_OFF, UNCLEAR, Audio, Event, Fault, Refusal, Remedy, TaskFinished
 
-LONGEST_SPEECH_S = 120  # of one text; more than that is no answer to it
+LONGEST_SPEECH_S = 120  # of one text; nobody listens to a longer sentence, and audio without end is no answer
+TOO_LONG = Fault(
+    Remedy.OTHER_TEXT,
+    f"The sentence takes longer than {LONGEST_SPEECH_S} seconds to speak: the rest of it is not spoken",
+    one_sentence=True,
+)
 
 
 class PcmAssembler:
@@ -138,7 +144,8 @@ class TextQueue:
         text.receive(audio)
         self.heard = self.heard or text.heard
         if text.received_bytes > LONGEST_SPEECH_S * 2 * self._sample_rate_hz:
-            return self.fail(BROKEN_OFF)
+            text.fault = TOO_LONG
+            return self.fail(replace(BROKEN_OFF, remedy=Remedy.AT_ONCE))  # what waits behind it has done nothing
         if audio.is_final:
             self._receive_final(text)
         return None

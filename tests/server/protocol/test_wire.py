@@ -389,7 +389,11 @@ def test_messages_are_frozen() -> None:
         "{",
         "nul",
         "\x00",
-        '\ufeff{"type": "ping"}',
+        '\ufeff\ufeff{"type": "ping"}',
+        "\ufeff" * 60_000 + '{"type": "ping"}',
+        '{"type": \ufeff"ping"}',
+        '{"type": "ping", "x": "\\ud83\\ud83dd"}',  # taking the half out makes another one
+        '{"type": "ping", "x": "' + "\\ud83" * 5_000 + "d" * 5_000 + '"}',
         "{'type': 'ping'}",
         '{"type": "ping",}',
         '{"type": "ping"} trailing',
@@ -514,7 +518,14 @@ def test_the_bounds_of_get_history_are_taken() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['{"type": "ping", "type": "message", "content": "x"}', '{"type": "\u202e' + "x" * 500 + '", "type": "ping"}'],
+    [
+        '{"type": "ping", "type": "message", "content": "x"}',
+        '{"type": "\u202e' + "x" * 500 + '", "type": "ping"}',
+        '{"type": "ping", "type": "ping"}',
+        '{"type": "ping", "x": {"type": "ping"}, "type": "ping"}',
+        '{"type": "message", "content": "' + "x" * 3000 + '", "type": "message"}',
+        '\ufeff{"content": "x", "type": "message", "type": "message"}',
+    ],
 )
 def test_two_types_are_refused_and_neither_is_echoed(text: str) -> None:
     error = refused(text)
@@ -524,7 +535,20 @@ def test_two_types_are_refused_and_neither_is_echoed(text: str) -> None:
 
 def test_of_a_field_given_twice_the_last_counts() -> None:
     assert codec.decode('{"type": "message", "content": "a", "content": "b"}') == wire.TextMessage("b")
-    assert codec.decode('{"type": "ping", "type": "ping"}') == wire.Ping()
+
+
+@pytest.mark.parametrize(
+    "inner", ['{"type": "a", "type": "a"}', '[{"type": 1}, {"type": 2}]', '"type"', '"\\"type\\""']
+)
+def test_types_within_an_unknown_field_are_no_second_type(inner: str) -> None:
+    assert codec.decode('{"x": ' + inner + ', "type": "ping"}') == wire.Ping()
+    assert codec.decode('{"type": "ping", "x": ' + inner + "}") == wire.Ping()
+
+
+@pytest.mark.parametrize("text", ['{"type": "ping"}', ' {"type": "ping", "x": "\\ud83d"}', '{"type": "ping", "x": 1}'])
+def test_a_byte_order_mark_before_a_message_is_none_of_it(text: str) -> None:
+    assert codec.decode("\ufeff" + text) == wire.Ping()
+    assert codec.is_batch_audio('\ufeff{"type": "audio_message", "audio_base64": "AAA="}')
 
 
 @pytest.mark.parametrize(

@@ -146,3 +146,44 @@ def test_unverified_tls_is_warned_of_once(tmp_path: Path) -> None:
     assert sum("ssl.verify_tts" in line for line in server.log) == 1
     short = [line for line in server.log if "3" in line and "token" in line.lower() and "warning" in line]
     assert len(short) == 1 and "token1" not in "\n".join(server.log)
+
+
+ELSEWHERE = {
+    "CHATANON_ENDPOINTS__LLM": "http://127.0.0.1:11434/v1",
+    "CHATANON_ENDPOINTS__TTS": "ws://127.0.0.1:9/voice",
+    "CHATANON_ENDPOINTS__ASR": "ws://127.0.0.1:9/ears",
+    "CHATANON_ENDPOINTS__ASR_BATCH": "ws://127.0.0.1:9/batch",
+}
+LACKING = {
+    "endpoints.llm": "DOUBAO_API_KEY",
+    "endpoints.tts": "MINIMAX_API_KEY",
+    "endpoints.asr and endpoints.asr_batch": "BYTEDANCE_API_KEY",
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "warned_of"),
+    [
+        ({}, list(LACKING)),
+        ({"DOUBAO_API_KEY": "k", "MINIMAX_API_KEY": "k"}, ["endpoints.asr and endpoints.asr_batch"]),
+        ({"CHATANON_ENGINES__LLM": "embedded", "BYTEDANCE_API_KEY": "k"}, ["endpoints.tts"]),
+    ],
+    ids=["no key", "some keys", "named"],
+)
+def test_an_endpoint_that_is_changed_and_not_used_is_warned_of_once(
+    tmp_path: Path, more: dict[str, str], warned_of: list[str]
+) -> None:
+    server = RunningServer(tmp_path, ELSEWHERE | more)
+    server.wait_until_ready()
+    server.kill()
+    said = [line for line in server.log if "not used" in line and "warning" in line]
+    assert len(said) == len(warned_of)
+    for line, name in zip(said, warned_of, strict=True):
+        assert f"{name}: not used" in line and LACKING[name] in line and "embedded" in line
+
+
+def test_endpoints_as_shipped_are_warned_of_by_nobody(tmp_path: Path) -> None:
+    server = RunningServer(tmp_path, {})
+    server.wait_until_ready()
+    server.kill()
+    assert not [line for line in server.log if "not used" in line]

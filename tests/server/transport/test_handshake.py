@@ -61,6 +61,12 @@ def test_first_message_that_is_no_connect_ends_the_connection(
     assert (code, error["code"]) == (4502, expected)
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeff \r\n"])
+def test_byte_order_mark_before_the_first_message_is_skipped(server: RunningServer, mark: str) -> None:
+    code, error = refused(server, mark + '{"type": "connect", "api_token": "wrong"}')
+    assert (code, error["code"]) == (4500, "unauthorized")  # so it was read
+
+
 def test_first_frame_may_not_be_large(server: RunningServer) -> None:
     code, error = refused(server, api_token="x", padding="x" * 4096)
     assert (code, error["code"]) == (1009, "message_too_big")

@@ -122,7 +122,15 @@ REFUSALS = [
     (402, b'{"error":{"message":"Insufficient Balance"}}', "quota"),
     (429, b'{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', "too busy"),
     (429, b"<html>Too Many Requests</html>", "too busy"),
+    (400, b'{"error":{"message":"too many tokens","code":"context_length_exceeded"}}', "llm.context_tokens"),
+    (400, b'{"error":{"code":400,"message":"the request exceeds the available context size"}}', "llm.context_tokens"),
+    (400, b'{"error":"The input is too long for this model"}', "llm.context_tokens"),
 ]
+
+
+def test_lm_studios_answer_to_any_path_names_the_endpoint() -> None:
+    with pytest.raises(LLMError, match="endpoint"):
+        Reply().receive(b'{"error":"Unexpected endpoint or method. (POST /chat/completions)"}')
 
 
 @pytest.mark.parametrize(("status", "body", "said"), REFUSALS)

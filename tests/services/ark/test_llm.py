@@ -223,9 +223,10 @@ async def test_the_vendor_itself_refuses_a_wrong_key_path_model_and_effort(ark: 
         (replace(good, endpoint=good.endpoint.replace("/api/v3", "/api/plan/v3")), "key"),
         (replace(good, endpoint=good.endpoint + "/v9"), "name"),
         (replace(good, model="doubao-unheard-of"), "name"),
-        (replace(good, reasoning_effort="max"), "settings"),
     ):
         assert word in str(await expect_error(settings))
+    assert await ask(replace(good, reasoning_effort="max")) == (REPLY, None)  # asked again without it
+    assert [body.get("reasoning_effort") for body in ark.requests[-2:]] == ["max", None]
 
 
 async def test_an_operators_problem_is_logged_once_with_the_vendors_request_id(ark: ArkSimulator) -> None:

@@ -237,10 +237,12 @@ def test_what_ends_the_connection_ends_all_its_texts() -> None:
 
 
 def test_audio_without_end_is_a_fault() -> None:
-    queue, (text,) = queue_of(1)
-    while queue.receive(Audio(bytes(10 * SECOND), is_final=False)) is None:
+    queue, (text, waiting) = queue_of(2)
+    while (fault := queue.receive(Audio(bytes(10 * SECOND), is_final=False))) is None:
         text.pieces.clear()
-    assert text.fault == BROKEN_OFF
+    assert text.fault is not None and "seconds to speak" in text.fault.message
+    assert text.fault.one_sentence and text.fault.remedy is Remedy.OTHER_TEXT  # the next one is spoken
+    assert fault == waiting.fault and fault.remedy is Remedy.AT_ONCE
 
 
 def test_what_comes_of_an_abandoned_text_is_dropped() -> None:

@@ -1,0 +1,202 @@
+"""Pure: what a request asks for beside model and messages, and which of it a server's refusal is about.
+
+Servers that speak OpenAI's chat completions differ most in the parameters they know, and say so each in its own way:
+in a field (`param`, `loc`), in words, in a list, in HTML. The tables below are all that is known of it: a new way of
+saying it is a word in one of them, and a row in tests/services/ark/test_parameters.py.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Final
+
+import msgspec
+
+_LONGEST_READ: Final = 16_384  # of a refusal; what it is about stands at its beginning
+
+# What a server calls each parameter that may be left out. These names mean nothing else.
+_NAMES: Mapping[str, re.Pattern[str]] = {
+    "reasoning_effort": re.compile(r"reasoning[_. ]?effort", re.I),
+    "stream_options": re.compile(r"stream[_ ]?options?\b|include_usage", re.I),
+    "stream": re.compile(r"(?<![\w./-])stream(?![\w/-])|non-?stream", re.I),
+}
+# What it calls them by what they do: ordinary words, that count only where a word of _NO stands beside them.
+_DEEDS: Mapping[str, re.Pattern[str]] = {
+    "reasoning_effort": re.compile(r"(?<![\w./-])(reasoning|thinking)(?![\w/-])|思考|推理", re.I),
+    "stream": re.compile(r"(?<![\w./-])(streaming|streamed)(?![\w/-])|流式", re.I),
+}
+_NO = re.compile(
+    r"support|allow|permit|forbid|recogni[sz]|unknown|unexpected|invalid|not valid|not available|not implemented|"
+    r"not enabled|cannot|can't|must|should be|disabled|incompatible|不支持|不允许|未知|无效|非法|サポート|対応",
+    re.I,
+)
+# Behind these a refusal tells what would have been right; it may name every parameter there is.
+_INSTEAD = re.compile(
+    r"did you mean|expected one of|one of|supported (?:values|parameters|fields)|valid (?:values|parameters|fields)|"
+    r"allowed (?:values|parameters|fields)|must be|should be|expected|支持的|可选",
+    re.I,
+)
+# All that a refusal says when it does not say what it is about.
+_SAYS_NOTHING = re.compile(
+    r"\b(bad ?request( error)?|invalid ?request|unprocessable( entity| content)?|(request )?validation (error|failed)|"
+    r"(invalid|unsupported|unknown|unrecognized|illegal|wrong)( request)? (parameter|argument|field|param|input)s?|"
+    r"extra (inputs|fields) (are )?not permitted|request failed|error|for further information visit|nginx|openresty|"
+    r"the browser or proxy sent a request that this server could not understand)\b|"
+    r"(api )?(调用|请求)?参数(错误|有误|无效|非法|不合法)|请求(错误|无效|不合法)|请检查(文档)?"
+)
+_NOT_WORDS = re.compile(r"https?://\S+|request[ _-]?id\W*[\w-]*|<(style|script|head).*?</\1>|<[^>]*>", re.I | re.S)
+# Two words for not thinking; older servers know the one, newer ones the other.
+_OTHER_WORD: Mapping[str, str] = {"minimal": "none", "none": "minimal"}
+# What was sent, repeated: Pydantic's `input`, also where a list of its errors is printed into a text.
+_REPEATED = re.compile(r"""(['"]?)input(_value)?\1\s*[:=]\s*(\{(?:[^{}]|\{[^{}]*\})*\}?|\[[^]]*\]?|[^,}\]]*)""")
+_LABELS: Final = frozenset(("type", "code", "status", "object", "error_type", "kind"))
+_POINTERS: Final = frozenset(("param", "loc", "field", "parameter", "property", "path", "argument"))
+_SKIPPED: Final = frozenset(("input", "ctx", "url", "id", "request_id", "@type", "body"))
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What a server has against the parameters of a request."""
+
+    names: frozenset[str] = frozenset()  # the parameters it does not take
+    efforts: frozenset[str] = frozenset()  # of thinking, that it would take
+    unexplained: bool = False  # it does not say what it is about
+
+
+NONE: Final = Objection()
+
+
+@dataclass(slots=True)
+class _Said:
+    """The parts of a refusal."""
+
+    words: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    pointers: list[str] = field(default_factory=list)
+
+
+def read_objection(status: int | None, body: bytes) -> Objection:
+    """What a refusal has against the parameters. `status`: None where it came in a body that said 200."""
+    said = _Said()
+    text = body[:_LONGEST_READ].decode("utf-8", "replace")
+    try:
+        _gather(msgspec.json.decode(body), said)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said.words = [text]
+    words = _NOT_WORDS.sub(" ", _REPEATED.sub(" ", "\n".join(said.words)[:_LONGEST_READ]))
+    complaint, *instead = _INSTEAD.split(words, maxsplit=1)
+    pointed = frozenset(name for name, names in _NAMES.items() if any(names.match(at) for at in said.pointers))
+    names = pointed or _named_in(complaint) or _named_in(words)
+    if not names and not said.pointers and (status is None or status < 500 or status == 501):
+        labels = " ".join(said.labels).replace("_", " ")
+        names = frozenset(
+            name for name, deeds in _DEEDS.items() if deeds.search(complaint) and _NO.search(f"{words} {labels}")
+        )
+    efforts = frozenset(re.findall(r"(?<![\w-])(?:none|minimal)(?![\w-])", " ".join(instead)))
+    if not instead and not _NO.search(" ".join((*said.words, *said.labels))):
+        efforts = frozenset(_OTHER_WORD)  # it may be the name or the value
+    silent = status in (400, 422) and not names and not said.pointers
+    return Objection(names, efforts, silent and not _SAYS_NOTHING.sub("", _bare(words)).strip())
+
+
+def _named_in(text: str) -> frozenset[str]:
+    """The parameters in a text. `stream` is also the condition for its options, and then not what is meant."""
+    named = frozenset(name for name, names in _NAMES.items() if names.search(text))
+    return named - {"stream"} if len(named) > 1 else named
+
+
+def _bare(words: str) -> str:
+    """Without numbers and signs, so that only what was said is left."""
+    return re.sub(r"[\W\d_]+", " ", words).lower()
+
+
+def _gather(value: object, said: _Said, key: str = "message", depth: int = 0) -> None:
+    """Sort the strings of a refusal by what their keys say they are."""
+    if depth > 8 or key in _SKIPPED:
+        return
+    match value:
+        case str() if key in _POINTERS:
+            said.pointers += [value] if value.strip() else []
+        case str() if key in _LABELS:
+            said.labels.append(value)
+        case str():
+            said.words.append(value)
+        case list() if key == "loc":
+            said.pointers += [str(part) for part in value if part != "body"][:1]
+        case list():
+            for part in value:
+                _gather(part, said, key, depth + 1)
+        case dict():
+            for name, part in value.items():
+                _gather(part, said, name, depth + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The parameters of one request that may be left out, or be others."""
+
+    stream: bool | None  # None: left out
+    usage: bool
+    effort: str  # of thinking; "": left out
+
+    def fields(self) -> Iterator[tuple[str, object]]:
+        if self.stream is not None:
+            yield "stream", self.stream
+        if self.stream and self.usage:
+            yield "stream_options", {"include_usage": True}
+        if self.effort:
+            yield "reasoning_effort", self.effort
+
+
+class Dialect:
+    """The parameters that a server was found to take, for the life of the process and for all who talk to it.
+
+    Something is found when it was answered, and by whoever was answered first: a refusal alone teaches nothing, because
+    the next one may say that the reason is another.
+    """
+
+    def __init__(self, wanted: Parameters) -> None:
+        self._wanted = wanted
+        self.known = wanted
+        self._in_vain: set[str] = set()  # left out, and refused with the same words
+
+    def answered(self, asked: Parameters) -> tuple[str, ...]:
+        """A request with these parameters was answered. The names of those found just now not to be taken."""
+        changes = {
+            name: getattr(asked, name)
+            for name in (field.name for field in fields(Parameters))
+            if getattr(asked, name) not in (getattr(self._wanted, name), getattr(self.known, name))
+        }
+        self.known = replace(self.known, **changes)
+        own = {"stream": "stream", "usage": "stream_options", "effort": "reasoning_effort"}
+        return tuple(own[name] for name in changes)
+
+    def without(self, asked: Parameters, objection: Objection) -> Parameters | None:
+        """What to ask for instead; None where nothing is left to try, or the refusal is about something else."""
+        instead = asked
+        for name in sorted(objection.names - self._in_vain):
+            instead = self._leave_out(instead, name, objection.efforts)
+        if objection.unexplained and "" not in self._in_vain:
+            instead = self._leave_out_next(asked)
+        if instead != asked:
+            return instead
+        if asked != self.known:
+            self._in_vain |= objection.names or ({""} if objection.unexplained else set())
+        return None
+
+    def _leave_out(self, asked: Parameters, name: str, efforts: frozenset[str]) -> Parameters:
+        if name == "reasoning_effort":
+            other = _OTHER_WORD.get(asked.effort, "")
+            return replace(asked, effort=other if other in efforts and asked.effort == self._wanted.effort else "")
+        if name == "stream_options":
+            return replace(asked, usage=False)
+        # Some cannot stream and some can do nothing else; and what does not know the word answers as it always does.
+        return replace(asked, stream=not asked.stream if asked.stream is self._wanted.stream else None)
+
+    def _leave_out_next(self, asked: Parameters) -> Parameters:
+        """One more, beginning with the least needed."""
+        if asked.stream and asked.usage:
+            return replace(asked, usage=False)
+        if asked.effort:
+            return replace(asked, effort="")
+        return replace(asked, stream=False) if asked.stream else asked
