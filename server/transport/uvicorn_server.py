@@ -24,81 +24,8 @@ from server.config import Config, ConfigError
 _TCP_USER_TIMEOUT_MS = 20_000
 _PING_INTERVAL_S = 20.0
 _BACKLOG = 2048
-# More fragments than this are no message but an attack: each empty one costs memory and counts for nothing elsewhere.
-_ESTABLISHED = 1  # of Linux's struct tcp_info: no side has closed
-_MAX_FRAGMENTS = 1024
-# How long a socket may take to send the head of its request; else anyone could hold sockets open for nothing.
-_REQUEST_S = 5.0
-# How long a connection that was ended over what it sent may go on sending it, to nobody.
-_LINGER_S = 1.0
 
 Drain = Callable[[], Awaitable[None]]
-
-
-class PatientHttp(HttpToolsProtocol):
-    """uvicorn's HTTP, with an end to its patience: a socket that sends no request is closed."""
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the head of a request."""
-        super().connection_made(transport)
-        self.loop.call_later(_REQUEST_S, self._close_if_silent)
-
-    def _close_if_silent(self) -> None:
-        if self.cycle is None and self.transport.get_protocol() is self:  # else it speaks WebSocket by now
-            self.transport.close()
-
-
-class LimitedWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, with a bound on fragments and a way to cut off a client that takes nothing more."""
-
-    def handle_connect(self, event: Any) -> None:
-        """Offer `chatanon.cut_off` and `chatanon.is_gone` to the app, in the scope of the connection."""
-        super().handle_connect(event)
-        scope = getattr(self, "scope", None)
-        if scope is not None:
-            extensions = cast(dict[str, Any], scope)["extensions"]
-            extensions["chatanon.cut_off"], extensions["chatanon.is_gone"] = self.cut_off, self.is_gone
-
-    def handle_cont(self, event: Frame) -> None:
-        """A fragment. RFC 6455, 7.4.1: 1008 is for a message that violates a policy."""
-        if len(self.frames) >= _MAX_FRAGMENTS:
-            self.conn.fail(1008, "too many fragments")
-            self.handle_parser_exception()
-        else:
-            super().handle_cont(event)
-
-    def handle_parser_exception(self) -> None:
-        """Say why, then let what is still under way arrive: a socket closed over unread data loses the close frame."""
-        if self.close_timer is None:
-            assert self.conn.close_sent is not None
-            closed = self.conn.close_sent
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": closed.code, "reason": closed.reason})
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
-            self.transport.resume_reading()
-            self.close_timer = self.loop.call_later(_LINGER_S, self.transport.close)
-
-    def is_gone(self) -> bool:
-        """Whether the other end has closed its side; for an app that does not read, and so is not told."""
-        if self.transport.is_closing():
-            return True
-        sock = self.transport.get_extra_info("socket")
-        if not hasattr(socket, "TCP_INFO") or sock.family not in (socket.AF_INET, socket.AF_INET6):
-            return False
-        state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-        return state != _ESTABLISHED
-
-    def cut_off(self, farewell: Sequence[str], code: int, reason: str, *, at_once: bool) -> None:
-        """End a transport whose buffer is full: at once, or with last words behind what waits there."""
-        if at_once:
-            self.transport.abort()
-        elif not self.close_sent and not self.transport.is_closing():
-            for frame in farewell:
-                self.conn.send_text(frame.encode())
-            self.conn.send_close(code, reason)
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
-            self.transport.close()
 
 
 class DrainingServer(uvicorn.Server):

@@ -1,0 +1,116 @@
+"""One HTTP connection: uvicorn's, which is handed one whole head after the other and never more than is allowed."""
+
+import resource
+import sys
+from asyncio import TimerHandle
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from server.transport.http_head import BadHead, HeadBuffer
+
+# How long the head of a request may take, from its first byte; and a new connection, to begin with one.
+_HEAD_S = 5.0
+# How long a connection that was refused may go on sending, to nobody: closed over unread data, its answer would be lost.
+LINGER_S = 1.0
+_MOST_DESCRIPTORS = 0.95  # of those this process may have: the rest is for the database, the vendors and the log
+
+
+class PatientHttp(HttpToolsProtocol):
+    """One request at a time, each with a limit on its head and on the patience for it."""
+
+    def __init__(self, most_connections: int, *args: Any, **kwargs: Any) -> None:
+        """`most_connections`: of all kinds together, WebSockets too."""
+        super().__init__(*args, **kwargs)
+        self._most_connections = most_connections
+        self._heads = HeadBuffer()
+        self._deadline: TimerHandle | None = None
+        self._refused = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for a request, if there is room."""
+        super().connection_made(transport)
+        if len(self.connections) > self._most_connections or _descriptors_run_out(transport):
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server is full")
+        else:
+            self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Of a head, or of several; what comes while one is answered waits, and soon nothing more is read."""
+        if self._refused or self.transport.is_closing():
+            return
+        self._heads.feed(data)
+        self._next()
+
+    def on_response_complete(self) -> None:
+        """One is answered; the next may be there already."""
+        super().on_response_complete()
+        if self._heads:
+            self.loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        if self._refused or self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.flow.pause_reading()
+            return
+        try:
+            head = self._heads.take()
+        except BadHead as bad:
+            self._refuse(bad.status, str(bad))
+            return
+        if head is None:
+            if self._heads and self._deadline is None:
+                self._expect()
+            return
+        self._expect_nothing()
+        super().data_received(head)
+        other = self.transport.get_protocol()
+        if other is not self and (rest := self._heads.rest()):
+            other.data_received(rest)  # sent before the upgrade was answered
+
+    def _expect(self) -> None:
+        self._deadline = self.loop.call_later(_HEAD_S, self._too_late)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        if self._heads:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"The head of a request may take {_HEAD_S:g} seconds")
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: HTTPStatus, why: str) -> None:
+        self._refused = True
+        self._expect_nothing()
+        self._unset_keepalive_if_required()
+        body = why.encode()
+        self.transport.write(
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
+        )
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_S, self.transport.close)
+
+
+def _descriptors_run_out(transport: Any) -> bool:
+    """A new descriptor is the lowest free one, so that it tells how many there are."""
+    sock = transport.get_extra_info("socket")
+    return sock is not None and sock.fileno() >= _MOST_DESCRIPTORS * _descriptors()
+
+
+@lru_cache(1)
+def _descriptors() -> int:
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
