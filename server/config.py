@@ -178,6 +178,8 @@ class LimitsConfig(Section, frozen=True):
     turns_per_minute: Rate = 60  # per token
     audio_chunks_per_second: Rate = 60
     audio_chunks_burst: Count = 120
+    control_frames_per_second: Rate = 20  # pings and pongs of the WebSocket layer
+    control_frames_burst: Count = 100
     wrong_tokens_per_minute: Rate = 10  # per address
     protocol_errors_per_minute: Rate = 10
     idle_minutes: Annotated[float, Meta(ge=0, le=100_000)] = 0.0  # 0: never; who is gone is found by pings

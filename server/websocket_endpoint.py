@@ -62,6 +62,7 @@ async def _serve_user(
         audio_sample_rate=backend.tts.sample_rate_hz if "binary_audio" in extensions else UNSET,
     )
     async with backend.connections.claimed(session, user.token_hash):
+        connection.admit()
         log.info("connected", user=user.label, character=character.name)
         await session.run(greeting, handle)
     log.info("gone", user=user.label)

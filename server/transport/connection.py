@@ -86,6 +86,10 @@ class Connection:
                 Error("This client does not read what is sent to it", "too_slow", retryable=True), close_codes.TOO_SLOW
             )
 
+    def admit(self) -> None:
+        """Who this is has been said: from now on whole messages are taken, where the ASGI server knows a difference."""
+        self._websocket.scope.get("extensions", {}).get("chatanon.admit", bool)()
+
     def check(self) -> None:
         """For who does not receive for a while, and so would not notice; a server that cannot tell says nothing.
 

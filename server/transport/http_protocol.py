@@ -98,7 +98,8 @@ class PatientHttp(HttpToolsProtocol):
         body = why.encode()
         self.transport.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+            + body
         )
         self.flow.resume_reading()
         self.loop.call_later(LINGER_S, self.transport.close)

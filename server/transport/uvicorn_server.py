@@ -1,24 +1,24 @@
 """An ASGI app in, a serving process out: uvicorn with the limits of a voice server, and an end that drops nobody.
 
 What `python -m server.main` adds to the plain `uvicorn` command: an own listening socket (TCP_USER_TIMEOUT frees
-connections whose other end is gone or does not read, a bounded send buffer), the WebSocket limits of `config.limits`,
-no compression, and the shutdown of `limits.drain_seconds`.
+connections whose other end is gone or does not read, a bounded send buffer), the protocols of its neighbours, which
+bound whatever a stranger may send, no compression, and the shutdown of `limits.drain_seconds`.
 """
 
 import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
 
 from server.config import Config, ConfigError
+from server.transport.http_protocol import PatientHttp
+from server.transport.websocket_protocol import LimitedWebSocket
 
 # A peer that acknowledges nothing, or reads nothing, for this long is gone (tcp(7); RFC 5482).
 _TCP_USER_TIMEOUT_MS = 20_000
@@ -72,12 +72,13 @@ def run_server(app: Any, config: Config, drain: Drain, on_ready: Callable[[int],
         ConfigError: the address cannot be had.
     """
     server_socket = _bind(config)
+    limits = config.limits
     uvicorn_config = uvicorn.Config(
         app,
         loop="uvloop" if sys.platform == "linux" else "asyncio",
-        http=PatientHttp,
-        ws=LimitedWebSocket,
-        ws_max_size=config.limits.max_frame_bytes,
+        http=cast(Any, partial(PatientHttp, limits.connections + limits.unauthenticated)),
+        ws=cast(Any, partial(LimitedWebSocket, limits)),
+        ws_max_size=limits.max_frame_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=_PING_INTERVAL_S,
         ws_ping_timeout=None,  # a full audio buffer holds pongs back too: the dead are found by TCP_USER_TIMEOUT
