@@ -64,7 +64,9 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             llm = await stack.enter_async_context(open_llm(engines["llm"], _llm_settings(settings, scripts)))
             asr = await stack.enter_async_context(open_asr(engines["asr"], _asr_settings(settings, scripts)))
             vad = await stack.enter_async_context(open_vad(engines["vad"]))
-            history = await stack.enter_async_context(open_history(config.history.url, PROJECT_ROOT))
+            history = await stack.enter_async_context(
+                open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds)
+            )
             connections = ConnectionManager(InProcessPresence(), config.limits)
             backend = Backend(
                 config, Authenticator(settings.secrets.tokens), characters, llm, tts, asr, vad, engines, history,
