@@ -57,7 +57,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         log.warning(warning)
     try:
         engines = _choose_engines(settings)
-        characters = CharacterManager.load(PROJECT_ROOT / config.characters.folder, config.characters.default)
+        characters = _load_characters(settings)
         async with AsyncExitStack() as stack:
             tts = await stack.enter_async_context(open_tts(engines["tts"], _tts_settings(settings)))
             scripts = {character.name: character.script for character in characters.all() if character.script}
@@ -76,6 +76,11 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             yield backend
     except (EngineUnavailable, HistoryUrlError) as error:
         raise ConfigError(str(error)) from error
+
+
+def _load_characters(settings: Settings) -> CharacterManager:
+    characters = settings.config.characters
+    return CharacterManager.load(PROJECT_ROOT / characters.folder, characters.default, settings.voices)
 
 
 def _choose_engines(settings: Settings) -> dict[str, EngineChoice]:

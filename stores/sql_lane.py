@@ -123,7 +123,7 @@ def _check(call: _Call) -> None:
 
 
 def _ended(future: "Future[Any]") -> anyio.Event:
-    """Set once it has ended, on the event loop of the caller."""
+    """Set once it has ended, on the event loop that asks."""
     loop, ended = asyncio.get_running_loop(), anyio.Event()
 
     def tell(_: "Future[Any]") -> None:
