@@ -154,9 +154,11 @@ async def _execute(
 class SqlHistory:
     """A HistoryStore in one table of an SQLite file."""
 
-    def __init__(self, writers: SqlLane, readers: SqlLane) -> None:
+    def __init__(self, writers: SqlLane, readers: SqlLane, sweepers: SqlLane) -> None:
+        """`sweepers`: for what may wait as long as a write, and is none."""
         self._writers = writers
         self._readers = readers
+        self._sweepers = sweepers
 
     async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
         both = {
@@ -184,7 +186,7 @@ class SqlHistory:
     async def clear(self, key: HistoryKey) -> None:
         await _execute(self._writers, delete(messages).where(*_of_talk(key)))
         # What was said stands in the write-ahead log, too, until that is brought home.
-        await _execute(self._readers, text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        await _execute(self._sweepers, text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
 
 def _of_talk(key: HistoryKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -222,11 +224,13 @@ async def open_history(url: str, root: Path, busy_s: float = BUSY_SECONDS) -> As
     to_read = Patience(busy_s, READ_STUCK_SECONDS, READ_SECONDS)
     writers = SqlLane(path, WRITERS, to_write, begin="BEGIN IMMEDIATE")
     readers = SqlLane(path, READERS, to_read, begin=None)
+    sweepers = SqlLane(path, 1, to_write, begin=None)
     try:
         await _prepare(writers, path, busy_s)
-        yield SqlHistory(writers, readers)
+        yield SqlHistory(writers, readers, sweepers)
     finally:
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            await sweepers.close()
             await readers.close()
             await writers.close()  # the last one to close brings the write-ahead log home
 

@@ -192,6 +192,19 @@ async def test_a_write_that_hangs_is_given_up_is_not_kept_after_all_and_the_next
         assert await kept(store) == {"t3"}
 
 
+async def test_forgetting_does_not_fail_where_another_program_still_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_sql, "READ_STUCK_SECONDS", 0.05)
+    async with open_history(URL, tmp_path, busy_s=0.3) as store:
+        await say(store, "t1")
+        with another_process(tmp_path / "talk.db") as holder:
+            holder.does("BEGIN")
+            holder.does("SELECT * FROM messages")
+            await store.clear(ANON)
+            assert await kept(store) == set()
+
+
 async def test_a_read_that_hangs_is_given_up_sooner_than_a_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
