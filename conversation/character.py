@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from services.base import Script, Voice
 
@@ -12,7 +13,10 @@ _SUGGESTIONS = 6
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """One character. `voices` is by engine name; `pronunciation` maps words to kana; `greeting` may be empty."""
+    """One character. `voices` is by engine name; `pronunciation` maps words to kana; `greeting` may be empty.
+
+    `client` is what the operator wants clients to know; it means nothing here.
+    """
 
     name: str
     display_name: str
@@ -22,6 +26,7 @@ class Character:
     voices: Mapping[str, Voice]
     pronunciation: Mapping[str, str]
     script: Script | None
+    client: Mapping[str, Any] = field(default_factory=dict)
 
     def voice(self, engine: str) -> Voice:
         """How the character sounds on an engine: as `character.yaml` says, else as the engine does by itself."""

@@ -59,14 +59,16 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         engines = _choose_engines(settings)
         for warning in _unused_endpoints(config, engines):
             log.warning(warning)
-        characters = CharacterManager.load(PROJECT_ROOT / config.characters.folder, config.characters.default)
+        characters = _load_characters(settings)
         async with AsyncExitStack() as stack:
             tts = await stack.enter_async_context(open_tts(engines["tts"], _tts_settings(settings)))
             scripts = {character.name: character.script for character in characters.all() if character.script}
             llm = await stack.enter_async_context(open_llm(engines["llm"], _llm_settings(settings, scripts)))
             asr = await stack.enter_async_context(open_asr(engines["asr"], _asr_settings(settings, scripts)))
             vad = await stack.enter_async_context(open_vad(engines["vad"]))
-            history = await stack.enter_async_context(open_history(config.history.url, PROJECT_ROOT))
+            history = await stack.enter_async_context(
+                open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds)
+            )
             connections = ConnectionManager(InProcessPresence(), config.limits)
             backend = Backend(
                 config, Authenticator(settings.secrets.tokens), characters, llm, tts, asr, vad, engines, history,
@@ -76,6 +78,11 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             yield backend
     except (EngineUnavailable, HistoryUrlError) as error:
         raise ConfigError(str(error)) from error
+
+
+def _load_characters(settings: Settings) -> CharacterManager:
+    characters = settings.config.characters
+    return CharacterManager.load(PROJECT_ROOT / characters.folder, characters.default, settings.voices)
 
 
 def _choose_engines(settings: Settings) -> dict[str, EngineChoice]:

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import structlog
-import yaml
 
 from conversation.character import Character
 from server.config import ConfigError
+from server.settings.character_yaml import BrokenCharacter, read_text, read_yaml
+from server.settings.foreign_keys import CloudVoice
 from services.base import Emotion, Line, Script, ScriptTopic, Voice
 
 log = structlog.get_logger()
@@ -21,18 +23,11 @@ ABOUT = "character.yaml"
 PRONUNCIATION = "pronunciation.yaml"
 REPLY_FORMAT = "reply_format.md"
 SHARED_SCRIPT = "offline_lines.yaml"
+PASSED_ON = ("client", "live2d_model_set")  # to clients, as they are
+CLOUD = "minimax"  # the engine that `characters.<name>` of the configuration speaks of
 _MAX_MANIFEST_BYTES = 65_536
-_MAX_DEPTH = 20  # of nested YAML; ours needs six
-
-# libyaml where the wheel has it: eighteen times as fast, half a second of every start.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NO_TEXT = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class BrokenCharacter(Exception):
-    """A folder that is no character; str(error) names the file, the line where it can be had, and the mend."""
 
 
 class _VoiceFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,6 +42,8 @@ class _CharacterFile(msgspec.Struct, forbid_unknown_fields=True):
     description: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     greeting: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     voices: dict[str, _VoiceFile] = {}
+    client: dict[str, Any] | None = None
+    live2d_model_set: Any = None
 
 
 class _LineFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,8 +76,12 @@ class CharacterManager:
         self.reply_format = reply_format
 
     @classmethod
-    def load(cls, folder: Path, default: str) -> "CharacterManager":
+    def load(
+        cls, folder: Path, default: str, cloud_voices: Mapping[str, CloudVoice] | None = None
+    ) -> "CharacterManager":
         """Read every folder. A broken one is logged, with file and line, and left out.
+
+        `cloud_voices`: what the configuration says of some, by name, above their own files.
 
         Raises:
             ConfigError: the default character is not among those that can be read, or there is no reply format.
@@ -95,6 +96,11 @@ class CharacterManager:
                         raise BrokenCharacter(f"{path}: another folder has this name in other case; rename one")
                 except BrokenCharacter as error:
                     log.error(f"character left out: {error}")
+        for name, voice in (cloud_voices or {}).items():
+            if name in characters:
+                characters[name] = _with_cloud_voice(characters[name], voice)
+            else:
+                log.warning(f"characters.{name}: there is no such character whose voice it could be")
         found = characters.get(default.lower())
         if found is None:
             known = ", ".join(characters) or "none"
@@ -120,7 +126,7 @@ class CharacterManager:
 def _read_shared(folder: Path) -> tuple[str, Script | None]:
     """What all characters share: the reply format, and what they say without an LLM where they have no lines."""
     try:
-        reply_format = _read_text(folder / REPLY_FORMAT)
+        reply_format = read_text(folder / REPLY_FORMAT)
         script = _read_script(folder / SHARED_SCRIPT)
     except BrokenCharacter as error:
         raise ConfigError(f"characters.folder: {error}") from error
@@ -135,14 +141,14 @@ def _read_character(folder: Path, shared_script: Script | None) -> Character:
     if not NAME.fullmatch(name):
         raise BrokenCharacter(f"{folder}: a character's folder is named with a-z, 0-9, _ and -, at most 32 of them")
     _check_inside(folder)
-    manifest = _read_text(folder / MANIFEST)
+    manifest = read_text(folder / MANIFEST)
     if manifest is None:
         raise BrokenCharacter(f"{folder / MANIFEST} is missing; it says who the character is")
     if not manifest.strip():
         raise BrokenCharacter(f"{folder / MANIFEST} is empty; write who the character is")
     if len(manifest.encode()) > _MAX_MANIFEST_BYTES:
         raise BrokenCharacter(f"{folder / MANIFEST} is longer than {_MAX_MANIFEST_BYTES} bytes; shorten it")
-    about = _read_yaml(folder / ABOUT, _CharacterFile) or _CharacterFile()
+    about = read_yaml(folder / ABOUT, _CharacterFile, PASSED_ON) or _CharacterFile()
     return Character(
         name=name,
         display_name=about.display_name or name,
@@ -153,9 +159,26 @@ def _read_character(folder: Path, shared_script: Script | None) -> Character:
             engine: Voice(voice.voice_id, voice.model, voice.speed, voice.pitch)
             for engine, voice in about.voices.items()
         },
-        pronunciation=_read_yaml(folder / PRONUNCIATION, dict[str, str]) or {},
+        pronunciation=read_yaml(folder / PRONUNCIATION, dict[str, str]) or {},
         script=_read_script(folder / SHARED_SCRIPT) or shared_script,
+        client=_for_clients(folder / ABOUT, about),
     )
+
+
+def _for_clients(path: Path, about: _CharacterFile) -> dict[str, Any]:
+    """`client` with `live2d_model_set` in it, wherever that stands."""
+    client, models = about.client or {}, about.live2d_model_set
+    if models is None:
+        return client
+    if client.get("live2d_model_set", models) != models:
+        raise BrokenCharacter(f"{path}: live2d_model_set stands at the top and under client, unlike; keep one of them")
+    return {**client, "live2d_model_set": models}
+
+
+def _with_cloud_voice(character: Character, voice: CloudVoice) -> Character:
+    old = character.voice(CLOUD)
+    new = Voice(voice.voice_id or old.voice_id, voice.model or old.model, old.speed, old.pitch)
+    return replace(character, voices={**character.voices, CLOUD: new})
 
 
 def _check_inside(folder: Path) -> None:
@@ -167,7 +190,7 @@ def _check_inside(folder: Path) -> None:
 
 
 def _read_script(path: Path) -> Script | None:
-    script = _read_yaml(path, _ScriptFile)
+    script = read_yaml(path, _ScriptFile)
     if script is None:
         return None
     topics = tuple(ScriptTopic(topic.name, topic.phrases, _answers(topic.answers)) for topic in script.topics)
@@ -176,114 +199,3 @@ def _read_script(path: Path) -> Script | None:
 
 def _answers(answers: _AnswersFile) -> tuple[tuple[Line, ...], ...]:
     return tuple(tuple(Line(line.jp, line.cn, line.emotion) for line in answer) for answer in answers)
-
-
-def _read_text(path: Path) -> str | None:
-    """The file's text; None where there is no file."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise BrokenCharacter(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from error
-    except OSError as error:
-        raise BrokenCharacter(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _read_yaml(path: Path, kind: Any) -> Any:
-    """The file as a value of a kind; None where there is no file or nothing in it."""
-    text = _read_text(path)
-    if text is None:
-        return None
-    node: Any = None
-    try:
-        _check_shape(text)
-        node = yaml.compose(text, _LOADER)
-        data = None if node is None else _plain(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise BrokenCharacter(f"{path}, line {line}: not YAML: {error.problem}") from error
-    except yaml.reader.ReaderError as error:
-        line = text.encode().count(b"\n", 0, error.position) + 1
-        raise BrokenCharacter(f"{path}, line {line}: not YAML: a control character; take it out") from error
-    except (ValueError, OverflowError) as error:
-        raise BrokenCharacter(f"{path}: not YAML: an escape or a number in it is too large") from error
-    try:
-        return None if data is None else msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        what = str(error).partition(" - at ")[0]
-        line = _line_of(node, _steps(str(error), data, kind))
-        raise BrokenCharacter(f"{path}, line {line}: {what[:1].lower()}{what[1:]}") from error
-
-
-def _check_shape(text: str) -> None:
-    """Refuse what a character has no use for, and what can eat a reader up: aliases, tags, deep nesting."""
-    depth = 0
-    event: Any
-    for event in yaml.parse(text, _LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        problem = "nested too deeply" if depth > _MAX_DEPTH else None
-        if getattr(event, "anchor", None) is not None:
-            problem = "anchors and aliases (& and *) are not used here; put a text that begins so in quotes"
-        elif getattr(event, "tag", None) is not None:
-            problem = "tags (!) are not used here; put a text that begins so in quotes"
-        if problem:
-            raise yaml.MarkedYAMLError(None, None, problem, event.start_mark)
-
-
-def _plain(node: yaml.Node) -> Any:
-    """A document as dicts, lists and scalars. A key is a text, whatever it looks like, and there only once."""
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(inner) for inner in node.value]
-    if isinstance(node, yaml.ScalarNode):
-        if node.tag not in _NO_TEXT:
-            return node.value
-        return yaml.constructor.SafeConstructor().construct_object(node)
-    values: dict[str, Any] = {}
-    for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.value in values:
-            problem = "this key is there twice" if isinstance(key, yaml.ScalarNode) else "a key must be one text"
-            raise yaml.MarkedYAMLError(None, None, problem, key.start_mark)
-        values[key.value] = _plain(value)
-    return values
-
-
-def _steps(problem: str, data: Any, kind: Any) -> list[str | int]:
-    """The keys and indices that lead to a problem; msgspec tells them as `$.topics[2].phrases[...][0]`."""
-    what, found, path = problem.rpartition(" - at `$")
-    steps: list[str | int] = []
-    value = data
-    for name, index in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path if found else ""):
-        step = name or (_culprit(value, problem, data, kind) if index == "..." else int(index))
-        steps.append(step)
-        value = value[step]
-    unknown = re.match("Object contains unknown field `(.*)`", what or problem)
-    return [*steps, unknown[1]] if unknown else steps
-
-
-def _culprit(entries: dict[str, Any], problem: str, data: Any, kind: Any) -> str:
-    """The key at fault in a dict of the data, which msgspec does not tell: each is tried without the others."""
-    for key, value in list(entries.items()):
-        entries.clear()
-        entries[key] = value
-        try:
-            msgspec.convert(data, kind)
-        except msgspec.ValidationError as error:
-            if str(error) == problem:
-                return key
-    raise AssertionError("one of the entries has the problem of all of them")
-
-
-def _line_of(node: yaml.Node, steps: list[str | int]) -> int:
-    """The line on which the last of the steps stands."""
-    line: int = node.start_mark.line
-    for step in steps:
-        if isinstance(step, int):
-            node = node.value[step]
-            line = node.start_mark.line
-        else:
-            key, node = next(pair for pair in node.value if pair[0].value == step)
-            line = key.start_mark.line
-    return line + 1

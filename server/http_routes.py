@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from conversation.character import Character
 from server.backend import Backend
 from server.protocol.asyncapi import asyncapi_document, servers
 from server.version import VERSION
@@ -43,13 +44,15 @@ class Status(BaseModel):
 
 
 class CharacterItem(BaseModel):
-    """A character one can talk with."""
+    """A character one can talk with. `client`, and of it `live2d_model_set` again, are passed on as they are."""
 
     name: str
     display_name: str
     description: str
     greeting: str
     suggestions: tuple[str, ...]
+    client: dict[str, Any]
+    live2d_model_set: Any = None
 
 
 class CharacterList(BaseModel):
@@ -78,7 +81,7 @@ def http_routes(backend: Backend) -> APIRouter:
             return Status(status="draining")
         return Status(status="ready")
 
-    @router.get("/characters", summary="可用角色列表")
+    @router.get("/characters", summary="可用角色列表", response_model_exclude_unset=True)
     async def characters() -> CharacterList:
         return _characters(backend)
 
@@ -106,6 +109,7 @@ def _answer_head(router: APIRouter) -> None:
                 methods=["HEAD"],
                 include_in_schema=False,
                 response_model_exclude_none=route.response_model_exclude_none,  # or its length were another
+                response_model_exclude_unset=route.response_model_exclude_unset,
             )
 
 
@@ -128,15 +132,18 @@ def _about(backend: Backend) -> About:
 
 
 def _characters(backend: Backend) -> CharacterList:
-    return CharacterList(
-        characters=[
-            CharacterItem(
-                name=character.name,
-                display_name=character.display_name,
-                description=character.description,
-                greeting=character.greeting,
-                suggestions=character.suggestions,
-            )
-            for character in backend.characters.all()
-        ]
+    return CharacterList(characters=[_character(character) for character in backend.characters.all()])
+
+
+def _character(character: Character) -> CharacterItem:
+    item = CharacterItem(
+        name=character.name,
+        display_name=character.display_name,
+        description=character.description,
+        greeting=character.greeting,
+        suggestions=character.suggestions,
+        client=dict(character.client),
     )
+    if "live2d_model_set" in character.client:  # the family's pages look for it here
+        item.live2d_model_set = character.client["live2d_model_set"]
+    return item

@@ -53,7 +53,7 @@ class HistoryUnavailable(Exception):
 
 
 class HistoryStore(Protocol):
-    """What users and characters said to each other. Every method raises HistoryUnavailable."""
+    """What users and characters said to each other. Every method ends in bounded time or raises HistoryUnavailable."""
 
     async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
         """Keep both sides of a turn, or neither; durable on return. Without lines only the user's text is kept."""

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,16 +24,12 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    event,
     insert,
     select,
     text,
 )
-from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InternalError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.base import Line
 from stores.history import (
@@ -44,17 +41,22 @@ from stores.history import (
     StoredMessage,
     utc_now,
 )
+from stores.sql_lane import Patience, SqlLane, result_code
 
 MEMORY_URL = "memory:"
 SCHEMA_VERSION = 1  # PRAGMA user_version; 0 is a file without our table
 
-BUSY_SECONDS = 5.0  # how long SQLite waits for a lock, and a call for its connection
-CALL_SECONDS = 8.0  # then a transaction is given up: the disk does not answer
+BUSY_SECONDS = 5.0  # of `history.busy_seconds`: how long another program's lock is waited for
+# Beyond that a thread that does not come back is given up: the disk does not answer.
+STUCK_SECONDS = 3.0
+WRITE_SECONDS = 30.0  # of a write with all those before it; its user has heard the reply meanwhile
+# Reads never wait for a lock (WAL) and take 1-3 ms. The first sound of a reply waits for one, so it is not waited for
+# long: who gets no history is told so.
+READ_STUCK_SECONDS = 2.0
+READ_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 # SQLite has one writer at a time: in this process writers queue for its connection in order of arrival, instead of
-# polling the file's lock against each other. Reads do not wait for writes (WAL) and take 1-3 ms; the second reader is
-# there while the first one waits for the disk. Each connection is a thread; on 2 cores these three do 300 turns a
-# second (newest 80 messages and an append each), and 200 sessions at once held the event loop for 31 ms at most.
+# polling the file's lock against each other. The second reader is there while the first one waits for the disk.
 WRITERS = 1
 READERS = 2
 
@@ -112,13 +114,8 @@ _FAULTS: Mapping[int, _Fault] = {
 }
 
 
-def _result_code(error: BaseException | None) -> int:
-    """SQLite's primary result code; 0 where the driver gave none."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
 def _refusal(path: Path, error: BaseException | None) -> HistoryUrlError:
-    return HistoryUrlError(f"history.url: {path} {_FAULTS.get(_result_code(error), _OTHER).starting}")
+    return HistoryUrlError(f"history.url: {path} {_FAULTS.get(result_code(error), _OTHER).starting}")
 
 
 def _is_fault(error: DatabaseError) -> bool:
@@ -133,7 +130,7 @@ def _map_to_unavailable() -> Iterator[None]:
     except DatabaseError as error:
         if not _is_fault(error):
             raise
-        reason = _FAULTS.get(_result_code(error.orig), _OTHER).running
+        reason = _FAULTS.get(result_code(error.orig), _OTHER).running
         raise HistoryUnavailable(f"The history is not available now: {reason}.") from error
     except (OSError, TimeoutError) as error:
         raise HistoryUnavailable("The history is not available now: the disk does not answer.") from error
@@ -141,59 +138,27 @@ def _map_to_unavailable() -> Iterator[None]:
         raise HistoryUnavailable(f"The history is not available now: {_DAMAGED.running}.") from error
 
 
-class _Connections:
-    """Some connections of one kind, lent in order of arrival."""
+async def _execute(
+    lane: SqlLane, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
+) -> Sequence[Row[Any]]:
+    """Run one statement in a transaction of its own and commit it."""
 
-    def __init__(self, path: Path, size: int, begin: str | None) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=str(path)),
-            pool_size=size,
-            max_overflow=0,
-            connect_args={"isolation_level": None},  # the driver begins nothing by itself
-            hide_parameters=True,  # else the text of an error would quote what people said
-        )
-        self._free = anyio.Semaphore(size)
-        event.listen(self.engine.sync_engine, "connect", _set_pragmas)
-        if begin is not None:
+    def work(connection: Connection) -> Sequence[Row[Any]]:
+        result = connection.execute(statement, rows)
+        return result.all() if result.returns_rows else ()
 
-            def begin_transaction(connection: Connection) -> None:
-                connection.exec_driver_sql(begin)
-
-            event.listen(self.engine.sync_engine, "begin", begin_transaction)
-
-    async def execute(
-        self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
-    ) -> Sequence[Row[Any]]:
-        """Run one statement in a transaction of its own and commit it."""
-        with _map_to_unavailable():
-            with anyio.fail_after(BUSY_SECONDS):
-                await self._free.acquire()
-            try:
-                # Whoever is cancelled must not leave the connection in the middle of a transaction.
-                with anyio.fail_after(CALL_SECONDS, shield=True):
-                    async with self.engine.begin() as connection:
-                        result = await connection.execute(statement, rows)
-                        return result.all() if result.returns_rows else ()
-            finally:
-                self._free.release()
-
-
-def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")  # first: the next one may have to wait
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns; 0.2 ms
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA secure_delete=ON")  # what is cleared is overwritten, not only unlinked
-    cursor.close()
+    with _map_to_unavailable():
+        return await lane.run(work)
 
 
 class SqlHistory:
     """A HistoryStore in one table of an SQLite file."""
 
-    def __init__(self, writers: _Connections, readers: _Connections) -> None:
+    def __init__(self, writers: SqlLane, readers: SqlLane, sweepers: SqlLane) -> None:
+        """`sweepers`: for what may wait as long as a write, and is none."""
         self._writers = writers
         self._readers = readers
+        self._sweepers = sweepers
 
     async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
         both = {
@@ -208,20 +173,20 @@ class SqlHistory:
         if turn.lines:
             reply = {"content_cn": turn.content_cn, "content_jp": turn.content_jp, "emotion": turn.emotion}
             rows.append(both | reply | {"role": "assistant", "lines": msgspec.json.encode(turn.lines).decode()})
-        await self._writers.execute(insert(messages), rows)
+        await _execute(self._writers, insert(messages), rows)
 
     async def newest(self, key: HistoryKey, limit: int, before: int | None = None) -> tuple[list[StoredMessage], bool]:
         query = select(messages).where(*_of_talk(key)).order_by(messages.c.id.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(messages.c.id < before)
-        rows = await self._readers.execute(query)
+        rows = await _execute(self._readers, query)
         with _map_to_unavailable():
             return [_stored_message(row) for row in reversed(rows[:limit])], len(rows) > limit
 
     async def clear(self, key: HistoryKey) -> None:
-        await self._writers.execute(delete(messages).where(*_of_talk(key)))
+        await _execute(self._writers, delete(messages).where(*_of_talk(key)))
         # What was said stands in the write-ahead log, too, until that is brought home.
-        await self._readers.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        await _execute(self._sweepers, text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
 
 def _of_talk(key: HistoryKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -243,8 +208,10 @@ def _stored_message(row: Row[Any]) -> StoredMessage:
 
 
 @asynccontextmanager
-async def open_history(url: str, root: Path) -> AsyncIterator[HistoryStore]:
+async def open_history(url: str, root: Path, busy_s: float = BUSY_SECONDS) -> AsyncIterator[HistoryStore]:
     """`sqlite:///relative/to/root.db`, `sqlite:////absolute.db` or `memory:`.
+
+    `busy_s`: how long a file that another program writes to is waited for.
 
     Raises:
         HistoryUrlError: the URL is of another kind, or its file cannot be used.
@@ -253,15 +220,19 @@ async def open_history(url: str, root: Path) -> AsyncIterator[HistoryStore]:
         yield MemoryHistory()
         return
     path = _database_path(url, root)
-    writers = _Connections(path, WRITERS, begin="BEGIN IMMEDIATE")
-    readers = _Connections(path, READERS, begin=None)
+    to_write = Patience(busy_s, busy_s + STUCK_SECONDS, max(WRITE_SECONDS, 3 * busy_s))
+    to_read = Patience(busy_s, READ_STUCK_SECONDS, READ_SECONDS)
+    writers = SqlLane(path, WRITERS, to_write, begin="BEGIN IMMEDIATE")
+    readers = SqlLane(path, READERS, to_read, begin=None)
+    sweepers = SqlLane(path, 1, to_write, begin=None)
     try:
-        await _prepare(writers.engine, path)
-        yield SqlHistory(writers, readers)
+        await _prepare(writers, path, busy_s)
+        yield SqlHistory(writers, readers, sweepers)
     finally:
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            await readers.engine.dispose()
-            await writers.engine.dispose()  # the last one to close brings the write-ahead log home
+            await sweepers.close()
+            await readers.close()
+            await writers.close()  # the last one to close brings the write-ahead log home
 
 
 def _database_path(url: str, root: Path) -> Path:
@@ -293,31 +264,32 @@ def _open_once(path: Path) -> Path:
     return path
 
 
-async def _prepare(engine: AsyncEngine, path: Path) -> None:
+async def _prepare(lane: SqlLane, path: Path, busy_s: float) -> None:
     """Make the table where it is missing; of several processes that start together, one does."""
-    deadline = anyio.current_time() + BUSY_SECONDS
+    deadline = anyio.current_time() + busy_s
     while True:
         try:
-            async with engine.begin() as connection:
-                await _migrate(connection, path)
-                await connection.execute(select(messages).limit(0))  # somebody else's `messages` fails here
+            await lane.run(partial(_migrate, path))
             return
+        except TimeoutError as error:
+            raise _refusal(path, error) from error
         except DatabaseError as error:
-            if _result_code(error.orig) != sqlite3.SQLITE_BUSY or anyio.current_time() > deadline:
+            if result_code(error.orig) != sqlite3.SQLITE_BUSY or anyio.current_time() > deadline:
                 raise _refusal(path, error.orig) from error
         # The first switch of a file to WAL does not wait for the busy timeout: two that meet there are both refused
         # at once, so they come back after unequal times.
         await anyio.sleep(random.uniform(0.002, 0.02))
 
 
-async def _migrate(connection: AsyncConnection, path: Path) -> None:
+def _migrate(path: Path, connection: Connection) -> None:
     """Bring the file to SCHEMA_VERSION, inside one transaction."""
-    version = int((await connection.exec_driver_sql("PRAGMA user_version")).scalar_one())
+    version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     if version > SCHEMA_VERSION:
         raise HistoryUrlError(
             f"history.url: {path} was written by a newer version of this program (schema {version}, "
             f"this one knows {SCHEMA_VERSION}); update the program, or choose another file"
         )
     if version < SCHEMA_VERSION:  # with the second schema, Alembic's upgrade goes here
-        await connection.run_sync(metadata.create_all)
-        await connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+        metadata.create_all(connection)
+        connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute(select(messages).limit(0))  # somebody else's `messages` fails here

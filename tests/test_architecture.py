@@ -400,7 +400,6 @@ def test_no_file_is_named_for_leftovers() -> None:
 
 # Dependencies that no line of ours imports, and what needs them.
 NOT_IMPORTED = {
-    "aiosqlite": "SQLAlchemy's driver, named in the database URL",
     "httptools": "uvicorn's HTTP parser, found by itself",
     "uvloop": "uvicorn's event loop on Linux, found by itself",
 }

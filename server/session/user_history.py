@@ -16,8 +16,6 @@ log = structlog.get_logger()
 # More than fit any token budget that is sensible for speech; the budget itself is llm.context_tokens.
 _MESSAGES_RECALLED = 200
 _MESSAGES_FOR_HEARING = 6
-# A commit outlives the user's going, but not a disk that does not answer.
-_COMMIT_S = 10.0
 
 
 class UserHistory:
@@ -61,15 +59,14 @@ class UserHistory:
             emotion=reply_emotion(lines),
             cut=cut,
         )
-        with anyio.move_on_after(_COMMIT_S, shield=True):
+        # A commit outlives the user's going; how long it may take is the store's to know, which sees what it waits for.
+        with anyio.CancelScope(shield=True):
             try:
                 await self._store.append_turn(self._key(character), turn)
-                return True
             except HistoryUnavailable as error:
                 self._log(error, "write")
                 return False
-        self._log(TimeoutError("the store did not answer"), "write")
-        return False
+        return True
 
     async def show(self, character: str, limit: int, before: int | None) -> None:
         """Extension `history`."""
@@ -100,7 +97,7 @@ class UserHistory:
         self._log(error, doing)
         await self._send(wire.Error(str(error), "history_unavailable", retryable=True))
 
-    def _log(self, error: Exception, doing: str) -> None:
+    def _log(self, error: HistoryUnavailable, doing: str) -> None:
         log.error("history_unavailable", doing=doing, error=str(error), user=self._token_hash[:8])
 
     def _key(self, character: str) -> HistoryKey:

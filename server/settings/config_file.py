@@ -186,8 +186,7 @@ class _Source:
         return self.where if self.lines is None else f"{self.where}, line {node.start_mark.line + 1}"
 
     def _refuse(self, node: yaml.Node, words: str) -> _Refused:
-        line = node.start_mark.line if self.lines is not None else -1
-        unseen = about_unseen(self.lines[line]) if self.lines and 0 <= line < len(self.lines) else ""
+        unseen = about_unseen(self.lines, node.start_mark.line + 1) if self.lines is not None else ""
         self.problems.append(f"{self._place(node)}: {words}{unseen}")
         return _REFUSED
 

@@ -1,6 +1,7 @@
 """What is wrong with the operator's files, in sentences: one for each problem, and all of them at once."""
 
 import unicodedata
+from collections.abc import Sequence
 
 _MOST_SHOWN = 20
 
@@ -24,13 +25,21 @@ def is_unseen(character: str) -> bool:
     return character != " " and unicodedata.category(character) in ("Zs", "Zl", "Zp", "Cf")
 
 
-def about_unseen(line: str) -> str:
-    """The end of a sentence about a line that holds such a character, else nothing. Comments do not matter."""
-    told = line if line.count("#") == 0 else line[: _comment_begins(line)]
-    for character in told:
-        if is_unseen(character):
-            name = unicodedata.name(character, "a control character").lower()
-            return f"; this line holds something that cannot be seen, U+{ord(character):04X} ({name}): type it anew"
+def about_unseen(lines: Sequence[str], line: int) -> str:
+    """The end of a sentence about a line, counted from 1, where it holds such a character, else nothing.
+
+    Where it does not, but a key beside it does: a key that is indented with something else than spaces is another key.
+    """
+    for number in (line, line + 1, line - 1):
+        if 0 < number <= len(lines):
+            text = lines[number - 1]
+            end = _comment_begins(text)
+            if number != line:
+                end = min(end, text.find(":") + 2)
+            found = next(filter(is_unseen, text[:end]), None)
+            if found:
+                name = unicodedata.name(found, "a control character").lower()
+                return f"; line {number} holds what cannot be seen, U+{ord(found):04X} ({name}): type it anew"
     return ""
 
 

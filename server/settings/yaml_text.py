@@ -59,9 +59,7 @@ def compose(text: str, where: str, *, has_lines: bool) -> yaml.Node | None:
     place = where
     if has_lines and line:
         place += f", line {line}" + (f", column {column}" if column else "")
-    # The parser often notices a line late.
-    around = text.splitlines()[max(0, line - 2) : line] if line else []
-    unseen = next(filter(None, map(about_unseen, around)), "")
+    unseen = about_unseen(text.splitlines(), line) if has_lines and line else ""
     raise ConfigError(f"{place}: this is not valid YAML: {problem}{unseen}")
 
 

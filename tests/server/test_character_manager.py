@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from conversation.pronunciation import speakable
 from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError
+from server.settings.foreign_keys import CloudVoice
 from services.base import EMOTIONS, Line, Script, ScriptTopic, Voice
 
 SCRIPT = """\
@@ -185,32 +186,109 @@ BROKEN = [
     ("character.yaml", "[" * 200_000, 1, "nested too deeply"),
     ("character.yaml", "{a: " * 200_000, 1, "nested too deeply"),
     # YAML, but not of our form
-    ("character.yaml", "- Rin\n", 1, "expected `object`"),
-    ("character.yaml", "Rin\n", 1, "expected `object`"),
-    ("character.yaml", "# Rin\ndisplay_name: Rin\nnickname: R\n", 3, "unknown field `nickname`"),
-    ("character.yaml", "display_name: ''\n", 1, "length >= 1"),
-    ("character.yaml", "greeting: hi\n\ndisplay_name: " + "x" * 101, 3, "length <= 100"),
-    ("character.yaml", "description: " + "x" * 1001, 1, "length <= 1000"),
-    ("character.yaml", "greeting: hi\ndisplay_name: 7\n", 2, "expected `str | null`"),
+    ("character.yaml", "- Rin\n", 1, "the file must be a section (lines of the form `key: value`), not a list"),
+    ("character.yaml", "Rin\n", 1, "the file must be a section (lines of the form `key: value`), not a text"),
+    ("character.yaml", "# Rin\ndisplay_name: Rin\nnickname: R\n", 3, "nickname is unknown; known here: display_name"),
+    ("character.yaml", "display_name: ''\n", 1, "display_name must not be empty"),
+    (
+        "character.yaml",
+        "greeting: hi\n\ndisplay_name: " + "x" * 101,
+        3,
+        "display_name must have at most 100 characters",
+    ),
+    ("character.yaml", "description: " + "x" * 1001, 1, "description must have at most 1000 characters"),
+    (
+        "character.yaml",
+        "greeting: hi\ndisplay_name: 7\n",
+        2,
+        "display_name must be a text, not a number; put it in quotes",
+    ),
     ("character.yaml", "greeting: " + "9" * 5000, None, "too large"),
-    ("character.yaml", "voices:\n  embedded:\n    speed: 1\n  minimax:\n    speed: 2.1\n", 5, "<= 2.0"),
-    ("character.yaml", "voices:\n  embedded:\n    speed: .nan\n", 3, ">= 0.5"),
-    ("character.yaml", "voices:\n  embedded: {speed: 1}\n  minimax: {voice: x}\n", 3, "unknown field `voice`"),
-    ("character.yaml", "voices:\n  embedded: {speed: 1}\n  minimax: fast\n", 3, "expected `object`"),
-    ("character.yaml", "voices: []\n", 1, "expected `object`"),
-    ("pronunciation.yaml", "凛: リン\n灯: 7\n愛: アイ\n", 2, "expected `str`"),
-    ("pronunciation.yaml", "凛: リン\n灯:\n", 2, "expected `str`"),
-    ("pronunciation.yaml", "- 凛\n", 1, "expected `object`"),
-    ("offline_lines.yaml", "topics: []\n", 1, "missing required field `fallback`"),
-    ("offline_lines.yaml", script_with("emotion: sad", "emotion: joyful"), 11, "invalid enum value 'joyful'"),
-    ("offline_lines.yaml", script_with("emotion: calm", "mood: calm"), 8, "unknown field `mood`"),
-    ("offline_lines.yaml", script_with('jp: "元気？", ', ""), 9, "missing required field `jp`"),
-    ("offline_lines.yaml", script_with('cn: "抱歉"', "cn: ''"), 12, "length >= 1"),
-    ("offline_lines.yaml", script_with("en: [hello]", "en: [hello, 7]"), 5, "expected `str`"),
-    ("offline_lines.yaml", script_with("zh: [你好]", "zh: 你好"), 4, "expected `array`"),
-    ("offline_lines.yaml", script_with("name: greeting", "title: greeting"), 2, "unknown field `title`"),
-    ("offline_lines.yaml", script_with('  - - {emotion: auto, jp: "ごめん", cn: "抱歉"}\n', ""), 10, "length >= 2"),
-    ("offline_lines.yaml", script_with('- {emotion: auto, jp: "ごめん", cn: "抱歉"}', "[]"), 12, "length >= 1"),
+    (
+        "character.yaml",
+        "voices:\n  embedded:\n    speed: 1\n  minimax:\n    speed: 2.1\n",
+        5,
+        "voices.minimax.speed must be at most 2",
+    ),
+    ("character.yaml", "voices:\n  embedded:\n    speed: .nan\n", 3, "voices.embedded.speed must be at least 0.5"),
+    (
+        "character.yaml",
+        "voices:\n  embedded: {speed: 1}\n  minimax: {voice: x}\n",
+        3,
+        "voices.minimax.voice is unknown; did you mean voice_id?",
+    ),
+    ("character.yaml", "voices:\n  embedded: {speed: 1}\n  minimax: fast\n", 3, "voices.minimax must be a section"),
+    ("character.yaml", "voices: []\n", 1, "voices must be a section (lines of the form `key: value`), not a list"),
+    ("character.yaml", "voices:\n  embedded: {speed: fast}\n", 2, "speed must be a number, not a text"),
+    ("character.yaml", "voices:\n  embedded: {speed: true}\n", 2, "speed must be a number, not true or false"),
+    ("character.yaml", "greeting: yes\n", 1, "greeting must be a text, not true or false; put it in quotes"),
+    ("character.yaml", "greeting: {a: b}\n", 1, "greeting must be a text, not a section"),
+    ("character.yaml", "display-name: Rin\n", 1, "did you mean display_name?"),
+    ("character.yaml", "Greeting: hi\n", 1, "did you mean greeting?"),
+    ("character.yaml", "client: 7\n", 1, "client must be a section"),
+    # what cannot be seen
+    ("character.yaml", "greeting\u00a0: hi\n", 1, "greeting<U+00A0> is unknown; did you mean greeting?"),
+    (
+        "character.yaml",
+        "voices:\n\u3000\u3000embedded: {speed: 1}\n",
+        1,
+        "line 2 holds what cannot be seen, U+3000 (ideographic space)",
+    ),
+    ("character.yaml", "display_name: Rin\ngreeting:\u00a0hi\n", None, "U+00A0 (no-break space)"),
+    ("offline_lines.yaml", script_with("emotion: sad", "emotion: sad\u00a0"), 11, "did you mean sad?"),
+    # what goes to clients
+    ("character.yaml", "client:\n  born: 2024-01-01\n", 2, "client.born is a date, which JSON does not have"),
+    ("character.yaml", "client: {a: [1, 2024-01-01 10:00:00]}\n", 1, "client.a (item 2) is a date"),
+    ("character.yaml", "live2d_model_set: {a: .nan}\n", 1, "live2d_model_set.a is no number that JSON has"),
+    ("character.yaml", "client: {a: {b: -.inf}}\n", 1, "client.a.b is no number that JSON has"),
+    ("character.yaml", "client: {a: !!binary aGk=}\n", 1, "tags"),
+    ("character.yaml", "client: {a: " + "[" * 30 + "]" * 30 + "}\n", 1, "nested too deeply"),
+    ("character.yaml", "greeting: hi\nclient: {a: " + "长" * 6000 + "}\n", 2, "client is longer than 16384 bytes"),
+    ("character.yaml", "live2d_model_set: " + "x" * 17_000, 1, "live2d_model_set is longer than 16384 bytes"),
+    ("character.yaml", "client: {live2d_model_set: a}\nlive2d_model_set: b\n", None, "keep one of them"),
+    ("pronunciation.yaml", "凛: リン\n灯: 7\n愛: アイ\n", 2, "灯 must be a text, not a number; put it in quotes"),
+    ("pronunciation.yaml", "凛: リン\n灯:\n", 2, "灯 must be a text, not empty; give it a value or leave it out"),
+    ("pronunciation.yaml", "- 凛\n", 1, "the file must be a section"),
+    ("offline_lines.yaml", "topics: []\n", 1, "the file needs the key fallback, which is missing"),
+    ("offline_lines.yaml", script_with("emotion: sad", "emotion: joyful"), 11, "emotion must be one of happy, sad,"),
+    (
+        "offline_lines.yaml",
+        script_with("emotion: calm", "mood: calm"),
+        8,
+        "answers (item 2, item 1).mood is unknown; known here: jp, cn, emotion",
+    ),
+    (
+        "offline_lines.yaml",
+        script_with('jp: "元気？", ', ""),
+        9,
+        "answers (item 2, item 2) needs the key jp, which is missing",
+    ),
+    ("offline_lines.yaml", script_with('cn: "抱歉"', "cn: ''"), 12, "fallback (item 2, item 1).cn must not be empty"),
+    (
+        "offline_lines.yaml",
+        script_with("en: [hello]", "en: [hello, 7]"),
+        5,
+        "topics (item 1).phrases.en (item 2) must be a text, not a number",
+    ),
+    (
+        "offline_lines.yaml",
+        script_with("zh: [你好]", "zh: 你好"),
+        4,
+        "topics (item 1).phrases.zh must be a list, not a text; put it in [ and ]",
+    ),
+    ("offline_lines.yaml", script_with("name: greeting", "title: greeting"), 2, "topics (item 1).title is unknown"),
+    (
+        "offline_lines.yaml",
+        script_with('  - - {emotion: auto, jp: "ごめん", cn: "抱歉"}\n', ""),
+        10,
+        "fallback needs at least 2 entries",
+    ),
+    (
+        "offline_lines.yaml",
+        script_with('- {emotion: auto, jp: "ごめん", cn: "抱歉"}', "[]"),
+        12,
+        "fallback (item 2) needs at least 1 entry",
+    ),
 ]
 
 
@@ -235,7 +313,7 @@ def test_a_topic_with_one_answer_is_reported_because_it_would_be_given_twice_in_
 ) -> None:
     write("offline_lines.yaml", re.sub(r"      - - \{emotion: calm.*?\n.*?\n", "", SCRIPT))
     _, (report,) = load(prompts)
-    assert "offline_lines.yaml, line 6: expected `array` of length >= 2" in report
+    assert "offline_lines.yaml, line 6: topics (item 1).answers needs at least 2 entries" in report
 
 
 @pytest.mark.parametrize(
@@ -316,6 +394,62 @@ def test_of_two_folders_that_differ_in_case_only_one_is_taken_and_the_other_repo
     assert f"{prompts / 'rin'}: another folder has this name" in report
 
 
+# ---------------------------------------------------------------- what clients are told
+
+
+@pytest.mark.parametrize(
+    ("content", "client"),
+    [
+        ("", {}),
+        ("client:\n", {}),
+        ("client: {}\n", {}),
+        ("live2d_model_set: rin_v2\n", {"live2d_model_set": "rin_v2"}),
+        ("live2d_model_set: ~\n", {}),
+        ("client:\n  live2d_model_set: [a, b]\n", {"live2d_model_set": ["a", "b"]}),
+        (
+            "client: {live2d_model_set: a, colour: '#fff'}\nlive2d_model_set: a\n",
+            {"live2d_model_set": "a", "colour": "#fff"},
+        ),
+        (
+            "client: {scale: 1.5, n: 2, on: true, none: ~, 7: x, born: '2024-01-01', 凛: {a: [{}]}}\n",
+            {"scale": 1.5, "n": 2, "on": True, "none": None, "7": "x", "born": "2024-01-01", "凛": {"a": [{}]}},
+        ),
+    ],
+)
+def test_what_is_for_clients_is_kept_as_it_is(
+    prompts: Path, write: Write, content: str, client: dict[str, object]
+) -> None:
+    write("character.yaml", content)
+    manager, reported = load(prompts)
+    rin = manager.find("rin")
+    assert reported == [] and rin is not None
+    assert rin.client == client
+
+
+# ---------------------------------------------------------------- what the configuration says above a file
+
+
+@pytest.mark.parametrize(
+    ("voice", "wanted"),
+    [
+        (CloudVoice("other", "new"), Voice("other", "new", 1.5)),
+        (CloudVoice("other"), Voice("other", "old", 1.5)),
+        (CloudVoice(None, "new"), Voice("some", "new", 1.5)),
+    ],
+)
+def test_configuration_overrides_a_voice_in_the_cloud(
+    prompts: Path, write: Write, voice: CloudVoice, wanted: Voice
+) -> None:
+    write("character.yaml", "voices:\n  embedded: {pitch: 2}\n  minimax: {voice_id: some, model: old, speed: 1.5}\n")
+    with capture_logs() as logs:
+        manager = CharacterManager.load(prompts, "mei", {"rin": voice, "mei": voice, "nobody": voice})
+    rin = manager.find("rin")
+    assert rin is not None and rin.voice("minimax") == wanted and rin.voice("embedded") == Voice(pitch=2)
+    assert manager.default.voice("minimax") == Voice(voice.voice_id, voice.model)
+    (warning,) = logs
+    assert "characters.nobody" in warning["event"] and warning["log_level"] == "warning"
+
+
 # ---------------------------------------------------------------- refusals to start
 
 
@@ -332,7 +466,7 @@ def test_default_that_is_broken_refuses_to_start_after_the_report(prompts: Path)
     (prompts / "mei" / "character.yaml").write_text("no: such\n", encoding="utf-8")
     with capture_logs() as logs, pytest.raises(ConfigError, match=r"characters\.default: .*'mei'.*\(found: none\)"):
         CharacterManager.load(prompts, "mei")
-    assert "line 1: object contains unknown field `no`" in logs[0]["event"]
+    assert "line 1: no is unknown; known here: display_name" in logs[0]["event"]
 
 
 def test_default_is_found_in_any_case(prompts: Path) -> None:
@@ -345,7 +479,7 @@ def test_default_is_found_in_any_case(prompts: Path) -> None:
         ("reply_format.md", None, "is missing; it tells every character how to reply"),
         ("reply_format.md", b"\n", "is empty; it tells every character how to reply"),
         ("reply_format.md", b"one\n\xff", "line 2: not UTF-8; save the file as UTF-8"),
-        ("offline_lines.yaml", b"topics: []\nlines: []\n", "line 2: object contains unknown field `lines`"),
+        ("offline_lines.yaml", b"topics: []\nlines: []\n", "line 2: lines is unknown; known here: topics, fallback"),
         ("offline_lines.yaml", b"topics: [\n", "not YAML"),
     ],
 )

@@ -157,7 +157,7 @@ def test_kill_9_in_a_turn_keeps_every_turn_whose_response_was_received_and_no_ot
 
 @pytest.mark.slow
 def test_locked_database_leaves_the_turn_answered_and_is_said_once(start_server: Start, tmp_path: Path) -> None:
-    server = start_server(VALID_API_TOKENS=TOKEN)
+    server = start_server(VALID_API_TOKENS=TOKEN, CHATANON_HISTORY__BUSY_SECONDS="0.1")
     client = connected(server)
     client.turn("你好")
     lock = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
@@ -172,6 +172,22 @@ def test_locked_database_leaves_the_turn_answered_and_is_said_once(start_server:
     lock.close()
     client.turn("你好吗")
     assert [entry["content_cn"] for entry in history(client)[0] if entry["role"] == "user"] == ["你好", "你好吗"]
+    client.close()
+
+
+@pytest.mark.slow
+def test_database_that_another_program_writes_to_is_waited_for(start_server: Start, tmp_path: Path) -> None:
+    client = connected(start_server(VALID_API_TOKENS=TOKEN, CHATANON_HISTORY__BUSY_SECONDS="60"))
+    lock = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    for said, end in (("你好", "ROLLBACK"), ("谢谢", "COMMIT")):
+        lock.execute("BEGIN IMMEDIATE")
+        client.send("message", content=said)
+        client.until("audio_end")  # the first sound has not waited for it
+        client.ping()
+        lock.execute(end)
+        assert client.receive()["type"] == "response"
+    lock.close()
+    assert [entry["content_cn"] for entry in history(client)[0] if entry["role"] == "user"] == ["你好", "谢谢"]
     client.close()
 
 

@@ -1,5 +1,6 @@
 """Starting and refusing to start, under our own command and under uvicorn's."""
 
+import json
 import os
 import re
 import shutil
@@ -137,6 +138,43 @@ def test_broken_character_is_reported_with_file_and_line_and_the_others_work(tmp
     finally:
         server.kill()
     assert any("character.yaml, line 3" in line and "sped" in line for line in server.log)
+
+
+def test_what_characters_tell_clients_and_what_another_servers_configuration_says(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    shutil.copytree(Path(__file__).parents[3] / "prompts", folder)
+    models, client = {"anon": {"path": "a.model3.json", "scale": None}}, {"colour": "#f8c", "order": [1, 2.5, True]}
+    (folder / "anon" / "character.yaml").write_text(
+        f"live2d_model_set: {json.dumps(models)}\nclient: {json.dumps(client)}\n", "utf-8"
+    )
+    (tmp_path / "config.yaml").write_text(
+        f"characters:\n  folder: {folder}\n  nobody: {{voice_id: x}}\n  anon: {{voice_id: x}}\n"
+        "logging: {level: DEBUG, format: x}\naudio: {tts_sentence_gap_seconds: 0.5}\n"
+    )
+    server = RunningServer(tmp_path, {"CHATANON_CONFIG": str(tmp_path / "config.yaml"), "VALID_API_TOKENS": ""})
+    try:
+        server.wait_until_ready()
+        items = {item["name"]: item for item in server.get("/characters")[1]["characters"]}
+        assert server.get("/health")[0] == 200
+    finally:
+        server.kill()
+    assert items["anon"]["live2d_model_set"] == models
+    assert items["anon"]["client"] == {**client, "live2d_model_set": models}
+    assert items["tomori"]["client"] == {} and "live2d_model_set" not in items["tomori"]
+    told = [line for line in server.log if "without effect" in line]
+    assert len(told) == 1 and "logging.format" in told[0] and "audio.tts_sentence_gap_seconds" in told[0]
+    assert sum("characters.nobody" in line for line in server.log) == 1
+
+
+@pytest.mark.parametrize("command", [OWN, (*UVICORN, "0")], ids=["own", "uvicorn"])
+def test_several_mistakes_are_all_told_at_once(tmp_path: Path, command: tuple[str, ...]) -> None:
+    mistakes = {"CHATANON_SERVER__PRT": "1", "CHATANON_LLM__STREAM": "maybe", "CHATANON_ENDPOINTS__LLM": "nowhere"}
+    server = RunningServer(tmp_path, mistakes, *command)
+    assert server.wait() != 0
+    server.kill()
+    for words in ("did you mean server.port?", "llm.stream must be true or false", "endpoints.llm must be"):
+        assert sum(words in line for line in server.log) == 1, server.log
+    assert not any("Traceback" in line for line in server.log)
 
 
 def test_unverified_tls_is_warned_of_once(tmp_path: Path) -> None:
