@@ -62,7 +62,6 @@ async def _serve_user(
         audio_sample_rate=backend.tts.sample_rate_hz if "binary_audio" in extensions else UNSET,
     )
     async with backend.connections.claimed(session, user.token_hash):
-        connection.admit()
         log.info("connected", user=user.label, character=character.name)
         await session.run(greeting, handle)
     log.info("gone", user=user.label)
@@ -95,6 +94,7 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
             Error("Too many connections with this token", "rate_limited", retryable=True, retry_after_ms=wait_ms),
             close_codes.RATE_LIMITED,
         )
+    connection.admit()
     return hello, user, character
 
 

@@ -104,7 +104,8 @@ class Connection:
         await self.send(Error(sentence, code, retryable))
 
     async def hang_up(self, end: HangUp, before: Sequence[AnyServerMessage] = ()) -> None:
-        """Last message and close frame; a client that does not take them at once is cut off.
+        """Last message and close frame; a client that does not take them at once is cut off, where the ASGI server lets
+        us. One that is only slow finds them behind all that it still has to read.
 
         `before`: what is told first, of what it still waits for.
         """
@@ -117,17 +118,9 @@ class Connection:
                 await self._websocket.close(end.code, close_codes.REASONS[end.code])
             except (ConnectionLost, OSError, RuntimeError):  # gone already
                 return
-        if waiting.cancelled_caught:
-            self._cut_off(farewell, end.code)
-
-    def _cut_off(self, farewell: Sequence[str], code: int) -> None:
-        """End a transport that takes nothing more, where the ASGI server lets us (uvicorn_server.py does).
-
-        One that is only slow finds the farewell behind all that it still has to read.
-        """
         cut_off = self._websocket.scope.get("extensions", {}).get("chatanon.cut_off")
-        if cut_off is not None:
-            cut_off(farewell, code, close_codes.REASONS[code], at_once=code != close_codes.TOO_SLOW)
+        if waiting.cancelled_caught and cut_off is not None:
+            cut_off(farewell, end.code, close_codes.REASONS[end.code], at_once=end.code != close_codes.TOO_SLOW)
 
     async def _send_frame(self, frame: str | bytes) -> None:
         kind = "text" if isinstance(frame, str) else "bytes"

@@ -1,7 +1,6 @@
 """Pure: bytes of an HTTP connection in; whole heads of requests, each within the limits, out."""
 
 import re
-from http import HTTPStatus
 
 MAX_BYTES = 16 * 1024
 MAX_HEADERS = 100
@@ -11,9 +10,9 @@ _BODY = re.compile(rb"\r\n(?:content-length[ \t]*:[ \t]*0*[1-9]|transfer-encodin
 
 
 class BadHead(Exception):
-    """A request that is not read any further; `status` is the answer to it."""
+    """A request that is not read any further; `status` of HTTP is the answer to it."""
 
-    def __init__(self, status: HTTPStatus, why: str) -> None:
+    def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
 
@@ -44,10 +43,10 @@ class HeadBuffer:
             return None
         if end < 0 or end > MAX_BYTES or self._data.count(b"\r\n", 0, end) > MAX_HEADERS:
             why = f"A request may have {MAX_HEADERS} headers, and {MAX_BYTES} bytes before its body"
-            raise BadHead(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, why)
+            raise BadHead(431, why)
         head = bytes(self._data[: end + len(_END)])
         if _BODY.search(head):
-            raise BadHead(HTTPStatus.BAD_REQUEST, "No request to this server has a body")
+            raise BadHead(400, "No request to this server has a body")
         del self._data[: len(head)]
         self._searched = 0
         return head

@@ -1,5 +1,6 @@
 """One HTTP connection: uvicorn's, which is handed one whole head after the other and never more than is allowed."""
 
+import asyncio
 import resource
 import sys
 from asyncio import TimerHandle
@@ -13,7 +14,7 @@ from server.transport.http_head import BadHead, HeadBuffer
 
 # How long the head of a request may take, from its first byte; and a new connection, to begin with one.
 _HEAD_S = 5.0
-# How long a connection that was refused may go on sending, to nobody: closed over unread data, its answer would be lost.
+# How long a connection that was refused may go on sending, to nobody: closed over unread data, it loses its answer.
 LINGER_S = 1.0
 _MOST_DESCRIPTORS = 0.95  # of those this process may have: the rest is for the database, the vendors and the log
 
@@ -64,7 +65,7 @@ class PatientHttp(HttpToolsProtocol):
         try:
             head = self._heads.take()
         except BadHead as bad:
-            self._refuse(bad.status, str(bad))
+            self._refuse(HTTPStatus(bad.status), str(bad))
             return
         if head is None:
             if self._heads and self._deadline is None:
@@ -73,7 +74,7 @@ class PatientHttp(HttpToolsProtocol):
         self._expect_nothing()
         super().data_received(head)
         other = self.transport.get_protocol()
-        if other is not self and (rest := self._heads.rest()):
+        if isinstance(other, asyncio.Protocol) and other is not self and (rest := self._heads.rest()):
             other.data_received(rest)  # sent before the upgrade was answered
 
     def _expect(self) -> None:

@@ -113,10 +113,11 @@ def test_frames_over_the_limits_end_the_connection(talk: Connect) -> None:
 
 
 @pytest.mark.slow
-def test_frame_over_the_largest_limit_is_refused_by_the_websocket_layer(talk: Connect) -> None:
+def test_frame_over_the_largest_limit_is_refused_while_it_comes_in(talk: Connect) -> None:
     client = talk()
     client.send_raw("x" * 3_145_729)
-    assert client.closed() == (1009, [])
+    code, (error,) = client.closed()
+    assert (code, error["code"]) == (1009, "message_too_big") and "3145728" in error["message"]
 
 
 @pytest.mark.slow
