@@ -277,7 +277,7 @@ def test_terminal_shows_plain_lines_without_secrets_or_local_variables(monkeypat
         monkeypatch.setattr(sys, "stderr", terminal)
         writer = LogWriter(terminal)
         configure_logs("info", writer)
-        structlog.get_logger().info("ready 你好", token=CANARY, port=8765)
+        structlog.get_logger().info("ready 你好", token=CANARY, number=8765)
         _raise_beside_a_secret()
         assert writer.flush()
     text = _read_all(master)
