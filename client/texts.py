@@ -64,7 +64,7 @@ TEXTS = {
     ),
     "help_agent": (
         "免按键连续对话：直接说话，说完自动回答；也可以打字",
-        "hands-free: just talk, the answer comes when you have finished; you can type as well",
+        "nothing to press: just talk, the answer comes when you have finished; you can type as well",
         "ハンズフリー会話：そのまま話せば、話し終わりに返事が来ます。文字も打てます",
     ),
     "help_wav": (
