@@ -4,6 +4,7 @@ import argparse
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from client.connection import mend_url
 from client.language import tell
@@ -48,8 +49,15 @@ class Options:
         return not self.is_typed and not self.agent
 
 
+class _Help(argparse.HelpFormatter):
+    def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, tell("usage_prefix"))
+
+
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(usage=tell("usage"), description=tell("description"), add_help=False)
+    parser = argparse.ArgumentParser(
+        usage=tell("usage"), formatter_class=_Help, description=tell("description"), add_help=False
+    )
     _add_talk(parser.add_argument_group(tell("options")))
     _add_voice(parser.add_argument_group(tell("options_voice")))
     parser.epilog = tell("epilog", commands=" ".join(COMMANDS))

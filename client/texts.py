@@ -17,6 +17,7 @@ TEXTS = {
         "これは Python {version} です。3.11 以降が必要です。インストール後に実行してください：{command}",
     ),
     # ------------------------------------------------ the help
+    "usage_prefix": ("用法：", "Usage: ", "使い方："),
     "usage": (
         "python client/test_client.py [选项]",
         "python client/test_client.py [options]",

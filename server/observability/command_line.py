@@ -5,6 +5,7 @@ Python 3.8 must be able to read this file: it is there before the right Python i
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import subprocess
@@ -20,6 +21,8 @@ HELP = ("-h", "--help")
 def obey(arguments: list[str]) -> None:
     """Ends the program unless there are none: a server is told what to do by its settings."""
     if any(each in HELP for each in arguments):
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows question marks
         print(tell("help", keys=KEYS, command=client_command("--message", "你好")), end="")
         sys.exit(0)
     if arguments:

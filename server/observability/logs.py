@@ -56,8 +56,8 @@ def _for_people() -> list[Any]:
     return [
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         redact,
-        _translated,
         _printable,
+        _translated,
         renderer(colors=False) if is_plain else renderer(),
     ]
 

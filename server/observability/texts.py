@@ -179,6 +179,44 @@ SENTENCES = {
         "；请改正 {variable}，或者不要设置它",
         "。{variable} を直すか、外してください",
     ),
+    "{path}: is a directory, where a file is wanted{hint}": (
+        "{path}：这是目录，这里要的是文件{hint}",
+        "{path}：ディレクトリです。ファイルを指定してください{hint}",
+    ),
+    "{path}: cannot be read ({why}){hint}": ("{path}：读不了（{why}）{hint}", "{path}：読めません（{why}）{hint}"),
+    "; check its permissions": ("；请检查它的权限", "。権限を確かめてください"),
+    "{path}, line {count}: is not UTF-8 text; save the file as UTF-8": (
+        "{path} 第 {count} 行：不是 UTF-8 文本；请把文件存成 UTF-8",
+        "{path} の {count} 行目：UTF-8 のテキストではありません。UTF-8 で保存してください",
+    ),
+    "{place}: this is not valid YAML: {problem}": (
+        "{place}：这不是正确的 YAML：{problem}",
+        "{place}：YAML として正しくありません：{problem}",
+    ),
+    "{path}, line {count}: this is not valid Python; put each value in straight quotes, one name to a line": (
+        "{path} 第 {count} 行：这不是正确的 Python；每个值放在英文引号里，一行一个名字",
+        "{path} の {count} 行目：Python として正しくありません。値は半角の引用符で囲み、一行に一つずつ書いてください",
+    ),
+    "{path}, line {count}: running this file fails with {name}; correct the line, with each value in quotes": (
+        "{path} 第 {count} 行：运行这个文件时出错（{name}）；请改正这一行，每个值都放在引号里",
+        "{path} の {count} 行目：実行すると {name} になります。この行を直し、値は引用符で囲んでください",
+    ),
+    "{place}: must be a text; put it in quotes": (
+        "{place}：要是一段文本；请放在引号里",
+        "{place}：文字列でなければなりません。引用符で囲んでください",
+    ),
+    "{place}: holds a line break or another control character; put a comma between two tokens": (
+        "{place}：里面有换行或别的控制字符；两个令牌之间用逗号",
+        "{place}：改行などの制御文字が含まれています。トークンの間はコンマで区切ってください",
+    ),
+    "{place}: after sha256: there must be exactly 64 hexadecimal digits; make the hash again": (
+        "{place}：sha256: 后面要正好是 64 位十六进制；请重新算一遍",
+        "{place}：sha256: の後は 16 進数でちょうど 64 桁です。ハッシュを作り直してください",
+    ),
+    "{where}: {name} holds a line break, a control character or a letter that no key has; copy the key again, alone": (
+        "{where}：{name} 里有换行、控制字符或密钥里不会有的字；请重新复制密钥，只复制它",
+        "{where}：{name} に改行や制御文字、キーにはない文字が含まれています。キーだけをコピーし直してください",
+    ),
     # ------------------------------------------------ while it runs
     "connected": ("已连接", "接続"),
     "gone": ("已离开", "切断"),

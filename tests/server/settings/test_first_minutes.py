@@ -126,6 +126,11 @@ def test_help_says_where_everything_is_and_what_to_type_next(option: str, langua
     assert python == sys.executable and Path(client).is_file()
 
 
+def test_help_can_be_shown_where_letters_are_missing() -> None:
+    done = run(sys.executable, "-m", "server.main", "--help", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and "config.yaml" in done.stdout
+
+
 @pytest.mark.parametrize("arguments", [("--port", "9000"), ("serve",), ("--reload",)])
 def test_unknown_arguments_are_one_sentence_and_exit_code_2(arguments: tuple[str, ...]) -> None:
     done = run(sys.executable, "-m", "server.main", *arguments, LANGUAGE="en")
