@@ -315,7 +315,7 @@ def test_every_command_shown_is_run_here_or_excused(path: Path) -> None:
 
 
 # What a shell has that was opened just now, on Debian with the packages that the README names.
-FRESH_SHELL = {"make", "cp", "export", "printf", "sudo", "espeak-ng", "python3", "."}
+FRESH_SHELL = {"make", "cp", "export", "printf", "sudo", "espeak-ng", "python3", "curl", "npx", "."}
 
 
 @pytest.mark.parametrize("path", READMES)

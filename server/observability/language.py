@@ -20,6 +20,7 @@ FOREIGN = "en"  # who reads none of them
 LONGEST_SENTENCE = 1_000
 PATTERNS = {  # of what may stand in braces of these names
     "count": r"[0-9]+",
+    "line": r".+?, line [0-9]+|environment variable \S+",
     "kind": r"[a-z]+",
     "name": r"[\w.-]+",
     "names": r"[A-Z][A-Z0-9_]+(?:(?:,| and|, or) [A-Z][A-Z0-9_]+)*",
@@ -57,6 +58,8 @@ def translate(sentence: str) -> str:
     The code says its sentences in English where they happen, in rooms that know no reader and for logs that machines
     read; so what stands in the braces is found in the finished sentence again, and may be a sentence itself.
     """
+    if "\n" in sentence:
+        return "\n".join(translate(line) for line in sentence.split("\n"))
     language = language_of(os.environ)
     if language == FOREIGN or len(sentence) > LONGEST_SENTENCE:
         return sentence

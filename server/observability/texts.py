@@ -156,6 +156,23 @@ SENTENCES = {
         "内置语音识别：读不出来的句子没有收进去",
         "内蔵の音声認識：発音できない言葉を除きました",
     ),
+    "{keys}: not used, because {names} is not set and so {who} is {engine}; "
+    "set it, to any value where the server wants no key": (
+        "{keys}：没有用上，因为没有设置 {names}，{who}于是是 {engine}；请设置它，服务器不要密钥时随便填一个值",
+        "{keys}：{names} が未設定で{who}が {engine} になるため使われません。設定してください。"
+        "キーの要らないサーバーなら値は何でもかまいません",
+    ),
+    "the model": ("大模型", "言語モデル"),
+    "the voice": ("语音合成", "音声合成"),
+    "the recogniser": ("语音识别", "音声認識"),
+    "known from another server and without effect here: {list}": (
+        "这些是另一个服务器的配置，在这里不起作用：{list}",
+        "別のサーバーの設定なので、ここでは効果がありません：{list}",
+    ),
+    "characters.{name}: there is no such character whose voice it could be": (
+        "characters.{name}：没有这个角色，声音不知道给谁",
+        "characters.{name}：そのキャラクターはいないので、声の設定は使われません",
+    ),
     # ------------------------------------------------ refusals
     "server.host, server.port: cannot listen on {address}:{port} ({why}); "
     "stop what uses it or choose another, e.g. CHATANON_SERVER__PORT=8766": (
@@ -189,9 +206,9 @@ SENTENCES = {
         "{path} 第 {count} 行：不是 UTF-8 文本；请把文件存成 UTF-8",
         "{path} の {count} 行目：UTF-8 のテキストではありません。UTF-8 で保存してください",
     ),
-    "{place}: this is not valid YAML: {problem}": (
-        "{place}：这不是正确的 YAML：{problem}",
-        "{place}：YAML として正しくありません：{problem}",
+    "{place}: this is not valid YAML: {problem}{unseen}": (
+        "{place}：这不是正确的 YAML：{problem}{unseen}",
+        "{place}：YAML として正しくありません：{problem}{unseen}",
     ),
     "{path}, line {count}: this is not valid Python; put each value in straight quotes, one name to a line": (
         "{path} 第 {count} 行：这不是正确的 Python；每个值放在英文引号里，一行一个名字",
@@ -217,6 +234,13 @@ SENTENCES = {
         "{where}：{name} 里有换行、控制字符或密钥里不会有的字；请重新复制密钥，只复制它",
         "{where}：{name} に改行や制御文字、キーにはない文字が含まれています。キーだけをコピーし直してください",
     ),
+    "{key} is unknown; {mend}": ("没有 {key} 这一项；{mend}", "{key} という項目はありません。{mend}"),
+    "did you mean {meant}?": ("是不是想写 {meant}？", "{meant} のことですか"),
+    "known here: {list}": ("这里可以写：{list}", "ここで使える項目：{list}"),
+    "{key} must be a section: lines of the form `key: value`, indented alike": (
+        "{key} 要是一个段：一行行的 `key: value`，缩进一样",
+        "{key} はセクションです。`key: value` の行を同じ字下げで書いてください",
+    ),
     # ------------------------------------------------ while it runs
     "connected": ("已连接", "接続"),
     "gone": ("已离开", "切断"),
@@ -227,4 +251,6 @@ SENTENCES = {
         "有客户端把令牌写在地址里：在那里它不起作用，别人还能读到",
         "トークンをアドレスに書いているクライアントがあります。無視され、他人に読まれるおそれがあります",
     ),
+    # ------------------------------------------------ last: where something is, and what is wrong there
+    "{line}: {problem}": ("{line}：{problem}", "{line}：{problem}"),
 }
