@@ -98,6 +98,7 @@ PURE_BY_NAME = {
     "conversation/prompt.py",
     "conversation/pronunciation.py",
     "conversation/reply/parser.py",
+    "conversation/reply/reply_filter.py",
     "conversation/reply/joining.py",
     "conversation/timeline.py",
     "services/vendors/bytedance/frames.py",
@@ -336,7 +337,7 @@ FILE_LINES, FUNCTION_LINES, CLASS_METHODS, CLASS_ATTRIBUTES, CONSTRUCTOR_PARAMET
 REASON = re.compile(r"\b(because|hence|for each)\b")
 LARGER = {
     "conversation/reply/loose_json.py: LooseJsonScanner",
-    "conversation/reply/parser.py: _Object",
+    "conversation/reply/objects.py: ReplyObject",
 }
 
 

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from conversation.reply.reply_filter import without_marks
 from services.base import EMOTIONS, Emotion
 
 _MAX_KEY = 40
@@ -18,15 +19,19 @@ _FIELD = re.compile(r"(?<![A-Za-z0-9.-])(?:jp|cn|emotion|responses_[a-z_]{1,20})
 _QUOTED_FIELD = re.compile(r"[\"'“]?" + _FIELD.pattern)
 _JSON = re.compile(r"\{|\A\s*[\"'“]|\[\s{0,8}[\"'“]|" + _FIELD.pattern)
 # Nothing that `clean` may take away together with what follows; a stop that may still be doubled ends no clause.
-_WHOLE_CLAUSES = re.compile(r"[^{}\[\]“”\",:：]*(?:[、。]|[！？!?…](?=[^{}\[\]“”\",:：！？!?…]))")
+_WHOLE_CLAUSES = re.compile(r"[^{}\[\]“”\",:：<◁]*(?:[、。]|[！？!?…](?=[^{}\[\]“”\",:：<◁！？!?…]))")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-_HALF_CHARACTERS = re.compile(r"[\ud800-\udfff]+")  # no encoding can carry them
+# What no encoding can carry, and what turns text around: as in `conversation/user_text.py`.
+_UNSHOWABLE = re.compile(r"[\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _FENCE = re.compile(r"```[A-Za-z]*")
 _SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…]*[」』”’）)\]】\"']*")
 _SYNTAX = str.maketrans("", "", '{}[]"`“”\\')
 _LEADING_MARKS = re.compile(r"\A(?:[,:]+(?:\s+|\Z))+")
 _ANY_KEY = re.compile(r"[\"'“]?[A-Za-z_]{1,40}[\"'”]?\s{0,8}[:：]")
 _NAME = re.compile(r"[A-Za-z_]+")
+_TOOL_CALL = tuple(
+    map(re.compile, (r"\A[\s\[`a-z]{0,16}\{", r"[\"']name[\"']\s{0,8}:", r"[\"'](?:arguments|parameters)[\"']\s{0,8}:"))
+)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = " \t\r\n{}[]\"'“”‘’,，:：\\`"
 
@@ -78,6 +83,11 @@ def looks_like_json(text: str) -> bool:
     return _JSON.search(text) is not None
 
 
+def is_tool_call(text: str) -> bool:
+    """Whether a text is JSON that calls a function: some models write it without any mark."""
+    return all(sign.search(text) for sign in _TOOL_CALL)
+
+
 def emotion_of(label: str) -> Emotion:
     """The first that is named; auto where none is."""
     words = _NOT_LETTERS.split(label.lower())
@@ -86,7 +96,7 @@ def emotion_of(label: str) -> Emotion:
 
 def clean(text: str) -> str:
     """A text as it is shown: on one line, without field names, and brackets and quotes only where they pair."""
-    text = _QUOTED_FIELD.sub(" ", _HALF_CHARACTERS.sub("", text))
+    text = _QUOTED_FIELD.sub(" ", without_marks(_UNSHOWABLE.sub("", text)))
     for opening, closing in ("{}", "[]", "“”"):
         if not _pairs(text, opening, closing):
             text = text.replace(opening, "").replace(closing, "")

@@ -538,7 +538,13 @@ async def test_a_translation_that_never_comes_is_told_as_the_words_themselves() 
     assert asr.of(SentenceTranslated)[-1] == SentenceTranslated(1, "二。", "二。", "sad", 20)
 
 
-@pytest.mark.parametrize("text", ["", " ", "{}", '{"emotion": "happy"}', "```json\n```"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "{}", '{"emotion": "happy"}', "```json\n```", "<think>嗯。", "<|im_end|>"),
+        '<|FunctionCallBegin|>[{"name":"get_weather","parameters":{"city":"Beijing"}}]<|FunctionCallEnd|>',
+    ],
+)
 async def test_an_answer_without_a_word_is_an_error(text: str) -> None:
     mouth, asr = Mouth(), Recogniser()
     with pytest.raises(LLMError):
