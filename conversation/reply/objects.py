@@ -1,6 +1,6 @@
 """Sans-IO: the tokens of one JSON object in, however it is broken; the sentences it holds out."""
 
-from conversation.reply import words
+from conversation.reply import names, words
 from conversation.reply.joining import join_sentences
 from conversation.reply.loose_json import Mark, More, Token, Word
 from conversation.reply.sentences import Sentences
@@ -12,8 +12,10 @@ _LOOSE_COMMA = {"jp": "、", "cn": "，"}  # what a comma becomes that had looke
 class _Fields:
     """What an object holds of one sentence, or of columns of them."""
 
-    def __init__(self, said: Sentences) -> None:
+    def __init__(self, said: Sentences, loose: list[str]) -> None:
         self._said = said
+        self._loose = loose
+        self._untold: list[int] = []  # where among the loose words the text stands if no field has it
         self.texts: dict[str, list[str]] = {}
         self.filled: set[str] = set()  # fields with a word in them
         self.columns = False
@@ -30,11 +32,16 @@ class _Fields:
         if not blank:
             self.filled.add(name)
 
+    def add_untold(self, text: str) -> None:
+        """A text under a name that is no field's: it is `jp` in an object that has none."""
+        self._untold.append(len(self._loose))
+        self._loose.append(text + "\n")
+
     def have_text(self) -> bool:
-        return not self.filled.isdisjoint(("jp", "cn"))
+        return not self.filled.isdisjoint(("jp", "cn")) or ("emotion" in self.filled and bool(self._untold))
 
     def are_whole(self) -> bool:
-        return self.filled >= {"jp", "cn"} and not self.columns
+        return self.filled | ({"jp"} if self._untold else set()) >= {"jp", "cn"} and not self.columns
 
     def text(self, name: str) -> str:
         return join_sentences(self.column(name))
@@ -43,7 +50,7 @@ class _Fields:
         return [words.clean(text) for text in self.texts.get(name, ())]
 
     def emotion(self) -> Emotion:
-        return words.emotion_of(next(iter(self.texts.get("emotion", ())), ""))
+        return names.emotion_of(next(iter(self.texts.get("emotion", ())), ""))
 
     def emotion_ahead(self) -> Emotion | None:
         return self.emotion() if "emotion" in self.filled and self.index is None and not self.columns else None
@@ -57,6 +64,11 @@ class _Fields:
 
     def end(self) -> None:
         """Say what was not said before."""
+        if self._untold and "jp" not in self.filled and not self.columns:
+            self.texts.setdefault("jp", [])
+            for place in self._untold:
+                self.add("jp", self._loose[place], to_last=False)
+                self._loose[place] = ""
         if self.awaits_translation and self.index is not None:
             self._said.translate(self.index, self.text("cn") or self.text("jp"))
         elif self.index is None and self.columns:
@@ -72,10 +84,11 @@ class ReplyObject:
     def __init__(self, said: Sentences, loose: list[str]) -> None:
         self._said = said
         self._loose = loose
-        self.fields = _Fields(said)
+        self.fields = _Fields(said, loose)
         self._pending: str | None = None  # a word that is a key if a colon follows
         self._key: str | None = None  # the field the next value belongs to; "" for one we do not know
         self._given = False  # that field has a value, be it an empty one
+        self._untold = False  # that field is none of ours but may have the text
         self._last = ""  # the last field of ours: words that belong nowhere else are its
         self._list_depth = 0
         self._braces = 0  # open within a field's value
@@ -115,7 +128,7 @@ class ReplyObject:
         self._drop_pending()
         if self.fields.have_text():
             self.fields.end()
-            self.fields = _Fields(self._said)
+            self.fields = _Fields(self._said, self._loose)
         self._key, self._given, self._last = None, False, ""
 
     def receive(self, token: Token) -> None:
@@ -140,7 +153,7 @@ class ReplyObject:
         if words.is_contract_key(text):
             self._drop_pending()
             self._begin_field(text)
-        elif self._key is None or (self.awaits_key() and words.field_name(text)):
+        elif self._key is None or (self.awaits_key() and names.field_name(text)):
             self._drop_pending()  # a key, also where the comma before it is missing
             self._key, self._pending = None, text
         else:
@@ -149,10 +162,11 @@ class ReplyObject:
     def _begin_field(self, name: str) -> None:
         """The same field again: an object whose brackets were forgotten."""
         self._pending = None
-        key = words.field_name(name) or ""
+        key = names.field_name(name) or ""
         if key in self.fields.filled:
             self.end()
         self._given = False
+        self._untold = not (key or self._braces) and names.is_untold(name)
         if key:
             self._key = self._last = key
             self._list_depth = 0
@@ -177,7 +191,9 @@ class ReplyObject:
         self._given = True
         if text == "null":
             text = ""
-        if not self._key:
+        if not self._key and self._untold:
+            self.fields.add_untold(text)
+        elif not self._key:
             self._loose.append(text + "\n")
         elif self._key == "jp" and self.fields.index is not None:  # it is spoken already: one sentence more
             self._said.say(words.clean(text), "", self.fields.emotion())

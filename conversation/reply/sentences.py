@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from conversation.reply import words
+from conversation.reply import names, words
 from conversation.reply.joining import join_sentences
 from services.base import Emotion
 
@@ -64,7 +64,7 @@ class Sentences:
         early: list[str] = []
         for spoken, shown, label in zip_longest(jp if any(jp) else cn, cn if any(cn) else jp, labels, fillvalue=""):
             if spoken:
-                rows.append((spoken, [*early, shown], words.emotion_of(label)))
+                rows.append((spoken, [*early, shown], names.emotion_of(label)))
                 early.clear()
             else:
                 (rows[-1][1] if rows else early).append(shown)
@@ -73,5 +73,8 @@ class Sentences:
 
     def say_plain(self, text: str, *, like_json: bool) -> None:
         """Plain text, or the words that are left of JSON without a field of ours."""
-        for sentence in words.plain_sentences(text, like_json=like_json):
-            self.say(sentence, sentence, "auto")
+        sentences = words.plain_sentences(text, like_json=like_json)
+        labels = [sentence for sentence in sentences if like_json and names.is_emotion(sentence)]
+        kept = [sentence for sentence in sentences if sentence not in labels]
+        for sentence in kept or [label for label in labels if not label.isascii()]:  # as a word it may be all there is
+            self.say(sentence, sentence, names.emotion_of(labels[0]) if labels else "auto")
