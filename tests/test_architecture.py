@@ -98,6 +98,7 @@ PURE_BY_NAME = {
     "conversation/prompt.py",
     "conversation/pronunciation.py",
     "conversation/reply/parser.py",
+    "conversation/reply/prose.py",
     "conversation/reply/reply_filter.py",
     "conversation/reply/joining.py",
     "conversation/timeline.py",

@@ -74,8 +74,7 @@ class _Fields:
         elif self.index is None and self.columns:
             self._said.say_columns(self.column("jp"), self.column("cn"), self.texts.get("emotion", []))
         elif self.index is None:
-            jp, cn = self.text("jp"), self.text("cn")
-            self._said.say(jp or cn, cn or jp, self.emotion())
+            self._said.say_texts(self.text("jp"), self.text("cn"), self.emotion())
 
 
 class ReplyObject:

@@ -4,13 +4,14 @@ The contract (`prompts/reply_format.md`) is one JSON line per sentence, `{"emoti
 a sentence can be spoken when its `jp` is closed, while `cn` is still being written. LLMs break contracts. Whatever
 comes, each word of its fields is shown once, nothing of the syntax is shown or spoken, and an answer with a word in it
 never becomes an empty reply. What is accepted besides: the columns `responses_cn`, `responses_jp`,
-`responses_emotion_labels`; objects in a list or one in another; and plain text, which is spoken as it stands. Thoughts,
-marks of chat templates and calls of tools are taken out first.
+`responses_emotion_labels`; objects in a list or one in another; and plain text, which is spoken as it stands, sentence
+by sentence. Thoughts, marks of chat templates and calls of tools are taken out first.
 """
 
 from conversation.reply import words
 from conversation.reply.loose_json import LooseJsonScanner, Mark, Outside, Token, Word
 from conversation.reply.objects import ReplyObject
+from conversation.reply.prose import Prose
 from conversation.reply.reply_filter import RESTART, ReplyFilter, Restart
 from conversation.reply.sentences import MAX_SENTENCES, ReplyEvent, SentenceReady, Sentences, TranslationReady
 from services.base import Emotion
@@ -69,7 +70,7 @@ class ReplyParser:
         for piece in pieces:
             if piece is not RESTART:
                 self._reading.feed(piece)
-            elif not self._said.count and not self.words_ahead:  # nothing of it was given out
+            elif self._reading.can_be_dropped:
                 self._reading = _Reading(self._said)
 
 
@@ -83,7 +84,9 @@ class _Reading:
         self._held: ReplyObject | None = None  # ended without one of its texts: perhaps its brace came too early
         self._between: list[str] = []  # what stands outside, since the last object
         self._loose: list[str] = []  # prose around the objects, and words in them that are no field's
-        self._raw: list[str] = []  # all text until the first sentence, for a second reading
+        self._prose = Prose(said)  # what stands before any object
+        self._preface: str | None = None  # its rest, once an object was opened
+        self._raw: list[str] = []  # all text until the first sentence of an object, for a second reading
 
     @property
     def emotion_ahead(self) -> Emotion | None:
@@ -93,25 +96,32 @@ class _Reading:
     def words_ahead(self) -> str:
         return words.settled(self._scanner.open_string) if self.emotion_ahead and self._objects[-1].awaits_jp() else ""
 
+    @property
+    def can_be_dropped(self) -> bool:
+        """Whether nothing of it was given out, but perhaps plain sentences."""
+        return self._prose.spoke_alone and not self.words_ahead and (self._preface is None or not self._prose.given)
+
     def feed(self, text: str) -> None:
-        if not self._said.count:
+        if self._prose.spoke_alone:
             self._raw.append(text)
         self._read(self._scanner.feed(text))
 
     def end(self) -> None:
-        """Read what was left open; where nothing was said, all of it once more, as what it may have been meant for."""
+        """Read what was left open; where no object spoke, all of it once more, as what it may have been meant for."""
         self._read_rest()
         raw = "".join(self._raw)
-        if not self._said.count and '\\"' in raw:  # JSON quoted in a string
+        if self._prose.spoke_alone and not self._prose.given and '\\"' in raw:  # JSON quoted in a string
             self._loose.clear()
             self._read(self._scanner.feed(words.unescaped(raw)))
             self._read_rest()
-        if not self._said.count and words.is_tool_call(raw):
+        if not self._prose.spoke_alone:
             return
-        if not self._said.count:
-            self._said.say_plain("".join(self._loose), like_json=words.looks_like_json(raw))
-        if not self._said.count:
-            self._said.say_plain(words.without_names(raw), like_json=True)
+        if words.is_tool_call(raw):
+            self._prose.finish(self._preface or "", like_json=False)
+            return
+        self._prose.finish("".join(self._loose), like_json=self._prose.is_quoted or words.looks_like_json(raw))
+        if not self._prose.given:
+            self._prose.finish(words.without_names(raw), like_json=True)
 
     def _read_rest(self) -> None:
         tokens = self._scanner.close()
@@ -119,11 +129,14 @@ class _Reading:
             case [Word(text), *_] if self._objects and self._objects[-1].awaits_key() and words.is_cut_word(text):
                 del tokens[0]
         self._read(tokens)
+        self._end_prose()
         self._next_object()
 
     def _read(self, tokens: list[Token]) -> None:
         for token in tokens:
             match token:
+                case Outside(text) if self._preface is None:
+                    self._prose.feed(text)
                 case Outside(text):
                     self._between.append(text)
                 case Mark.OPEN_OBJECT:
@@ -138,7 +151,13 @@ class _Reading:
                         self._held = None
                     self._objects[-1].receive(token)
 
+    def _end_prose(self) -> None:
+        if self._preface is None:
+            self._preface = self._prose.take_rest()
+            self._between.append(self._preface)
+
     def _open_object(self) -> None:
+        self._end_prose()
         if not self._objects:
             self._objects.append(self._next_object())
         elif self._objects[-1].takes_no_object():  # it was never closed

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from conversation.reply import names, words
+from conversation.reply import names
 from conversation.reply.joining import join_sentences
+from conversation.reply.language import foreign_language
 from services.base import Emotion
 
 MAX_SENTENCES = 40
@@ -12,12 +13,16 @@ MAX_SENTENCES = 40
 
 @dataclass(frozen=True, slots=True)
 class SentenceReady:
-    """A sentence can be spoken. `cn` is None where the translation is not written yet."""
+    """A sentence can be spoken. `cn` is None where the translation is not written yet.
+
+    `language`: what a voice must know to say it, where that is not Japanese; UNSPOKEN where no voice is to say it.
+    """
 
     index: int
     jp: str
     emotion: Emotion
     cn: str | None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,14 @@ class Sentences:
         events, self._events = self._events, []
         return events
 
-    def say(self, jp: str, cn: str | None, emotion: Emotion) -> int | None:
+    def say(self, jp: str, cn: str | None, emotion: Emotion, language: str | None = None) -> int | None:
         """Give the sentence's index, or None where there is nothing to say or no room."""
         if not jp or self.too_long:
             return None
         if self.count == MAX_SENTENCES:
             self.too_long = True
             return None
-        self._events.append(SentenceReady(self.count, jp, emotion, cn))
+        self._events.append(SentenceReady(self.count, jp, emotion, cn, language))
         self.count += 1
         return self.count - 1
 
@@ -69,12 +74,12 @@ class Sentences:
             else:
                 (rows[-1][1] if rows else early).append(shown)
         for spoken, texts, emotion in rows:
-            self.say(spoken, join_sentences(texts), emotion)
+            self.say(spoken, join_sentences(texts), emotion, None if any(jp) else _of_translation(spoken))
 
-    def say_plain(self, text: str, *, like_json: bool) -> None:
-        """Plain text, or the words that are left of JSON without a field of ours."""
-        sentences = words.plain_sentences(text, like_json=like_json)
-        labels = [sentence for sentence in sentences if like_json and names.is_emotion(sentence)]
-        kept = [sentence for sentence in sentences if sentence not in labels]
-        for sentence in kept or [label for label in labels if not label.isascii()]:  # as a word it may be all there is
-            self.say(sentence, sentence, names.emotion_of(labels[0]) if labels else "auto")
+    def say_texts(self, jp: str, cn: str, emotion: Emotion) -> None:
+        """A sentence of which one text may be missing."""
+        self.say(jp or cn, cn or jp, emotion, None if jp else _of_translation(cn))
+
+
+def _of_translation(text: str) -> str | None:
+    return foreign_language(text, japanese_around=False)

@@ -32,6 +32,7 @@ _NAME_AHEAD = (
 _OPENS = re.compile(rf"```|\[\s{{0,8}}[\[\"'“]|[\"'“]\s{{0,4}}[\[\\]|{_NAME_AHEAD}[:：]")
 _NAME_BEGUN = rf"{_BEFORE_NAME}(?:responses_[a-z_]{{0,20}}|{'|'.join(_NAMES_BEGUN)})?"
 _MAY_OPEN = re.compile(rf"(?:`{{0,2}}|\[\s{{0,8}}|[\"'“]\s{{0,4}}|{_NAME_BEGUN}|{_NAME_AHEAD})\Z")
+_LIST = re.compile(r"\[\s{0,8}[\"'“]")
 _QUOTED_FIELD = re.compile(r"[\"'“]?" + _FIELD.pattern)
 _JSON = re.compile(r"\{|\A\s*[\"'“]|\[\s{0,8}[\"'“]|" + _FIELD.pattern)
 # Nothing that `clean` may take away together with what follows; a stop that may still be doubled ends no clause.
@@ -48,9 +49,7 @@ _ANY_KEY = re.compile(rf"[\"'“]?(?:[A-Za-z_]{{1,40}}|{'|'.join(_TRANSLATED_NAM
 _STRING = re.compile(r"[\"'“]([^\"'“”]{1,24})[\"'”]")
 _CUT_STRING = re.compile(r"[\"'“]([^\"'“”:：,，]{1,12})[\"'”]?\Z")
 _NAME = re.compile(r"[A-Za-z_]+")
-_TOOL_CALL = tuple(
-    map(re.compile, (r"\A[\s\[`a-z]{0,16}\{", r"[\"']name[\"']\s{0,8}:", r"[\"'](?:arguments|parameters)[\"']\s{0,8}:"))
-)
+_TOOL_CALL = tuple(map(re.compile, (r"\{", r"[\"']name[\"']\s{0,8}:", r"[\"'](?:arguments|parameters)[\"']\s{0,8}:")))
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = " \t\r\n{}[]\"'“”‘’,，:：\\`"
 
@@ -97,6 +96,11 @@ def opens_json(text: str) -> bool | None:
     if _OPENS.match(text):
         return True
     return None if _MAY_OPEN.match(text) else False
+
+
+def holds_syntax(text: str) -> bool:
+    """Whether a list or fields begin within a sentence."""
+    return looks_like_fields(text) or _LIST.search(text) is not None
 
 
 def translation(text: str) -> str | None:
@@ -159,11 +163,14 @@ def without_names(text: str) -> str:
     return _NAME.sub(lambda name: "" if is_cut_word(name[0]) or is_contract_word(name[0]) else name[0], text)
 
 
+def without_syntax(text: str) -> str:
+    """The words of strings and lists."""
+    return _BETWEEN_STRINGS.sub("\n", without_fences(text)).translate(_SYNTAX)
+
+
 def plain_sentences(text: str, *, like_json: bool) -> list[str]:
     """Plain text, split at the end of each sentence; `like_json`: what is left of an object, without its syntax."""
-    text = without_fences(text)
-    if like_json:
-        text = _BETWEEN_STRINGS.sub("\n", text).translate(_SYNTAX)
+    text = without_syntax(text) if like_json else without_fences(text)
     pieces = (clean(piece).strip("'" if like_json else None) for piece in _SENTENCE.findall(text))
     return [piece for piece in pieces if has_word(piece)]
 

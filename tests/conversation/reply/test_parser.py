@@ -335,8 +335,8 @@ def test_at_most_forty_sentences_then_too_long() -> None:
 
 def test_forty_one_sentences_of_plain_text_are_too_long() -> None:
     parser = ReplyParser()
-    assert parser.feed("うん。" * 41) == []
-    assert len(parser.close()) == 40
+    assert len(parser.feed("うん。" * 41)) == 40
+    assert parser.close() == []
     assert parser.too_long
 
 
