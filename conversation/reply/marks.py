@@ -32,6 +32,7 @@ NAMES: Final[Mapping[str, Kind]] = {
     for kind, names in (
         (Kind.THOUGHT, "think thinking thought thoughts reasoning reasoning_content reflection analysis scratchpad"),
         (Kind.THOUGHT, "seed:think seed:cot_budget_reflect antthinking inner_thoughts inner_monologue monologue"),
+        (Kind.THOUGHT, "thinking_process thought_process chain_of_thought cot"),
         (Kind.CALL, "tool_call tool_calls function_call function_calls function tool_code tool_use invoke toolcall"),
         (Kind.CALL, "tool_response tool_result tool_results function_results minimax:tool_call seed:tool_call"),
         (Kind.SIGN, "s bos eos pad unk mask sep cls answer final_answer response reply output solution assistant"),
@@ -60,6 +61,8 @@ _LABEL_PAIRS: Final = (
     (Kind.THOUGHT, "startthinking", "endthinking"),
     (Kind.THOUGHT, "beginofthought", "endofthought"),
     (Kind.THOUGHT, "thinkbegin", "thinkend"),
+    (Kind.THOUGHT, "thinkstart", "thinkend"),
+    (Kind.THOUGHT, "thinkingstart", "thinkingend"),
     (Kind.CALL, "functioncallbegin", "functioncallend"),
     (Kind.CALL, "toolcallssectionbegin", "toolcallssectionend"),
     (Kind.CALL, "toolcallsbegin", "toolcallsend"),

@@ -35,6 +35,8 @@ THOUGHTS = [
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|think_start|>", "<|think_end|>"),
+    ("<chain_of_thought>", "</chain_of_thought>"),
     ("<think>", "</thinking>"),
 ]
 IN_THOUGHT = ["用户说你好。", f"草稿：{DRAFT} 不好。", 'a "b\n{ c', "", "<p>a < b</p> [x] <|im_end|>"[:15], "想" * 300]
