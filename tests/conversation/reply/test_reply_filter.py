@@ -39,7 +39,7 @@ THOUGHTS = [
     ("<chain_of_thought>", "</chain_of_thought>"),
     ("<think>", "</thinking>"),
 ]
-IN_THOUGHT = ["用户说你好。", f"草稿：{DRAFT} 不好。", 'a "b\n{ c', "", "<p>a < b</p> [x] <|im_end|>"[:15], "想" * 300]
+IN_THOUGHT = ["用户说你好。", f"草稿：{DRAFT} 不好。", 'a "b\n{ c', "", "<p>a < b</p> [x]", "想" * 300]
 
 
 @pytest.mark.parametrize(("begin", "end"), THOUGHTS)
