@@ -306,6 +306,7 @@ class EmbeddedTTS:
 
     def __init__(self, engines: Engines, places: EngineQueue, sample_rate_hz: int) -> None:
         self.sample_rate_hz = sample_rate_hz
+        self.languages = frozenset(("ja",))
         self._engines = engines
         self._places = places
 
