@@ -3,9 +3,10 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help run demo simulators test check node lock lock-node clean
+.PHONY: help install run demo simulators test check node lock lock-node clean
 
 help:
+	@echo "make install  only .venv with all libraries; the others do it by themselves"
 	@echo "make run    start the server on the embedded engines (no key needed) and say where to talk to it"
 	@echo "make demo   server + one turn through the client; the reply is saved as a WAV under recordings/"
 	@echo "make simulators  server + stand-ins for the cloud's vendors: the cloud paths without a key"
@@ -13,6 +14,8 @@ help:
 	@echo "make check  formatting, lint, types, import contracts, fast tests"
 	@echo "make node   what the tests of /asyncapi.json read it with (needs Node.js 18 and npm)"
 	@echo "make lock   requirements*.txt anew from pyproject.toml"
+
+install: $(VENV)/installed
 
 run: $(VENV)/installed
 	@exec $(PYTHON) -m server.main

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from client.devices import NoSoundLibrary, NoSuchDevice, find_device, load_sounddevice
+from client.language import tell
 
 SAMPLE_RATE_HZ = 16_000  # the specification's; the speaker is opened at it before the first chunk tells
 SAMPLE_BYTES = 2
@@ -49,9 +50,7 @@ class _PortAudioSpeaker:
         try:
             yield
         except (self._sounddevice.PortAudioError, ValueError) as error:
-            raise SpeakerError(
-                f"没有可用的声音输出设备，只显示文字；要听到声音，请接上或启用扬声器（{error}）"
-            ) from error
+            raise SpeakerError(tell("no_output", error=error)) from error
 
     def start(self) -> None:
         with self._mapped_errors():
@@ -80,9 +79,9 @@ def open_speaker(sample_rate_hz: int, wanted: str | None = None) -> Speaker:
         sounddevice = load_sounddevice()
         device = find_device(sounddevice, wanted, "output")
     except NoSoundLibrary as error:
-        raise SpeakerError(f"{error.lack}，只显示文字；要听到声音，{error.mend}") from error
+        raise SpeakerError(tell("silent_and_mend", lack=error.lack, mend=error.mend)) from error
     except NoSuchDevice as error:
-        raise SpeakerError(f"{error}；先只显示文字") from error
+        raise SpeakerError(tell("silent_for_now", reason=error)) from error
     return _PortAudioSpeaker(sounddevice, sample_rate_hz, device)
 
 
@@ -172,7 +171,7 @@ class Player:
         except queue.Full:
             if not self._overflowed:
                 self._overflowed = True
-                self._report("声音太长，放不下的部分没有播放")
+                self._report(tell("sound_overflowed"))
 
     def end_reply(self) -> Future[None]:
         """Let the speaker rest after what is queued; done when that has been heard."""

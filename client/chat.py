@@ -23,9 +23,10 @@ from client.connection import (
     reconnect_delay_s,
     text_of,
 )
+from client.language import tell
 from client.ledger import Ledger, Request
-from client.options import REFUSED, TOKEN_MEND, UNREACHABLE, Options
-from client.terminal import Replies, Terminal
+from client.options import DEFAULT_TOKEN, REFUSED, TOKEN_VARIABLE, UNREACHABLE, Options
+from client.terminal import Replies, Terminal, explain
 
 TOKEN_REFUSED = 4500
 TRIES = 5  # where no person waits who can decide to give up
@@ -111,9 +112,9 @@ class Chat:
         try:
             self._requests[0].send_nowait(request)
             if self._terminal.interactive and not self._connected.is_set():
-                self._terminal.warn("还没有连上，连上以后就发出去")
+                self._terminal.warn(tell("sent_later"))
         except anyio.WouldBlock:
-            self._terminal.warn("前面的还没有发出去，这一句先不发了；连上以后请再说一遍")
+            self._terminal.warn(tell("not_sent"))
             request.finish(failed=True)
         return request
 
@@ -140,9 +141,9 @@ class Chat:
     async def _pause(self, reason: str, failures: int) -> None:
         delay_s = max(reconnect_delay_s(failures, random.random()), self._hold_until - anyio.current_time())
         if failures < TRIES:
-            self._terminal.warn(f"{reason}；{delay_s:.1f} 秒后再试")
+            self._terminal.warn(tell("try_again_in", reason=reason, seconds=f"{delay_s:.1f}"))
         elif failures == TRIES:
-            self._terminal.warn(f"{reason}；会一直再试，连上时告诉你（Ctrl-C 退出）")
+            self._terminal.warn(tell("try_for_ever", reason=reason))
         await anyio.sleep(delay_s)
 
     async def _talk(self, connection: ClientConnection) -> tuple[str, bool]:
@@ -166,11 +167,14 @@ class Chat:
         code = connection.close_code or 1006
         reason = explain_close(code, connection.close_reason or "")
         if code == TOKEN_REFUSED:
-            reason += f"，它来自{self._options.token_source}；{TOKEN_MEND}"
+            source = self._options.token_source
+            reason = tell(
+                "token_came_from", reason=reason, source=source, variable=TOKEN_VARIABLE, default=DEFAULT_TOKEN
+            )
         lost = self._ledger.lose()
         transient = may_reconnect(code) and not (lost and self._options.is_one_shot)
         if lost:
-            reason += f"，有 {lost} 句没有等到回答{'，请再说一遍' if transient else ''}"
+            reason = tell("lost_say_again" if transient else "lost", reason=reason, count=lost)
         return reason, transient
 
     async def _send_all(self, line: Line) -> None:
@@ -203,10 +207,11 @@ class Chat:
             case "response":
                 self._replies.finish(frame)
             case "history_cleared":
-                self._terminal.show("对话历史已清除")
+                self._terminal.show(tell("history_cleared"))
             case "disconnected":
                 self._hold(frame)
-                self._terminal.warn(f"服务器断开连接：{text_of(frame, 'message')}（{text_of(frame, 'reason')}）")
+                why = explain("disconnected", text_of(frame, "reason"), text_of(frame, "message"))
+                self._terminal.warn(tell("disconnected", why=why))
             case "error":
                 self._report_error(frame)
             case _:
@@ -218,19 +223,18 @@ class Chat:
         self._character = text_of(frame, "character") or self._character
         self._replies.character = text_of(frame, "character_display_name") or self._character or ""
         if kind == "connected":
-            self._terminal.show(f"已连接，正在和 {self._replies.character} 说话")
+            self._terminal.show(tell("connected", character=self._replies.character))
             self._connected.set()
         else:
-            self._terminal.show(f"已换成 {self._replies.character}")
+            self._terminal.show(tell("switched", character=self._replies.character))
 
     def _report_error(self, frame: Frame) -> None:
         self._hold(frame)
         if self._connected.is_set() and not self._ledger.receive_error(frame):
             return
-        code = text_of(frame, "code")
+        error = tell("error", what=explain("error", text_of(frame, "code"), text_of(frame, "message")))
         wait_s = self._hold_until - anyio.current_time()
-        wait = f"；服务器请你等 {wait_s:.0f} 秒" if wait_s > 0 else ""
-        self._terminal.warn(f"错误：{text_of(frame, 'message')}{f'（{code}）' if code else ''}{wait}")
+        self._terminal.warn(tell("error_wait", error=error, seconds=f"{wait_s:.0f}") if wait_s > 0 else error)
 
     def _hold(self, frame: Frame) -> None:
         wait_ms = frame.get("retry_after_ms")

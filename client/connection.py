@@ -13,6 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI, ProxyError
 
+from client.language import has_text, tell
+
 Frame = dict[str, Any]  # one message of the wire; nothing in it is trusted to have the type it should
 
 DEFAULT_PORT = 8765
@@ -50,13 +52,13 @@ def mend_url(text: str) -> str:
         parts = urlsplit(text if has_scheme else f"ws://{text}")
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"地址 {text!r} 看不懂：{error}") from error
+        raise ValueError(tell("url_unreadable", url=repr(text), error=error)) from error
     if parts.scheme not in _SCHEMES:
-        raise ValueError(f"地址 {text!r} 要以 ws:// 或 wss:// 开头，不是 {parts.scheme}://")
+        raise ValueError(tell("url_scheme", url=repr(text), scheme=parts.scheme))
     if {"[", "]"} & set(parts.netloc) and not _BRACKETED_HOST.fullmatch(parts.netloc):
-        raise ValueError(f"地址 {text!r} 看不懂：方括号里要是一个完整的 IPv6 地址，例如 ws://[::1]:{DEFAULT_PORT}/ws")
+        raise ValueError(tell("url_brackets", url=repr(text)))
     if not parts.hostname or any(character.isspace() for character in text):
-        raise ValueError(f"地址 {text!r} 里没有主机名；例如 ws://localhost:{DEFAULT_PORT}/ws")
+        raise ValueError(tell("url_no_host", url=repr(text)))
     host = parts.netloc if port is not None or has_scheme else f"{parts.netloc.rstrip(':')}:{DEFAULT_PORT}"
     path = parts.path if parts.path.strip("/") else "/ws"
     return urlunsplit((_SCHEMES[parts.scheme], host, path, parts.query, ""))
@@ -98,7 +100,7 @@ async def open_connection(url: str) -> ClientConnection:
         )
     except (OSError, InvalidHandshake, InvalidProxy, InvalidURI, ImportError, UnicodeError) as error:
         reason, transient = _explain(error)
-        raise CannotConnect(f"连不上 {url}：{reason}", transient=transient) from error
+        raise CannotConnect(tell("cannot_connect", url=url, reason=reason), transient=transient) from error
 
 
 def _explain(error: Exception) -> tuple[str, bool]:
@@ -106,44 +108,32 @@ def _explain(error: Exception) -> tuple[str, bool]:
     match error:
         case InvalidStatus(response=response):
             code = response.status_code
-            hint = "；地址里的路径对吗？通常是 /ws" if code == 404 else ""
-            return f"服务器回答 HTTP {code}{hint}", code >= 500 or code == 429
+            said = tell("http_404") if code == 404 else tell("http_status", status=code)
+            return said, code >= 500 or code == 429
         case InvalidProxy() | ProxyError():
-            return f"系统设置的代理不能用（{error}）", False
+            return tell("bad_proxy", error=error), False
         case ImportError():
-            return "系统设置了 SOCKS 代理；请 pip install python-socks，或取消 ALL_PROXY 等环境变量", False
+            return tell("socks_proxy"), False
         case ssl.SSLError():
-            return f"TLS 没有谈成（{error.reason or error}）；没有证书的服务器请用 ws:// 而不是 wss://", False
+            return tell("tls_failed", error=error.reason or error), False
         case InvalidURI() | UnicodeError():
-            return "这个地址不成立", False
+            return tell("address_impossible"), False
         case InvalidHandshake():
-            return "那里应答的不是 WebSocket 服务器，或者它正在启动", True
+            return tell("no_websocket"), True
         case socket.gaierror():
-            return "找不到这个主机名", True
+            return tell("no_such_host"), True
         case TimeoutError():
-            return f"{OPEN_TIMEOUT_S:.0f} 秒内没有应答", True
+            return tell("no_answer", seconds=f"{OPEN_TIMEOUT_S:.0f}"), True
         case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
-            return "对方没有回答就断开了；ws:// 和 wss:// 没有弄错吗？", True
+            return tell("cut_at_once"), True
         case OSError(errno=int(number)) if number != 0 and not isinstance(error, ConnectionRefusedError):
-            return f"到那里的网络不通（{os.strerror(number)}）", True
-    return "那里没有服务器在应答（请先启动它）", True
+            return tell("network_down", error=os.strerror(number)), True
+    return tell("no_server"), True
 
 
 def explain_close(code: int, reason: str) -> str:
-    match code:
-        case 1000:
-            return "服务器结束了对话"
-        case 1005 | 1006:
-            return "连接断了"
-        case 4500:
-            return "服务器不认识这个令牌"
-        case 4501:
-            return "同一个令牌建立了新的连接，这个连接被取代，到此结束"
-        case 4503:
-            return "服务器不接受从这里来的连接（4503）"
-        case 4505:
-            return "服务器没有这个角色，请换一个 --character（4505）"
-    return f"连接断了（{code}{' ' + printable(reason) if reason else ''}）"
+    name = f"close.{code}"
+    return tell(name) if has_text(name) else tell("close", why=f"{code} {printable(reason)}".strip())
 
 
 def encode(message: Frame) -> str:

@@ -2,15 +2,17 @@
 
 from typing import Any, Literal
 
+from client.language import tell
+
 Kind = Literal["input", "output"]
-KINDS: dict[Kind, str] = {"input": "麦克风", "output": "扬声器"}
+KINDS: dict[Kind, str] = {"input": "microphone", "output": "speaker"}  # names of texts
 
 
 class NoSoundLibrary(Exception):
     """`lack`: what is missing. `mend`: what helps."""
 
     def __init__(self, lack: str, mend: str) -> None:
-        super().__init__(f"{lack}；{mend}")
+        super().__init__(tell("and_mend", lack=lack, mend=mend))
         self.lack = lack
         self.mend = mend
 
@@ -27,9 +29,9 @@ def load_sounddevice() -> Any:
     try:
         import sounddevice  # not at the top: importing it loads and starts PortAudio, which may be missing
     except OSError as error:
-        raise NoSoundLibrary("没有 PortAudio 库", "Debian 上请运行 apt-get install libportaudio2") from error
+        raise NoSoundLibrary(tell("no_portaudio"), tell("mend_portaudio")) from error
     except ImportError as error:
-        raise NoSoundLibrary("没有 Python 库 sounddevice", "请 pip install sounddevice") from error
+        raise NoSoundLibrary(tell("no_sounddevice"), tell("mend_sounddevice")) from error
     return sounddevice
 
 
@@ -51,10 +53,10 @@ def find_device(sounddevice: Any, wanted: str | None, kind: Kind) -> int | None:
     meant = meant or [number for number, name in usable if name.casefold() == wanted.casefold()]
     meant = meant or [number for number, name in usable if wanted.casefold() in name.casefold()]
     if not meant:
-        raise NoSuchDevice(f"没有叫“{wanted}”的{KINDS[kind]}；用 --list-devices 看有哪些")
+        raise NoSuchDevice(tell("no_such_device", name=wanted, kind=tell(KINDS[kind])))
     if len(meant) > 1:
-        choice = "、".join(f"{number} {name}" for number, name in usable if number in meant)
-        raise NoSuchDevice(f"名字里有“{wanted}”的{KINDS[kind]}不止一个，请给编号：{choice}")
+        choice = tell("list_comma").join(f"{number} {name}" for number, name in usable if number in meant)
+        raise NoSuchDevice(tell("several_devices", name=wanted, kind=tell(KINDS[kind]), choice=choice))
     return meant[0]
 
 
@@ -69,8 +71,9 @@ def describe_devices() -> str:
     lines = []
     for kind, default in zip(KINDS, sounddevice.default.device, strict=True):
         usable = _usable(sounddevice, kind)
-        lines.append(f"{KINDS[kind]}（--{kind}-device）：" if usable else f"没有{KINDS[kind]}")
+        name = tell(KINDS[kind])
+        lines.append(tell("devices", kind=name, option=kind) if usable else tell("devices_none", kind=name))
         lines += [f"{'*' if number == default else ' '} {number:>3}  {name}" for number, name in usable]
     if len(lines) == len(KINDS):
-        raise NoSuchDevice("这台机器上没有声音设备")
+        raise NoSuchDevice(tell("no_devices"))
     return "\n".join(lines)

@@ -6,6 +6,7 @@ import anyio
 
 from client.chat import Chat
 from client.connection import audio_frame
+from client.language import tell
 from client.ledger import Request
 from client.options import REFUSED, WELL
 from client.terminal import Replies, Terminal, to_message
@@ -92,7 +93,7 @@ async def send_lines(
 
 def _hint(display: VoiceDisplay | None, push: PushToTalk | None) -> str:
     if push is not None:
-        return "按回车说话，说完再按回车；也可以直接打字，/help 看命令，Ctrl-D 退出"
+        return tell("hint_voice")
     if display is not None:
-        return "直接说话就行，说完会自动回答；也可以打字，/help 看命令，Ctrl-D 退出"
-    return "直接输入文字就能聊天，/help 看命令，Ctrl-D 退出"
+        return tell("hint_agent")
+    return tell("hint_text")

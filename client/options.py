@@ -4,18 +4,16 @@ import argparse
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from client.connection import mend_url
+from client.language import tell
 from client.terminal import COMMANDS
 
 DEFAULT_URL = "ws://localhost:8765/ws"
 DEFAULT_TOKEN = "dev_token_001"
 DEFAULT_FOLDER = "recordings"
 TOKEN_VARIABLE = "CHATANON_TOKEN"
-TOKEN_MEND = (
-    f"请用 --token 或环境变量 {TOKEN_VARIABLE} 给出它认识的令牌"
-    f"（{DEFAULT_TOKEN} 只在没有设置令牌的服务器上、从本机连接时有效）"
-)
 WELL, REFUSED, UNREACHABLE = 0, 1, 2
 UNUSABLE = 2  # a file or a device that the mode needs
 
@@ -51,69 +49,74 @@ class Options:
         return not self.is_typed and not self.agent
 
 
+class _Help(argparse.HelpFormatter):
+    def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, tell("usage_prefix"))
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        usage="python client/test_client.py [选项]", description="和角色聊天的命令行客户端", add_help=False
+        usage=tell("usage"), formatter_class=_Help, description=tell("description"), add_help=False
     )
-    _add_talk(parser.add_argument_group("选项"))
-    _add_voice(parser.add_argument_group("语音"))
-    parser.epilog = f"聊天时的命令：{' '.join(COMMANDS)}"
+    _add_talk(parser.add_argument_group(tell("options")))
+    _add_voice(parser.add_argument_group(tell("options_voice")))
+    parser.epilog = tell("epilog", commands=" ".join(COMMANDS))
     return parser
 
 
 def _add_talk(options: argparse._ArgumentGroup) -> None:
     options.add_argument(
-        "--token", metavar="TOKEN", help=f"令牌，默认取环境变量 {TOKEN_VARIABLE}，没有则是 {DEFAULT_TOKEN}"
+        "--token", metavar="TOKEN", help=tell("help_token", variable=TOKEN_VARIABLE, default=DEFAULT_TOKEN)
     )
-    options.add_argument(
-        "--url", metavar="URL", default=DEFAULT_URL, help="服务器地址，默认 %(default)s；也可写成 主机:端口"
-    )
-    options.add_argument("--character", metavar="NAME", help="角色名，默认由服务器决定")
-    options.add_argument("--message", metavar="TEXT", help="只说这一句，等到回答就结束，声音存成 WAV")
+    options.add_argument("--url", metavar="URL", default=DEFAULT_URL, help=tell("help_url", default=DEFAULT_URL))
+    options.add_argument("--character", metavar="NAME", help=tell("help_character"))
+    options.add_argument("--message", metavar="TEXT", help=tell("help_message"))
     options.add_argument(
         "--save",
         metavar="DIR",
         nargs="?",
         const=DEFAULT_FOLDER,
-        help=f"把每个回答的声音存成 WAV 文件，默认目录 {DEFAULT_FOLDER}/",
+        help=tell("help_save", default=DEFAULT_FOLDER),
     )
-    options.add_argument("--no-audio", action="store_true", help="不播放声音")
-    options.add_argument("-h", "--help", action="help", help="显示这份帮助")
+    options.add_argument("--no-audio", action="store_true", help=tell("help_no_audio"))
+    options.add_argument("-h", "--help", action="help", help=tell("help_help"))
 
 
 def _add_voice(options: argparse._ArgumentGroup) -> None:
-    options.add_argument("--voice", action="store_true", help="用麦克风说话：按回车开始，再按回车结束；也可以打字")
-    options.add_argument("--agent", action="store_true", help="免按键连续对话：直接说话，说完自动回答；也可以打字")
+    options.add_argument("--voice", action="store_true", help=tell("help_voice"))
+    options.add_argument("--agent", action="store_true", help=tell("help_agent"))
     options.add_argument(
         "--wav",
         metavar="FILE",
         action="append",
         default=[],
-        help="不用麦克风，说 WAV 文件里的话，可以给多次；单用时整个文件一次发送，配 --voice 或 --agent 时按实时速度说",
+        help=tell("help_wav"),
     )
-    options.add_argument("--headset", action="store_true", help="戴着耳机：角色说话时不关麦克风")
-    options.add_argument("--list-devices", action="store_true", help="列出声音设备就结束")
-    options.add_argument("--input-device", metavar="DEVICE", help="麦克风：设备编号，或者名字的一部分")
-    options.add_argument("--output-device", metavar="DEVICE", help="扬声器：设备编号，或者名字的一部分")
+    options.add_argument("--headset", action="store_true", help=tell("help_headset"))
+    options.add_argument("--list-devices", action="store_true", help=tell("help_list_devices"))
+    options.add_argument("--input-device", metavar="DEVICE", help=tell("help_input_device"))
+    options.add_argument("--output-device", metavar="DEVICE", help=tell("help_output_device"))
 
 
 def parse_arguments(arguments: list[str]) -> Options:
     parser = make_parser()
-    given = parser.parse_args(arguments)
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(tell("unknown_arguments", arguments=" ".join(unknown)))
     try:
         url = mend_url(given.url)
     except ValueError as error:
         parser.error(str(error))
     if given.voice and given.agent:
-        parser.error("--voice 和 --agent 只能选一个")
+        parser.error(tell("voice_or_agent"))
     if given.message is not None and (given.voice or given.agent or given.wav):
-        parser.error("--message 说的是文字，不能和 --voice、--agent、--wav 同用")
-    token, source = given.token, " --token"
+        parser.error(tell("message_or_voice"))
+    token, source = given.token, tell("token_of_option")
     if token is None:
-        token, source = os.environ.get(TOKEN_VARIABLE), f"环境变量 {TOKEN_VARIABLE}"
+        token, source = os.environ.get(TOKEN_VARIABLE), tell("token_of_variable", variable=TOKEN_VARIABLE)
     token = token.strip() if token else token  # a file with Windows' line ends leaves a \r behind it
     if not token and given.token is None:
-        token, source = DEFAULT_TOKEN, "默认值"
+        token, source = DEFAULT_TOKEN, tell("token_of_default")
     return Options(
         url=url,
         token=token,

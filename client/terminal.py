@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
@@ -16,15 +16,9 @@ import anyio
 
 from client.audio_manager import SAMPLE_BYTES, SAMPLE_RATE_HZ, Player, WavRecorder
 from client.connection import Frame, text_of
+from client.language import has_text, tell
 
-COMMANDS: Mapping[str, str] = {
-    "/switch": "<角色名>  换一个角色，例如 /switch anon",
-    "/clear": "清除和当前角色的对话历史",
-    "/save": "开启或关闭保存声音（每个回答一个 WAV 文件）",
-    "/help": "显示这份帮助",
-    "/quit": "退出，也可以用 /exit 或 Ctrl-D",
-    "/exit": "同 /quit",
-}
+COMMANDS = ("/switch", "/clear", "/save", "/help", "/quit", "/exit")
 READ_BYTES = 65_536
 FASTEST_SAMPLE_RATE_HZ = 192_000
 STDIN = 0
@@ -61,9 +55,16 @@ class Terminal(Protocol):
         ...
 
 
+def explain(kind: str, code: str, message: str = "") -> str:
+    """What a code of the wire means, in the reader's language; of one that is new what the server says."""
+    name = f"{kind}.{code}"
+    what = tell(name, message=message) if has_text(name) else message or tell("unknown")
+    return tell("with_code", what=what, code=code) if code else what
+
+
 def help_text() -> str:
-    lines = [f"  {name:<8} {what}" for name, what in COMMANDS.items()]
-    return "\n".join(["直接输入文字就是和角色说话。命令：", *lines])
+    lines = [f"  {name:<8} {tell(f'command_{name[1:]}')}" for name in COMMANDS]
+    return "\n".join([tell("commands"), *lines])
 
 
 def cut_to_width(text: str) -> str:
@@ -156,7 +157,7 @@ class PromptTerminal:
     def _prompt(self) -> str:
         """The status stands above it, and does not stay behind when a line is done."""
         status = "" if self._session.app.is_done or not self._status else f"{cut_to_width(self._status)}\n"
-        return f"{status}你> "
+        return status + tell("prompt")
 
     def show_status(self, text: str) -> None:
         if text != self._status:
@@ -206,8 +207,7 @@ class Replies:
 
     def toggle_saving(self) -> None:
         self.saving = not self.saving
-        where = f"：每个回答一个 WAV 文件，放在 {self._recorder.folder}/" if self.saving else ""
-        self._terminal.show(f"保存声音：{'开' if self.saving else '关'}{where}")
+        self._terminal.show(tell("saving_on", folder=self._recorder.folder) if self.saving else tell("saving_off"))
 
     def begin(self) -> None:
         self.discard()
@@ -224,7 +224,7 @@ class Replies:
         if index not in self._translated:
             self._show_spoken(jp, text_of(frame, "emotion"))
         if cn and not self._translated.get(index):
-            self._terminal.show(f"  中 {cn}")
+            self._terminal.show(tell("line_zh", text=cn))
         self._translated[index] = bool(cn) or self._translated.get(index, False)
 
     def add_audio(self, frame: Frame) -> None:
@@ -237,7 +237,7 @@ class Replies:
         if not playable or not isinstance(rate, int) or not 0 < rate <= FASTEST_SAMPLE_RATE_HZ:
             if not self._warned_of_audio:
                 self._warned_of_audio = True
-                self._terminal.warn("服务器发来的声音不是 16 位单声道 pcm，这样的部分既不播放也不保存")
+                self._terminal.warn(tell("sound_unreadable"))
             return
         self._recorder.add(pcm, rate)
         if self._player is not None:
@@ -257,33 +257,35 @@ class Replies:
         if not self._translated:
             self._show_spoken(text_of(response, "content_jp"), text_of(response, "emotion"))
         if cn and not all(self._translated.values() or [False]):
-            self._terminal.show(f"  中 {cn}")
+            self._terminal.show(tell("line_zh", text=cn))
         if response.get("incomplete"):
-            self._terminal.warn(f"  （回答没有说完：{text_of(response, 'reason') or '原因不明'}）")
+            self._terminal.warn(tell("incomplete", reason=explain("incomplete", text_of(response, "reason"))))
         match response.get("audio_error"):
             case dict(problem):
-                self._terminal.warn(f"  （没有声音：{text_of(problem, 'message')} {text_of(problem, 'code')}）")
+                reason = explain("error", text_of(problem, "code"), text_of(problem, "message"))
+                self._terminal.warn(tell("without_sound", reason=reason))
         if self.saving:
             self._save()
         self.discard()
 
     def _show_spoken(self, jp: str, emotion: str) -> None:
         if not self._translated:
-            self._terminal.show(self.character or "角色", Style.NAME)
-        self._terminal.show(f"  日 {jp}  [{emotion or 'auto'}]", Style.SPOKEN)
+            self._terminal.show(self.character or tell("someone"), Style.NAME)
+        self._terminal.show(tell("line_ja", text=jp, emotion=emotion or "auto"), Style.SPOKEN)
 
     def _save(self) -> None:
         try:
             recording = self._recorder.finish(datetime.now())
         except OSError as error:
             self.save_failed = True
-            self._terminal.warn(f"  存不了声音：{error.strerror or error}（{self._recorder.folder}/）")
+            self._terminal.warn(tell("not_saved", error=error.strerror or error, folder=self._recorder.folder))
             return
         if recording is None:
-            self._terminal.warn("  （这个回答没有声音，没有保存文件）")
+            self._terminal.warn(tell("nothing_to_save"))
             return
-        cut = "" if recording.whole else "，太长，后面的没有保存"
-        self._terminal.show(f"  已保存 {recording.path}（{recording.seconds:.1f} 秒{cut}）", Style.FAINT)
+        seconds = f"{recording.seconds:.1f}"
+        saved = "saved" if recording.whole else "saved_partly"
+        self._terminal.show(tell(saved, path=recording.path, seconds=seconds), Style.FAINT)
 
     async def wait_heard(self) -> None:
         if self._player is not None:
@@ -297,7 +299,7 @@ def to_message(text: str, replies: Replies, terminal: Terminal) -> Frame | None:
     command, *rest = text.split(maxsplit=1)
     match command.lower(), "".join(rest):
         case "/switch", "":
-            terminal.warn("换成谁？例如 /switch anon")
+            terminal.warn(tell("switch_to_whom"))
         case "/switch", name:
             return {"type": "switch_character", "character_name": name}
         case "/clear", _:
@@ -307,5 +309,5 @@ def to_message(text: str, replies: Replies, terminal: Terminal) -> Frame | None:
         case "/help", _:
             terminal.show(help_text())
         case _:
-            terminal.warn(f"没有 {command} 这个命令；可用的有 {' '.join(COMMANDS)}")
+            terminal.warn(tell("command_unknown", command=command, commands=" ".join(COMMANDS)))
     return None

@@ -4,6 +4,7 @@
 
 Exit codes: 0 well, 1 the server answered with an error or ended the talk, 2 it could not be reached
 (or wrong usage; a file or a device that the mode needs is missing).
+Any Python 3 may start it (hence nothing in this file that Python 3.8 cannot read): it finds the project's own.
 """
 
 import io
@@ -13,14 +14,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a script finds its own folder, not its package
+from client import right_python
+
+right_python.insist_on_version(*sys.argv)
 try:
     import anyio
 
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a script finds its own folder, not its package
     from client import modes
     from client.audio_manager import Player, WavRecorder, open_speaker
     from client.chat import Chat, Companion
     from client.devices import NoSoundLibrary, NoSuchDevice, describe_devices
+    from client.language import tell
     from client.options import UNUSABLE, WELL, Options, parse_arguments
     from client.terminal import PipeTerminal, PromptTerminal, Replies, Terminal
     from client.voice.agent_mode import AgentMode
@@ -30,7 +35,7 @@ try:
     from client.voice.voice_display import VoiceDisplay
     from client.voice.wav_file import WavError, read_speech, read_whole
 except ModuleNotFoundError as error:
-    sys.exit(f"缺少 Python 库 {error.name}：请在项目目录里运行 pip install -r requirements.txt，并使用那个虚拟环境")
+    right_python.insist_on_library(error.name, *sys.argv)
 except KeyboardInterrupt:
     sys.exit(130)
 
@@ -66,7 +71,7 @@ async def open_companion(
         try:
             await check_microphone(options.input_device)
         except MicrophoneError as error:
-            terminal.warn(f"{error}；打字照常")
+            terminal.warn(tell("typing_works", reason=error))
     return VoiceDisplay(terminal) if options.voice or speeches else Companion()
 
 

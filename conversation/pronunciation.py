@@ -1,6 +1,7 @@
 """Pure: a sentence as it is shown in, the text the synthesiser is given out.
 
-Stage directions, emoji and Markdown are shown but not spoken; names become kana, the longest first.
+Stage directions, emoji, Markdown, laughter in letters, faces, addresses and tags are shown but not spoken; names become
+kana, the longest first.
 """
 
 import re
@@ -10,11 +11,38 @@ from collections.abc import Mapping
 # Each pattern excludes its own opening sign from its body, and none runs on over line ends from a line's beginning, so
 # that no input makes it read a stretch twice.
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,2000}\)")
+_JAPANESE = "ぁ-ゖァ-ヺー一-鿿々！？!?。、…」』〜～"
+_FACE_SIGNS = r"´｀`ω∀▽△Д□д^＾・･•°ﾟ゜＞＜><≧≦;；*＊_＿￣=ˊˋᗜ⌒◕◡ㅂㅅ益⊙◎╥๑ಠ╹ᴗ"
+_FACE = rf"[(（](?=[^()（）\n]{{0,12}}[{_FACE_SIGNS}])(?:(?![ぁ-ゖァ-ヺ一-鿿A-Za-z0-9]{{2}})[^()（）\n]){{1,14}}[)）]"
+_LEFT_ARM = r"(?:[ヽヾ＼\\∩٩ᕙᕦΣლ╰ง┐┌└ʅ⊂୧〃ｍｏ/／<＜]|(?<![A-Za-z0-9])[mdboOqpc])"
+_RIGHT_ARM = r"(?:[و۶ᕗᕤ／/∩งヾゞლ╯⊃୨彡┐┘ｂｖｍ]|[ノﾉシツ](?![ァ-ヺー])|[vVbdmoOpq](?![A-Za-z0-9]))"
+# What only the eye can read, and what is said in its place. The next one is a line more; each has a bounded length or
+# excludes its own first sign, and none may reach over the end of a clause but from a sign that `_NO_MARKUP` excludes.
+_EYE_ONLY = tuple(
+    (re.compile(pattern), said)
+    for pattern, said in (
+        (r"(?:https?|ftp)://[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%]{0,2000}[A-Za-z0-9/=&#%_~+\-]", " "),
+        (r"(?<![A-Za-z0-9])www\.[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%]{0,2000}[A-Za-z0-9/]", " "),
+        (r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,5}", " "),
+        (r"</?(?:br|p|div|li|ul|ol|hr|tr|td|h[1-6])(?:\s[^<>\n]{0,200})?/?>", " "),
+        (r"</?[A-Za-z][A-Za-z0-9]{0,15}(?:\s[^<>\n]{0,200})?/?>", ""),
+        (rf"{_LEFT_ARM}?{_FACE}{_RIGHT_ARM}?", " "),
+        (r"[ᕙᕗᕦᕤლ୧୨٩۶]", " "),
+        (r"\^[_.oωо▽\-]?\^[;*]?|>[_.﹏]<|[;；][_;；][;；]?|(?<![A-Za-z0-9])[-=][_.][-=](?![A-Za-z0-9])", " "),
+        (r"(?<![A-Za-z0-9])(?:[Tt][_.][Tt]|[oO0][_.][oO0]|[xX]_[xX]|Q[Aw_]Q|[uUoO][wω][uUoO])(?![A-Za-z0-9])", " "),
+        (r"(?<![A-Za-z0-9])(?:[:;]['^\-]?[DPpOo3)(|/\\]|[xX]D|orz|OTL|OTZ)(?![A-Za-z0-9])", " "),
+        (r"(?<![A-Za-zＡ-Ｚａ-ｚ])ｗ+(?![A-Za-zＡ-Ｚａ-ｚ])", " "),
+        (rf"(?<=[{_JAPANESE}])[ 　]?w+(?![A-Za-z0-9.])|\A\s*w{{2,}}(?![A-Za-z0-9.])", " "),
+        (r"(?<![A-Za-z])(?:lol|lmao|rofl)(?![A-Za-z])", " "),
+    )
+)
 _EMPHASIS = re.compile(r"\*{2,3}([^*\n]+)\*{2,3}|_{2,3}([^_\n]+)_{2,3}|~~([^~\n]+)~~")
-_STAGE_DIRECTIONS = re.compile(r"[(（][^()（）]*[)）]|[\[［【][^\[\]［］【】]*[\]］】]|\*[^*\n]+\*")
+_STAGE_DIRECTIONS = re.compile(r"[(（][^()（）]*[)）]|[\[［【][^\[\]［］【】]*[\]］】]|\*[^*\n]+\*|＊[^＊\n]+＊")
 _MAX_NESTING = 3
-_MARKDOWN = re.compile(r"```[A-Za-z]*|[`*_#~]+|^[^\S\n]*(?:[-+>]|\d{1,3}[.)])\s+", re.MULTILINE)
-_NO_MARKUP = re.compile(r"(?:[^()（）\[\]［］【】*_~`#\n!]|!(?=[^\[]))*")  # nothing that reaches beyond a clause
+_MARKDOWN = re.compile(r"```[A-Za-z]*|[`*＊_#~|]+|^[^\S\n]*(?:[-+>]|\d{1,3}[.)])\s+", re.MULTILINE)
+_NO_MARKUP = re.compile(
+    r"(?:[^()（）\[\]［］【】*＊_~`#|<>^:;；@wWｗＷ\n!]|!(?=[^\[]))*"
+)  # nothing that reaches beyond a clause
 _CLAUSE_END = re.compile(r"[、。！？!?…]+")
 _SPACES = re.compile(r"\s+")
 _VARIATIONS = frozenset("\ufe0e\ufe0f\u20e3")
@@ -28,6 +56,8 @@ def speakable(text: str, pronunciation: Mapping[str, str]) -> str:
 
 def _without_markup(text: str) -> str:
     text = _LINK.sub(r"\1", text)
+    for pattern, said in _EYE_ONLY:
+        text = pattern.sub(said, text)
     text = _EMPHASIS.sub(lambda bold: bold[1] or bold[2] or bold[3], text)
     for _ in range(_MAX_NESTING):
         text = _STAGE_DIRECTIONS.sub(" ", text)

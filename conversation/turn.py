@@ -24,6 +24,7 @@ from conversation.events import (
     TurnEvent,
 )
 from conversation.pronunciation import speakable, speakable_ahead
+from conversation.reply.language import UNSPOKEN
 from conversation.reply.parser import MAX_SENTENCES, ReplyParser, SentenceReady, TranslationReady
 from conversation.single_error import single_error
 from conversation.timeline import Timeline
@@ -45,6 +46,7 @@ class SpokenSentence:
     jp: str
     emotion: Emotion
     cn: str | None
+    language: str | None = None  # as in SentenceReady
     begun: bool = False
     start_ms: int = 0
     translated: anyio.Event = field(default_factory=anyio.Event)
@@ -213,10 +215,10 @@ class _Turn:
 
     async def _take(self, event: SentenceReady | TranslationReady, out: MemoryObjectSendStream[SpokenSentence]) -> None:
         match event:
-            case SentenceReady(index, jp, emotion, cn):
+            case SentenceReady(index, jp, emotion, cn, language):
                 self.timeline.mark("first_sentence", anyio.current_time())
                 self.ahead = _Ahead()
-                sentence = SpokenSentence(index, jp, emotion, cn)
+                sentence = SpokenSentence(index, jp, emotion, cn, language)
                 if cn is not None:
                     sentence.translated.set()
                 self.reply.sentences.append(sentence)
@@ -267,6 +269,10 @@ class _Turn:
                 self.owned.callback(pcm_in.close)
                 self.owned.callback(pcm_out.close)
                 text = speakable(sentence.jp, self.request.pronunciation)
+                if text and sentence.language is not None and sentence.language not in self.tts.languages:
+                    text = ""
+                    if sentence.language != UNSPOKEN:
+                        self.reply.audio_error = self.reply.audio_error or _other_language()
                 if synthesis and text and _voice_lives(self.reply):
                     await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))
                     tasks.start_soon(self._synthesize, synthesis, text, sentence, pcm_in)
@@ -340,6 +346,12 @@ class _Turn:
 def _translated(sentence: SpokenSentence) -> SentenceTranslated:
     line = sentence.line
     return SentenceTranslated(sentence.index, line.jp, line.cn, line.emotion, sentence.start_ms)
+
+
+def _other_language() -> TTSError:
+    return TTSError(
+        "The voice does not speak the language of this reply; it was shown only.", retryable=False, one_sentence=True
+    )
 
 
 def _voice_lives(reply: Reply) -> bool:

@@ -9,6 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 DEMO_TOKEN = "dev_token_001"
 _HASHED = "sha256:"
+_LONGEST_ORIGIN_SHOWN = 100
 # https://www.rfc-editor.org/rfc/rfc6454#section-6.2: scheme, host, port and nothing else.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^\s/?#@:,\\\[\]]+)(:[0-9]{1,5})?", re.IGNORECASE)
 
@@ -74,3 +75,15 @@ def origin_allowed(origin: str | None, allowed: Iterable[str], *, demo: bool) ->
         host = match[1].strip("[]").lower() if match else ""
         return host == "localhost" or is_loopback(host)
     return any(entry in ("*", origin) for entry in allowed)
+
+
+def why_not_allowed(origin: str, *, demo: bool) -> str:
+    """One sentence with the mend. Of the origin, which is a stranger's text, it shows one short word."""
+    word = "".join(each if "!" <= each <= "~" and each not in "\"'`<>" else "?" for each in origin)
+    shown = word if len(word) <= _LONGEST_ORIGIN_SHOWN else f"{word[:_LONGEST_ORIGIN_SHOWN]}..."
+    if demo:
+        return (
+            f'Pages of the origin "{shown}" may not connect: the server is in demo mode, for this machine alone; '
+            "configure a token (VALID_API_TOKENS), or open the page from http://localhost"
+        )
+    return f'Pages of the origin "{shown}" may not connect here; the operator can add it to server.allowed_origins'

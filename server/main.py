@@ -3,28 +3,39 @@
 import signal
 import sys
 
-if __name__ == "__main__":  # Ctrl-C while all the rest is imported ends without a word
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while all the rest is imported ends without a word
+    from server.observability import command_line, right_python
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from functools import partial
-from typing import Any
+    command_line.obey(sys.argv[1:])
+    right_python.insist_on_version("-m", "server.main")
 
-import anyio
-import structlog
-from fastapi import FastAPI, WebSocket
-from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+try:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from functools import partial
+    from typing import Any
 
-from server.auth import DEMO_TOKEN
-from server.backend import Backend, open_backend
-from server.config import ConfigError, Settings, load
-from server.http_routes import NAME, NOT_HERE, http_routes
-from server.observability.log_writer import LogWriter
-from server.observability.logs import configure_logs
-from server.transport.uvicorn_server import run_server
-from server.version import VERSION
-from server.websocket_endpoint import serve
+    import anyio
+    import structlog
+    from fastapi import FastAPI, WebSocket
+    from fastapi.middleware.cors import CORSMiddleware
+    from fastapi.responses import JSONResponse
+
+    from server.auth import DEMO_TOKEN
+    from server.backend import Backend, open_backend
+    from server.config import ConfigError, Settings, load
+    from server.http_routes import NAME, NOT_HERE, http_routes
+    from server.observability.command_line import client_command
+    from server.observability.language import tell, translate
+    from server.observability.log_writer import LogWriter
+    from server.observability.logs import configure_logs
+    from server.transport.uvicorn_server import run_server
+    from server.version import VERSION
+    from server.websocket_endpoint import serve
+except ModuleNotFoundError as error:
+    if __name__ != "__main__":
+        raise
+    right_python.insist_on_library(error.name, "-m", "server.main")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -109,8 +120,13 @@ def _routes(backend: Backend) -> FastAPI:
 def _say_where(settings: Settings, port: int) -> None:
     host = settings.config.server.host
     host = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    url, token = f"ws://{host}:{port}/ws", DEMO_TOKEN if settings.demo else "<token>"
-    log.info(f"ready: {url} - talk to it: python client/test_client.py --url {url} --token {token}", port=port)
+    url = f"ws://{host}:{port}/ws"
+    if settings.demo:
+        command = client_command("--url", url, "--token", DEMO_TOKEN)
+        log.info(f"ready: {url} - talk to it: {command}", port=port)
+    else:
+        command = client_command("--url", url, "--token", "YOUR_TOKEN")
+        log.info(f"ready: {url} - talk to it, with one of your tokens for YOUR_TOKEN: {command}", port=port)
 
 
 def main() -> int:
@@ -125,7 +141,8 @@ def main() -> int:
             raise application.refusal or exit from None
     except ConfigError as refusal:
         writer.flush()
-        print(refusal, file=sys.stderr)
+        read_by_person = sys.stderr.isatty()
+        print(tell("refused", refusal=translate(str(refusal))) if read_by_person else refusal, file=sys.stderr)
         return 2
     finally:
         writer.close()

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from starlette.websockets import WebSocket
 
 from conversation.character import Character
-from server.auth import User, is_loopback, origin_allowed
+from server.auth import User, is_loopback, origin_allowed, why_not_allowed
 from server.backend import Backend
 from server.message_handlers import handle
 from server.observability.incidents import incident
@@ -73,11 +73,10 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
     Raises:
         HangUp: it is not acceptable; a live session of the same token is untouched.
     """
-    if not origin_allowed(connection.origin, backend.config.server.allowed_origins, demo=backend.authenticator.demo):
-        raise HangUp(
-            Error("Pages of this origin may not connect here", "origin_not_allowed", retryable=False),
-            close_codes.ORIGIN,
-        )
+    origin, demo = connection.origin, backend.authenticator.demo
+    if origin is not None and not origin_allowed(origin, backend.config.server.allowed_origins, demo=demo):
+        refusal = why_not_allowed(origin, demo=demo)
+        raise HangUp(Error(refusal, "origin_not_allowed", retryable=False), close_codes.ORIGIN)
     if connection.has_token_in_address and backend.connections.is_news("token in address"):
         log.warning("a client puts its token into the address, where it is ignored and others can read it")
     hello = await _first_message(backend, connection)

@@ -104,6 +104,7 @@ class TTS(Protocol):
     """A voice engine. One object per process serves all users."""
 
     sample_rate_hz: int
+    languages: frozenset[str]  # that it can say, by their ISO 639-1 codes
 
     def prepare(self, voice: Voice) -> None:
         """A hint that this voice will soon be wanted: connections can be made. Never waits or fails."""

@@ -45,6 +45,7 @@ class TimedTTS:
 
     def __init__(self, tts: TTS, first_audio_s: float, gap_s: float) -> None:
         self.sample_rate_hz = tts.sample_rate_hz
+        self.languages = tts.languages
         self._tts = tts
         self._first_audio_s = first_audio_s
         self._gap_s = gap_s

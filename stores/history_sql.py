@@ -227,6 +227,8 @@ async def open_history(url: str, root: Path, busy_s: float = BUSY_SECONDS) -> As
     sweepers = SqlLane(path, 1, to_write, begin=None)
     try:
         await _prepare(writers, path, busy_s)
+        for lane in (writers, readers, sweepers):
+            await lane.open()
         yield SqlHistory(writers, readers, sweepers)
     finally:
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):

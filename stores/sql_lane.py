@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -58,6 +58,7 @@ class SqlLane:
         self._patience = patience
         self._steps = 0  # statements begun and ended
         self._held_since = float("-inf")  # calls that came before this have already seen the file held all along
+        self._size = threads
         self._engine = _engine(path, threads, patience.busy_s, begin)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="history")
 
@@ -76,6 +77,10 @@ class SqlLane:
             call.given_up = True
             future.cancel()  # where it did not begin
 
+    async def open(self) -> None:
+        """All connections now: when the process has no descriptor left for one, it is too late."""
+        await _ended(self._threads.submit(self._connect_all)).wait()
+
     async def close(self) -> None:
         """End the connections, the last one of a file brings its write-ahead log home; and the threads."""
         future = self._threads.submit(self._engine.dispose)
@@ -91,6 +96,11 @@ class SqlLane:
             seen, stuck, whole = self._steps, stuck + 1 if seen == self._steps else 0, whole + 1
             if not ended.is_set() and (stuck > _STEPS or whole * step_s > self._patience.whole_s):
                 raise TimeoutError
+
+    def _connect_all(self) -> None:
+        with ExitStack() as opened:
+            for _ in range(self._size):
+                opened.enter_context(self._engine.connect())
 
     def _transact(self, call: _Call, work: Callable[[Connection], Result]) -> Result:
         began = monotonic()

@@ -16,6 +16,9 @@ from tests.running_server import RunningServer, running_server
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# What people read is read here in Chinese, whatever language the machine speaks.
+os.environ["LANGUAGE"] = "zh"
+
 # How long an example takes is the machine's affair: it may be busy with other tests.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -98,6 +98,8 @@ PURE_BY_NAME = {
     "conversation/prompt.py",
     "conversation/pronunciation.py",
     "conversation/reply/parser.py",
+    "conversation/reply/prose.py",
+    "conversation/reply/reply_filter.py",
     "conversation/reply/joining.py",
     "conversation/timeline.py",
     "services/vendors/bytedance/frames.py",
@@ -335,8 +337,9 @@ FILE_LINES, FUNCTION_LINES, CLASS_METHODS, CLASS_ATTRIBUTES, CONSTRUCTOR_PARAMET
 # What is larger. Each says why at its own place, in a sentence with one of these words.
 REASON = re.compile(r"\b(because|hence|for each)\b")
 LARGER = {
+    "client/texts.py",
     "conversation/reply/loose_json.py: LooseJsonScanner",
-    "conversation/reply/parser.py: _Object",
+    "conversation/reply/objects.py: ReplyObject",
 }
 
 

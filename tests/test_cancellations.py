@@ -45,6 +45,7 @@ class Stage:
     told: list[TurnEvent] = field(default_factory=list)
     reply: Reply = field(default_factory=Reply)
     sample_rate_hz: int = 16000
+    languages: frozenset[str] = frozenset(("ja",))
 
     async def at(self, phase: str) -> None:
         await anyio.lowlevel.checkpoint()

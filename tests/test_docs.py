@@ -289,11 +289,12 @@ NOT_RUN = {
         EXPORTS, "sets a variable of the reader's shell; what it does is in tests/server/settings/test_start.py"
     ),
     "python3 -m venv .venv": "scripts/venv.sh does it for every `make`",
+    ". .venv/bin/activate": "what it does to PATH is done by `run`; where it is needed, it is shown: below",
     "python -m pip install --require-hashes -r requirements-dev.txt": "has been run, or this test would not",
     "python -m pytest": "is running",
     "sudo apt-get install make python3-venv libportaudio2": "changes the system",
     "espeak-ng -v cmn-latn-pinyin -w hello.wav 你叫什么名字": "a program of the system; `clone` has such a file",
-    "pip install sherpa-onnx": "for one engine, which needs a model besides; tests/services/sherpa/test_asr.py",
+    "python -m pip install sherpa-onnx": "for one engine, which needs a model; tests/services/sherpa/test_asr.py",
     f"{CLIENT_COMMAND} --agent": "needs a microphone",
     f"{CLIENT_COMMAND} --voice": "needs a microphone",
     "python client/test_client.py --list-devices": "needs a sound card",
@@ -301,9 +302,9 @@ NOT_RUN = {
 
 
 def commands(path: Path) -> list[str]:
-    """Every line of the bash blocks; a Python of .venv counts as `python`."""
+    """Every line of the bash blocks; a program of .venv counts as one that was found by its name."""
     lines = [line for block in blocks(path, "bash") for line in without_comments(block.text).splitlines() if line]
-    return [line.replace(".venv/bin/python", "python") for line in lines]
+    return [re.sub(r"\.venv/bin/(?!activate)", "", line) for line in lines]
 
 
 @pytest.mark.parametrize("path", READMES)
@@ -311,6 +312,27 @@ def test_every_command_shown_is_run_here_or_excused(path: Path) -> None:
     talks = {*TALKS, *(client for clients in TALKS.values() for client in clients)}
     run = {*talks, COPY, NEW_TOKEN, HASH_TOKEN, "make demo", *INSTALL, *DRY_RUN}
     assert set(commands(path)) == {*run, *NOT_RUN}
+
+
+# What a shell has that was opened just now, on Debian with the packages that the README names.
+FRESH_SHELL = {"make", "cp", "export", "printf", "sudo", "espeak-ng", "python3", "curl", "npx", "."}
+
+
+@pytest.mark.parametrize("path", READMES)
+def test_every_command_shown_works_in_a_fresh_shell(path: Path) -> None:
+    """A program of the virtual environment is shown with its path, or below the line that enters it."""
+    language, section, entered_in = None, "", None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            language = line[3:] if language is None else None
+        elif language is None and line.startswith("## "):
+            section = line
+        elif language == "bash" and line:
+            for part in line.split(" | "):
+                program = next(word for word in shlex.split(part, comments=True) if "=" not in word)
+                known = program in FRESH_SHELL or program.startswith(".venv/bin/") or section == entered_in
+                assert known, f"{section}: {line}"
+            entered_in = section if line == ". .venv/bin/activate" else entered_in
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A source that never ends, a microphone or a file, in; agent mode (agent mode) on every connection out.
+"""A source that never ends, a microphone or a file, in; agent mode on every connection out.
 
 As much is sent as time passes, silence where the user is not to be heard: the server's clock is the count of samples,
 so that its silence window and its times stay true, and what was said before a pause is never glued to what comes after.
@@ -8,6 +8,7 @@ import anyio
 
 from client.chat import START_S, Line
 from client.connection import Frame, audio_frame, text_of
+from client.language import tell
 from client.ledger import Request
 from client.options import REFUSED, UNUSABLE, WELL
 from client.terminal import Replies, Terminal
@@ -94,7 +95,7 @@ class AgentMode(VoiceDisplay):
 
     def _end_file(self) -> None:
         if self._floor.is_unanswered:
-            self._terminal.warn("文件里的话都说完了，没有听到回答")
+            self._terminal.warn(tell("file_unanswered"))
         self._end(self._floor.exit_code)
 
     def _end(self, exit_code: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import soxr
 
 from client.devices import NoSoundLibrary, NoSuchDevice, find_device, load_sounddevice
+from client.language import tell
 from client.voice.sound_source import RATE_HZ, SourceError
 from client.voice.wav_file import to_pcm
 
@@ -103,10 +104,10 @@ class Microphone:
             with anyio.move_on_after(SILENT_S) as patience:
                 await self._arrived.wait()
             if patience.cancelled_caught:
-                raise MicrophoneError("麦克风不再送来声音；它还接着吗？")
+                raise MicrophoneError(tell("microphone_silent"))
         if self._overflowed and not self._said_so:
             self._said_so = True
-            self._report("送得太慢，丢了最早的一点声音")
+            self._report(tell("microphone_overflowed"))
         if not self._captured:
             await anyio.lowlevel.checkpoint()
             return b""
@@ -135,7 +136,7 @@ def _find(wanted: str | None) -> tuple[Any, int | None]:
         sounddevice = load_sounddevice()
         return sounddevice, find_device(sounddevice, wanted, "input")
     except NoSoundLibrary as error:
-        raise MicrophoneError(f"{error.lack}，用不了麦克风；{error.mend}") from error
+        raise MicrophoneError(tell("no_microphone_and_mend", lack=error.lack, mend=error.mend)) from error
     except NoSuchDevice as error:
         raise MicrophoneError(str(error)) from error
 
@@ -145,7 +146,7 @@ def _mapped_errors(sounddevice: Any) -> Iterator[None]:
     try:
         yield
     except (sounddevice.PortAudioError, ValueError) as error:
-        raise MicrophoneError(f"没有可用的麦克风；请接上、启用它，并允许终端使用它（{error}）") from error
+        raise MicrophoneError(tell("no_microphone", error=error)) from error
 
 
 def _check(wanted: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from client.chat import Chat
 from client.connection import audio_frame
+from client.language import tell
 from client.ledger import Request, Send
 from client.options import Options
 from client.terminal import Replies, Terminal
@@ -71,12 +72,12 @@ class PushToTalk:
 
     async def _start(self) -> None:
         if not self._chat.is_ready or (self._replies.is_sounding and not self._options.headset):
-            self._terminal.warn("还不能说话：等连上了、角色说完了，再按回车")
+            self._terminal.warn(tell("not_yet"))
             return
         try:
             microphone = await open_microphone(self._options.input_device, self._terminal.warn)
         except MicrophoneError as error:
-            self._terminal.warn(f"{error}；打字照常")
+            self._terminal.warn(tell("typing_works", reason=error))
             return
         self._display.source = microphone
         self._utterance = Utterance(microphone, self._display, self._terminal)

@@ -4,11 +4,11 @@ import anyio
 
 from client.chat import Companion
 from client.connection import Frame, text_of
+from client.language import tell
 from client.terminal import Style, Terminal
 from client.voice.sound_source import Source, level_of
 
 METER_STEPS = 8
-MUTED = "○ 等角色说完"
 SHOW_S = 2.0  # after a response, for the server's own figures to come
 
 
@@ -55,10 +55,10 @@ class Latency:
         self.shown.set()
 
     def _show(self, server_ms: float | None) -> None:
-        own = [f"首音 {self._own_ms:.0f} 毫秒"] if self._own_ms is not None else []
-        servers = [f"服务器计 {server_ms:.0f} 毫秒"] if server_ms is not None else []
+        own = [tell("first_sound", ms=f"{self._own_ms:.0f}")] if self._own_ms is not None else []
+        servers = [tell("first_sound_server", ms=f"{server_ms:.0f}")] if server_ms is not None else []
         if own or servers:
-            self._terminal.show(f"  （{'，'.join(own + servers)}）", Style.FAINT)
+            self._terminal.show(tell("in_brackets", text=tell("comma").join(own + servers)), Style.FAINT)
         self.forget()
 
 
@@ -82,7 +82,7 @@ class VoiceDisplay(Companion):
                 if frame.get("is_partial"):
                     self._partial = text
                 elif text:
-                    self._terminal.show(f"你：{text}", Style.SPOKEN)
+                    self._terminal.show(tell("you_said", text=text), Style.SPOKEN)
                 self._refresh()
             case "thinking" | "error":
                 self._partial = ""
@@ -100,7 +100,7 @@ class VoiceDisplay(Companion):
     def show_level(self, pcm: bytes, *, muted: bool = False) -> None:
         """Of the latest chunk from the open microphone."""
         steps = round(level_of(pcm) * METER_STEPS)
-        self._meter = MUTED if muted else f"● {'▮' * steps}{'▯' * (METER_STEPS - steps)}"
+        self._meter = tell("muted") if muted else f"● {'▮' * steps}{'▯' * (METER_STEPS - steps)}"
         self._refresh()
 
     def close_meter(self) -> None:

@@ -3,30 +3,53 @@
 import re
 import unicodedata
 
-from services.base import EMOTIONS, Emotion
+from conversation.reply.names import WHOLE_NAMES, begins_emotion, field_name, is_emotion
+from conversation.reply.reply_filter import without_marks
+from services.base import EMOTIONS
 
 _MAX_KEY = 40
-_FIELD_OF_WORD = {
-    "jp": "jp", "ja": "jp", "japanese": "jp", "cn": "cn", "zh": "cn", "chinese": "cn",
-    "emotion": "emotion", "emotions": "emotion",
-}  # fmt: skip
+_CONTRACT_WORDS = ("jp", "ja", "japanese", "cn", "zh", "chinese", "emotion", "emotions")
+_TRANSLATED_NAMES = tuple(name for names in WHOLE_NAMES.values() for name in names)
 _COLUMN = "responses"
-_NOT_LETTERS = re.compile(r"[^a-z]+")
+_NAMES_TO_CUT = (*_CONTRACT_WORDS, *_TRANSLATED_NAMES, _COLUMN, *EMOTIONS)
 _CONTRACT_KEY = re.compile(r"(?:jp|cn|emotion|responses_[a-z_]{1,20})")
 _LAST_NAME = re.compile(r"[A-Za-z_]{1,40}\Z")
 _FIELD = re.compile(r"(?<![A-Za-z0-9.-])(?:jp|cn|emotion|responses_[a-z_]{1,20})[\"'“”]?\s{0,8}[:：]")
+_BEFORE_NAME = r"(?:[-*+]\s{0,4})?[\"'“*]{0,2}"
+_AFTER_NAME = r"[\"'”*]{0,2}[^\S\n]{0,8}[:：]"
+_LINE_FIELD = re.compile(rf"(?:\A|\n)[^\S\n]{{0,8}}{_BEFORE_NAME}(?:{'|'.join(WHOLE_NAMES['jp'])}){_AFTER_NAME}")
+_FIRST_FIELD = re.compile(rf"\A\s*{_BEFORE_NAME}(?:{'|'.join(WHOLE_NAMES['emotion'])}){_AFTER_NAME}")
+_TRANSLATION = re.compile(rf"\A\s*{_BEFORE_NAME}(?:{'|'.join(WHOLE_NAMES['cn'])}){_AFTER_NAME}\**\s*")
+_LINE_NAMES = (*WHOLE_NAMES["jp"], *WHOLE_NAMES["emotion"])
+_NAMES_BEGUN = sorted(
+    {name[:length] for name in ("jp", "cn", "emotion", _COLUMN, *_LINE_NAMES) for length in range(1, len(name) + 1)},
+    key=len,
+    reverse=True,
+)
+_NAME_AHEAD = (
+    rf"{_BEFORE_NAME}(?:jp|cn|emotion|responses_[a-z_]{{1,20}}|{'|'.join(_LINE_NAMES)})[\"'“”*]{{0,2}}\s{{0,8}}"
+)
+_OPENS = re.compile(rf"```|\[\s{{0,8}}[\[\"'“]|[\"'“]\s{{0,4}}[\[\\]|{_NAME_AHEAD}[:：]")
+_NAME_BEGUN = rf"{_BEFORE_NAME}(?:responses_[a-z_]{{0,20}}|{'|'.join(_NAMES_BEGUN)})?"
+_MAY_OPEN = re.compile(rf"(?:`{{0,2}}|\[\s{{0,8}}|[\"'“]\s{{0,4}}|{_NAME_BEGUN}|{_NAME_AHEAD})\Z")
+_LIST = re.compile(r"\[\s{0,8}[\"'“]")
 _QUOTED_FIELD = re.compile(r"[\"'“]?" + _FIELD.pattern)
 _JSON = re.compile(r"\{|\A\s*[\"'“]|\[\s{0,8}[\"'“]|" + _FIELD.pattern)
 # Nothing that `clean` may take away together with what follows; a stop that may still be doubled ends no clause.
-_WHOLE_CLAUSES = re.compile(r"[^{}\[\]“”\",:：]*(?:[、。]|[！？!?…](?=[^{}\[\]“”\",:：！？!?…]))")
+_WHOLE_CLAUSES = re.compile(r"[^{}\[\]“”\",:：<◁]*(?:[、。]|[！？!?…](?=[^{}\[\]“”\",:：<◁！？!?…]))")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-_HALF_CHARACTERS = re.compile(r"[\ud800-\udfff]+")  # no encoding can carry them
+# What no encoding can carry, and what turns text around: as in `conversation/user_text.py`.
+_UNSHOWABLE = re.compile(r"[\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _FENCE = re.compile(r"```[A-Za-z]*")
 _SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…]*[」』”’）)\]】\"']*")
+_BETWEEN_STRINGS = re.compile(r"(?<=[\"'”])\s{0,8},\s{0,8}(?=[\"'“])")
 _SYNTAX = str.maketrans("", "", '{}[]"`“”\\')
 _LEADING_MARKS = re.compile(r"\A(?:[,:]+(?:\s+|\Z))+")
-_ANY_KEY = re.compile(r"[\"'“]?[A-Za-z_]{1,40}[\"'”]?\s{0,8}[:：]")
+_ANY_KEY = re.compile(rf"[\"'“]?(?:[A-Za-z_]{{1,40}}|{'|'.join(_TRANSLATED_NAMES)})[\"'”]?\s{{0,8}}[:：]")
+_STRING = re.compile(r"[\"'“]([^\"'“”]{1,24})[\"'”]")
+_CUT_STRING = re.compile(r"[\"'“]([^\"'“”:：,，]{1,12})[\"'”]?\Z")
 _NAME = re.compile(r"[A-Za-z_]+")
+_TOOL_CALL = tuple(map(re.compile, (r"\{", r"[\"']name[\"']\s{0,8}:", r"[\"'](?:arguments|parameters)[\"']\s{0,8}:")))
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = " \t\r\n{}[]\"'“”‘’,，:：\\`"
 
@@ -39,26 +62,19 @@ def is_contract_key(text: str) -> bool:
 def is_cut_word(text: str) -> bool:
     """Whether a word may be the beginning of a field's name or of an emotion."""
     word = text.strip(_STRAY).lower()
-    return word.startswith(_COLUMN) or any(name.startswith(word) for name in (*_FIELD_OF_WORD, _COLUMN, *EMOTIONS))
+    return word.startswith(_COLUMN) or any(name.startswith(word) for name in _NAMES_TO_CUT)
 
 
 def is_contract_word(text: str) -> bool:
     """Whether a word that stands alone is a field's name, an emotion or null: these are never shown."""
     word = text.strip(_STRAY).lower()
-    return word in EMOTIONS or word in _FIELD_OF_WORD or word == "null" or word.startswith(f"{_COLUMN}_")
+    named = word in _CONTRACT_WORDS or word in _TRANSLATED_NAMES or word.startswith(f"{_COLUMN}_")
+    return named or word == "null" or word in EMOTIONS
 
 
 def is_column(key: str) -> bool:
     """Whether a key is that of a column: the older form of the contract."""
     return _COLUMN in key.lower()
-
-
-def field_name(key: str) -> str | None:
-    """Which of our fields a key means: jp, cn or emotion, also within a longer name such as responses_jp."""
-    if len(key) > _MAX_KEY:
-        return None
-    words = _NOT_LETTERS.split(key.strip().lower())
-    return next((_FIELD_OF_WORD[word] for word in words if word in _FIELD_OF_WORD), None)
 
 
 def split_key(text: str) -> tuple[str, str | None]:
@@ -71,22 +87,40 @@ def split_key(text: str) -> tuple[str, str | None]:
 
 
 def looks_like_fields(text: str) -> bool:
-    return _FIELD.search(text) is not None
+    """Names of the contract anywhere; of their translations, that of `jp` before any line, or an emotion's first."""
+    return any((_FIELD.search(text), _LINE_FIELD.search(text), _FIRST_FIELD.search(text)))
+
+
+def opens_json(text: str) -> bool | None:
+    """Whether a list, a fence, or fields without a brace begin with this; None as long as that cannot be told."""
+    if _OPENS.match(text):
+        return True
+    return None if _MAY_OPEN.match(text) else False
+
+
+def holds_syntax(text: str) -> bool:
+    """Whether a list or fields begin within a sentence."""
+    return looks_like_fields(text) or _LIST.search(text) is not None
+
+
+def translation(text: str) -> str | None:
+    """What follows a name of `cn` at the beginning of a line, else None."""
+    label = _TRANSLATION.match(text)
+    return text[label.end() :] if label else None
 
 
 def looks_like_json(text: str) -> bool:
     return _JSON.search(text) is not None
 
 
-def emotion_of(label: str) -> Emotion:
-    """The first that is named; auto where none is."""
-    words = _NOT_LETTERS.split(label.lower())
-    return next((emotion for emotion in EMOTIONS if emotion in words), "auto")
+def is_tool_call(text: str) -> bool:
+    """Whether a text is JSON that calls a function: some models write it without any mark."""
+    return all(sign.search(text) for sign in _TOOL_CALL)
 
 
 def clean(text: str) -> str:
     """A text as it is shown: on one line, without field names, and brackets and quotes only where they pair."""
-    text = _QUOTED_FIELD.sub(" ", _HALF_CHARACTERS.sub("", text))
+    text = _QUOTED_FIELD.sub(" ", without_marks(_UNSHOWABLE.sub("", text)))
     for opening, closing in ("{}", "[]", "“”"):
         if not _pairs(text, opening, closing):
             text = text.replace(opening, "").replace(closing, "")
@@ -122,15 +156,21 @@ def without_fences(text: str) -> str:
 
 def without_names(text: str) -> str:
     """What is left of an object that has no text in any field: its words, but no key, no emotion and no null."""
+    cut = _CUT_STRING.search(text)
+    text = text[: cut.start()] if cut and (is_cut_word(cut[1]) or begins_emotion(cut[1])) else text
+    text = _STRING.sub(lambda string: "" if is_emotion(string[1]) else string[0], text)
     text = _ANY_KEY.sub(" ", without_fences(text)).translate(_SYNTAX)
     return _NAME.sub(lambda name: "" if is_cut_word(name[0]) or is_contract_word(name[0]) else name[0], text)
 
 
+def without_syntax(text: str) -> str:
+    """The words of strings and lists."""
+    return _BETWEEN_STRINGS.sub("\n", without_fences(text)).translate(_SYNTAX)
+
+
 def plain_sentences(text: str, *, like_json: bool) -> list[str]:
     """Plain text, split at the end of each sentence; `like_json`: what is left of an object, without its syntax."""
-    text = without_fences(text)
-    if like_json:
-        text = text.translate(_SYNTAX)
+    text = without_syntax(text) if like_json else without_fences(text)
     pieces = (clean(piece).strip("'" if like_json else None) for piece in _SENTENCE.findall(text))
     return [piece for piece in pieces if has_word(piece)]
 

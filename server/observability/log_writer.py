@@ -56,7 +56,9 @@ class LogWriter:
                     self._stream.write(line + "\n")
                     if self._dropped:
                         dropped, self._dropped = self._dropped, 0
-                        self._stream.write(f'{{"event": "log lines dropped: {dropped}", "level": "warning"}}\n')
+                        said = f"log lines dropped: {dropped}"
+                        as_json = f'{{"event": "{said}", "level": "warning"}}'
+                        self._stream.write(f"{said if self._stream.isatty() else as_json}\n")
                     if self._lines.empty():
                         self._stream.flush()
             except (OSError, ValueError):  # closed, full: there is nowhere left to say so

@@ -1,36 +1,33 @@
-"""Events in, lines on standard error out: JSON for machines, plain lines at a terminal."""
+"""Events in, lines on standard error out: JSON for machines; at a terminal lines for people, in their language."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import partial
 from typing import Any
 
 import structlog
 
+from server.observability.language import translate
 from server.observability.log_writer import LogWriter
 
 _SECRET_NAME = re.compile(r"(token|key|secret|password|credential|authorization|cookie)s?$", re.IGNORECASE)
 _SHORT_HASH = re.compile(r"[0-9a-f]{8}")
 _BEARER = re.compile(r"\b(bearer\s+)[^\s'\",]+", re.IGNORECASE)
+_SAID_TWICE = ("port",)  # for machines; people find it in the sentence, whose last word they copy
 _QUERY = re.compile(r"\?\S*")
 
 
 def configure_logs(level: str, writer: LogWriter) -> None:
     """At start. Nothing of what people say is logged; a token appears as the first 8 digits of its hash."""
     number = logging.getLevelNamesMapping()[level.upper()]
-    at_terminal = sys.stderr.isatty()
-    # Its usual tracebacks show the local variables, and with them what people say and their tokens.
-    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    renderer: Any = plain if at_terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S" if at_terminal else "iso", utc=not at_terminal),
-            *([] if at_terminal else [structlog.processors.format_exc_info]),
-            redact,
-            renderer,
+            *(_for_people() if sys.stderr.isatty() else _for_machines()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=lambda *_: _Lines(writer),
@@ -40,6 +37,45 @@ def configure_logs(level: str, writer: LogWriter) -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(known, _UvicornFilter) for known in logger.filters):
             logger.addFilter(_UvicornFilter())
+
+
+def _for_machines() -> list[Any]:
+    return [
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+        structlog.processors.JSONRenderer(),
+    ]
+
+
+def _for_people() -> list[Any]:
+    is_plain = bool(os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")  # https://no-color.org
+    # Its usual tracebacks show the local variables, and with them what people say and their tokens.
+    plain_traceback = structlog.dev.plain_traceback
+    renderer = partial(structlog.dev.ConsoleRenderer, exception_formatter=plain_traceback, pad_event_to=0)
+    return [
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        redact,
+        _printable,
+        _translated,
+        renderer(colors=False) if is_plain else renderer(),
+    ]
+
+
+def _translated(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if isinstance(event.get("event"), str):
+        event["event"] = translate(event["event"])
+    for name in _SAID_TWICE:
+        event.pop(name, None)
+    return event
+
+
+def _printable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What comes from outside must not steer the terminal, nor look like a line of its own."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = "".join(each if each.isprintable() else "?" for each in value)
+    return event
 
 
 class _Lines:

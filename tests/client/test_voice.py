@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile  # type: ignore[import-untyped]
 from websockets.asyncio.server import ServerConnection
 
 from tests.client.peer import Message, Peer, kinds, open_peer, reply, run_client, say
@@ -115,6 +116,18 @@ async def test_any_rate_width_and_number_of_channels_is_converted(tmp_path: Path
     assert len(heard) == 8000
     expected = np.sin(np.arange(8000) * 2 * np.pi * 440 / 16_000) * 2**14
     assert np.abs(heard - expected)[200:-200].max() < 100
+
+
+@pytest.mark.parametrize("modes", [(), ("--voice",), ("--agent",)], ids=("whole", "voice", "agent"))
+async def test_one_file_of_sox_or_windows_is_heard_in_every_mode(tmp_path: Path, modes: tuple[str, ...]) -> None:
+    pcm = noise(0.2, 1)
+    path = tmp_path / "extensible.wav"
+    soundfile.write(path, np.frombuffer(pcm, "<i2"), 16_000, format="WAVEX", subtype="PCM_16")
+    asr = Recogniser()
+    async with open_peer(asr.answer, VOICE_EXTENSIONS) as peer:
+        outcome = await run_client("--url", peer.url, "--no-audio", *modes, "--wav", str(path), cwd=tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert asr.utterances == [pcm if modes else path.read_bytes()]
 
 
 async def test_no_speech_in_a_stream_is_shown_and_the_exit_code_is_1(tmp_path: Path) -> None:

@@ -48,6 +48,109 @@ def test_stage_directions_emoji_and_markdown_are_not_spoken_but_words_are(shown:
 
 
 @pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        *(
+            ("それなｗｗｗ", "それな"),
+            ("それなwww", "それな"),
+            ("草w", "草"),
+            ("うん w", "うん"),
+            ("ラーメン！wwだよ", "ラーメン！ だよ"),
+        ),
+        *(
+            ("うんlol", "うん"),
+            ("www それな", "それな"),
+            ("うんｗだよね", "うん だよね"),
+            ("うん:D", "うん"),
+            ("え xD", "え"),
+        ),
+        *(
+            ("やったー！ヽ(´▽`)ノ", "やったー！"),
+            ("(*´ω`*)うん", "うん"),
+            ("٩(ˊᗜˋ*)و やった", "やった"),
+            ("わーい＼(^o^)／", "わーい"),
+        ),
+        *(
+            ("ごめんm(_ _)m", "ごめん"),
+            ("ごめんm(__)mね", "ごめん ね"),
+            ("ᕙ(⇀‸↼‶)ᕗ", ""),
+            ("うん(^^)v", "うん"),
+            ("うん(^_^)/", "うん"),
+        ),
+        *(
+            ("いいね(^_^)bすごい", "いいね すごい"),
+            ("え(；´Д`)え", "え え"),
+            ("(｀・ω・´)ゞ了解", "了解"),
+            ("ヾ(≧▽≦*)o", ""),
+        ),
+        *(
+            ("(╯°□°)╯︵ ┻━┻", ""),
+            ("うん(^^)ノート", "うん ノート"),
+            ("o(^o^)o", ""),
+            ("ヽ(；▽；)ノえ", "え"),
+            ("d(^_^o)", ""),
+        ),
+        *(
+            ("うん^_^ね", "うん ね"),
+            ("もう>_<", "もう"),
+            ("うう T_T", "うう"),
+            ("うう;;", "うう"),
+            ("(;_;)", ""),
+            ("無理orz", "無理"),
+        ),
+        *(("-_-え", "え"), ("QAQ", ""), ("^^うん", "うん"), ("；；え", "え")),
+        ("詳しくはhttps://example.com/a?b=1を見てね。", "詳しくは を見てね。"),
+        ("http://a.b/c_d、うん", "、うん"),
+        ("www.example.com/を見て", "を見て"),
+        ("a.b@c.jpへ", "へ"),
+        ("うん<br>ね<br/>え", "うん ね え"),
+        ('<b>すごい</b>ね<a href="x">ここ</a>', "すごいねここ"),
+        ("＊うなずく＊うん", "うん"),
+        ("| 名前 | 年齢 |", "名前 年齢"),
+        ("|---|:-:|", ""),
+    ],
+)
+def test_what_only_the_eye_can_read_is_not_spoken(shown: str, said: str) -> None:
+    assert speakable(shown, {}) == said
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        *(
+            "草が生える",
+            "哈哈哈",
+            "ははは",
+            "笑える",
+            "GitHubのWWW",
+            "5wの電球",
+            "wifi",
+            "それはwhatだ",
+            "ＷＷＷ",
+            "ｗｉｆｉ",
+            "LoLやろう",
+        ),
+        *(
+            "ノート",
+            "いすゞ",
+            "10:30に",
+            "A:B",
+            "x=3",
+            "1 < 2",
+            "a > b < c",
+            "I <3 you",
+            "show",
+            "World Wide Web",
+            "3:00pm",
+        ),
+        *("25℃、¥500", "OK", "ヽ", "Tシャツ", "PD", "example.jp", "シーツ", "v1.2", "Lollipop", "たくさん見た〜"),
+    ],
+)
+def test_words_like_them_are_still_spoken(shown: str) -> None:
+    assert speakable(shown, {}) == shown
+
+
+@pytest.mark.parametrize(
     "shown", ["", " ", "…", "！？", "（笑）", "*うなずく*", "😀", "***", "```", "「」", "（笑）♪", "[](a)"]
 )
 def test_nothing_to_say_is_empty(shown: str) -> None:
@@ -81,7 +184,38 @@ SIGNS = "([（［【*_~`#!-+>.…\"'1\n\t 🎉"
 
 
 @pytest.mark.parametrize(
-    "sign", [*SIGNS, "\n ", "**a", "__a", "~~a", "![", "[](", "[a](b", "(a", "*a ", "\n- ", "\n1", "a*"]
+    "sign",
+    [
+        *SIGNS,
+        "\n ",
+        "**a",
+        "__a",
+        "~~a",
+        "![",
+        "[](",
+        "[a](b",
+        "(a",
+        "*a ",
+        "\n- ",
+        "\n1",
+        "a*",
+        "https://",
+        "www.",
+        "a@",
+        "a.",
+        "<a ",
+        "(^",
+        "ヽ(",
+        "m(´",
+        ";",
+        "＊a",
+        "あw",
+        "w",
+        "^_",
+        ":-",
+        "ｗ",
+        "|",
+    ],
 )
 def test_a_hundred_thousand_opening_signs_come_to_an_end(sign: str) -> None:
     """It would take minutes if a pattern read any stretch again for each of them."""
@@ -184,6 +318,21 @@ def test_a_name_with_a_stop_in_it_is_said_as_one(shown: str, said: str) -> None:
 
 
 SAID_OR_NOT = [*"愛音千早モ娘あい1a 、。！？!?…（）()[]【】*_~`#.-♪", "**", "[x](y)", "😀", "モ。娘"]
+SAID_OR_NOT += [
+    *"wｗW＊<>^;:@/|ヽノm=Dox",
+    "https://a",
+    "www.",
+    "?b",
+    "a@b.c",
+    "<br",
+    "(´▽`",
+    "(^",
+    "^)",
+    "_^",
+    "lol",
+    "orz",
+    "！w",
+]
 SHOWN = st.lists(st.sampled_from(SAID_OR_NOT), max_size=12).map("".join) | st.text(max_size=12)
 
 

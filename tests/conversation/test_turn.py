@@ -78,6 +78,7 @@ class Mouth:
     opening: tuple[Piece, ...] = ()
     closing: tuple[Piece, ...] = ()
     sample_rate_hz: int = 16000
+    languages: frozenset[str] = frozenset(("ja",))
     voices: list[Voice] = field(default_factory=list)
     asked: list[tuple[str, Emotion]] = field(default_factory=list)
     given: int = 0
@@ -501,6 +502,64 @@ async def test_a_voice_that_fails_at_hanging_up_has_spoken_all_the_same() -> Non
     assert asr.pcm() == b"".join(mouth_bytes("一。二。"))
 
 
+# Plain text
+
+
+async def test_plain_text_is_spoken_while_it_is_written() -> None:
+    written = anyio.Event()
+    mind, mouth, asr = Mind(["うん。そ", written, "う。"]), Mouth(), Recogniser()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, mind, mouth, asr)
+        await asr.until(ReplyAudio)
+        assert [text for text, _ in mouth.asked] == ["うん。"]
+        written.set()
+    assert [text for text, _ in mouth.asked] == ["うん。", "そう。"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "said"),
+    [
+        ("你好！我是爱音。", "你好！我是爱音。", []),
+        ('{"emotion": "happy", "cn": "你好！"}', "你好！", []),
+        ('{"reply": "你好！"}', "你好！", []),
+        ("안녕하세요!", "안녕하세요!", []),
+        ("うん。你好吗？そう。", "うん。你好吗？そう。", ["うん。", "そう。"]),
+    ],
+)
+async def test_what_the_voice_cannot_say_is_shown_and_the_reply_says_why(
+    text: str, shown: str, said: list[str]
+) -> None:
+    mouth, asr = Mouth(), Recogniser()
+    reply = await run(Mind([*text]), mouth, asr)
+    assert [words for words, _ in mouth.asked] == said
+    assert isinstance(reply.audio_error, TTSError) and not reply.audio_error.timed_out
+    assert "".join(begun.jp for begun in asr.of(SentenceBegun)) == shown
+
+    able = Mouth(languages=frozenset(("ja", "zh", "ko")))
+    assert (await run(Mind([text]), able, Recogniser())).audio_error is None
+    assert "".join(words for words, _ in able.asked) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("了解！行くね。", ["了解！", "行くね。"]),
+        ("うん。大丈夫。", ["うん。", "大丈夫。"]),
+        ('{"emotion": "happy", "jp": "大丈夫。", "cn": "没事。"}', ["大丈夫。"]),
+        ('{"emotion": "happy", "jp": "你好吗？", "cn": "你好吗？"}', ["你好吗？"]),
+        ("Hello! 123。", ["Hello!", "123。"]),
+        ("うん（你好）", ["うん"]),
+        ("うん。\n中文：你好吗？", ["うん。"]),
+        ("うん。```python\nprint(1)\n```\nそう。", ["うん。", "そう。"]),
+    ],
+)
+async def test_japanese_without_kana_is_spoken_and_subtitles_and_code_are_not(text: str, said: list[str]) -> None:
+    mouth = Mouth()
+    reply = await run(Mind([text]), mouth, Recogniser())
+    assert [words for words, _ in mouth.asked] == said
+    assert reply.audio_error is None
+
+
 # An LLM that fails
 
 LOST = LLMError("The model broke off")
@@ -538,7 +597,13 @@ async def test_a_translation_that_never_comes_is_told_as_the_words_themselves() 
     assert asr.of(SentenceTranslated)[-1] == SentenceTranslated(1, "二。", "二。", "sad", 20)
 
 
-@pytest.mark.parametrize("text", ["", " ", "{}", '{"emotion": "happy"}', "```json\n```"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "{}", '{"emotion": "happy"}', "```json\n```", "<think>嗯。", "<|im_end|>"),
+        '<|FunctionCallBegin|>[{"name":"get_weather","parameters":{"city":"Beijing"}}]<|FunctionCallEnd|>',
+    ],
+)
 async def test_an_answer_without_a_word_is_an_error(text: str) -> None:
     mouth, asr = Mouth(), Recogniser()
     with pytest.raises(LLMError):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.auth import DEMO_TOKEN, Authenticator, User, hash_token, is_loopback, origin_allowed
+from server.auth import DEMO_TOKEN, Authenticator, User, hash_token, is_loopback, origin_allowed, why_not_allowed
 
 HERE = "127.0.0.1"
 ELSEWHERE = "192.0.2.7"
@@ -181,3 +181,26 @@ def test_with_tokens_the_configuration_decides_to_the_letter() -> None:
     for origin in ("http://chat.example", "https://chat.example:8443", "https://chat.example.evil.example", "null", ""):
         assert not origin_allowed(origin, allowed, demo=False)
     assert origin_allowed("https://anything.example", ["*"], demo=False)
+
+
+SHOWN_ORIGINS = [
+    ("https://evil.example:8443", '"https://evil.example:8443"'),
+    ("null", '"null"'),
+    ("capacitor://app", '"capacitor://app"'),
+    ("", '""'),
+    ("https://x\r\nerror: pay here \x1b[2J", '"https://x??error:?pay?here??[2J"'),
+    ('https://x" may connect. Now run `rm`', '"https://x??may?connect.?Now?run??rm?"'),
+    ("https://\u202eelpmaxe\u2028", '"https://?elpmaxe?"'),
+    ("https://" + "a" * 5000, '"https://' + "a" * 92 + '..."'),
+]
+
+
+@pytest.mark.parametrize(("origin", "shown"), SHOWN_ORIGINS)
+@pytest.mark.parametrize(("demo", "mends"), [(True, ("VALID_API_TOKENS", "localhost")), (False, ("allowed_origins",))])
+def test_refused_page_is_told_what_helps_and_nothing_of_its_own_making(
+    origin: str, shown: str, demo: bool, mends: tuple[str, ...]
+) -> None:
+    sentence = why_not_allowed(origin, demo=demo)
+    assert f"origin {shown} may" in sentence and all(mend in sentence for mend in mends)
+    assert ("demo mode" in sentence) == demo
+    assert sentence.isprintable() and sentence.count('"') == 2 and len(sentence) < 320

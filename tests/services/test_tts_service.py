@@ -21,6 +21,7 @@ class ScriptedTTS:
     """A voice whose sentences are what the test wrote for them."""
 
     sample_rate_hz = 16000
+    languages = frozenset(("ja",))
 
     def __init__(self, **sentences: Callable[[], AsyncGenerator[bytes]]) -> None:
         self._sentences = sentences

@@ -102,6 +102,7 @@ class Behaviour:
     token_chars: int = 3
     fault: Fault = "none"
     after: int = 2
+    gate: anyio.Event | None = None  # what comes after `after` pieces of text waits for it
     refusal: Refusal | None = None
     judge: Callable[[dict[str, Any]], Refusal | None] | None = None  # another server's own rules for a request
     framing: Framing = "event"
@@ -375,6 +376,8 @@ class _Answer:
             if number > behaviour.after and fault not in ("none", "no_done", "stall_at_end"):
                 await self._fail(response, simulator)
                 return response
+            if number > behaviour.after and behaviour.gate is not None:
+                await behaviour.gate.wait()
             if number:
                 await anyio.sleep_until(began + behaviour.first_token_s + (number - 1) * behaviour.token_s)
             held += event

@@ -293,6 +293,6 @@ async def test_closing_ends_every_thread(tmp_path: Path) -> None:
                 tasks.start_soon(say, store, f"t{number}")
                 tasks.start_soon(store.newest, ANON, 10)
         threads = set(threading.enumerate()) - before
-    assert len(threads) == history_sql.WRITERS + history_sql.READERS
+    assert len(threads) == history_sql.WRITERS + history_sql.READERS + 1  # and the sweeper
     for thread in threads:
         thread.join()

@@ -11,7 +11,6 @@ import queue
 import re
 import sys
 import threading
-import unicodedata
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from services.base import TTS, Emotion, Synthesis, TTSError, Voice, map_errors
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import TTSSettings
 from services.vendors.embedded.queue import EngineQueue
+from services.vendors.embedded.signs import in_words
 
 if TYPE_CHECKING:  # imported when the engine is opened, in a worker thread: together they take 300 ms
     import numpy as np
@@ -83,10 +83,9 @@ _FOREIGN = re.compile(f"[^{_KANA}ー・{_KANJI}0-9A-Za-z、。!?.,:/%&+'-]+")  #
 _STRETCHED = re.compile(f"(?<=[{_KANA}ー])[~〜]+")  # ね～ is ねー
 _REPEATED = re.compile(f"([{_KANA}ーA-Za-z])\\1{{5,}}")  # a vowel held for seconds drives the voice's filter unstable
 _CLAUSE = re.compile(r"([^、。!?]*)([、。!?]*)")
-_MARKS = str.maketrans({"…": "。", "‥": "。", "，": "、", "—": "、", "―": "、", "─": "、", "；": "、"})
-_MARKS_AFTER_NFKC = (
+_PAUSES = (  # as NFKC writes them
     (re.compile(r"[\n\r\v\f\x85\u2028\u2029]+|\.{2,}|\.(?![0-9A-Za-z])"), "。"),
-    (re.compile(r",(?![0-9])|;"), "、"),
+    (re.compile(r",(?![0-9])|[;—―─]"), "、"),
 )
 
 
@@ -118,8 +117,8 @@ def split_clauses(text: str) -> list[Clause]:
 
 def _plain(text: str) -> str:
     """`text` with one sign for each kind of pause, and a space for all that has no sound."""
-    text = unicodedata.normalize("NFKC", text.translate(_MARKS))
-    for pattern, mark in _MARKS_AFTER_NFKC:
+    text = in_words(text)
+    for pattern, mark in _PAUSES:
         text = pattern.sub(mark, text)
     text = _FOREIGN.sub(" ", _STRETCHED.sub("ー", text))
     return _REPEATED.sub(r"\1\1\1\1\1", text)
@@ -307,6 +306,7 @@ class EmbeddedTTS:
 
     def __init__(self, engines: Engines, places: EngineQueue, sample_rate_hz: int) -> None:
         self.sample_rate_hz = sample_rate_hz
+        self.languages = frozenset(("ja",))
         self._engines = engines
         self._places = places
 

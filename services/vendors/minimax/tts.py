@@ -30,6 +30,7 @@ class MinimaxTTS:
 
     def __init__(self, pool: Pool, sample_rate_hz: int) -> None:
         self.sample_rate_hz = sample_rate_hz
+        self.languages = frozenset(("ja", "zh", "ko", "en"))  # of the forty those that a sentence is ever told to be in
         self._pool = pool
 
     def prepare(self, voice: Voice) -> None:

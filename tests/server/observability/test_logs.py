@@ -277,7 +277,7 @@ def test_terminal_shows_plain_lines_without_secrets_or_local_variables(monkeypat
         monkeypatch.setattr(sys, "stderr", terminal)
         writer = LogWriter(terminal)
         configure_logs("info", writer)
-        structlog.get_logger().info("ready 你好", token=CANARY, port=8765)
+        structlog.get_logger().info("ready 你好", token=CANARY, number=8765)
         _raise_beside_a_secret()
         assert writer.flush()
     text = _read_all(master)
@@ -285,6 +285,25 @@ def test_terminal_shows_plain_lines_without_secrets_or_local_variables(monkeypat
     assert "ready 你好" in text and "8765" in text and "***" in text
     assert "ValueError: 30" in text
     assert CANARY not in text
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r", "\x85", "\u2028", "\x1b[2J", "\u202e"])
+def test_nobody_can_steer_the_terminal_or_write_a_line_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, line_end: str
+) -> None:
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setenv("NO_COLOR", "1")
+        writer = LogWriter(terminal)
+        configure_logs("info", writer)
+        forged = f"x{line_end}12:00:00 [info     ] connected"
+        structlog.get_logger().info(f"character left out: {forged}", name=forged, names=[forged])
+        assert writer.flush()
+    text = _read_all(master)
+    os.close(master)
+    assert text.endswith("\r\n") and text[:-2].isprintable()
+    assert "这个角色没有加载：x" in text
 
 
 def _read_all(terminal: int) -> str:

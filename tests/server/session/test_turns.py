@@ -35,6 +35,7 @@ class Engines:
     """An LLM and a TTS that take a step of the loop for each piece, so that a turn can be cut between any two."""
 
     sample_rate_hz = 16000
+    languages = frozenset(("ja",))
 
     def prepare(self, voice: Voice | None = None) -> None: ...
 

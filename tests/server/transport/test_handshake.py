@@ -140,6 +140,7 @@ def test_demo_mode_refuses_pages_of_other_machines(demo_server: RunningServer, o
     else:
         closed, messages = client.closed()
         assert (closed, messages[0]["code"]) == (code, "origin_not_allowed")
+        assert all(part in messages[0]["message"] for part in (f'"{origin}"', "demo mode", "VALID_API_TOKENS"))
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +257,7 @@ def test_token_in_the_address_is_warned_of_once(start_server: Start) -> None:
 @pytest.mark.slow
 def test_newcomers_own_address_is_named_as_a_url(start_server: Start) -> None:
     server = start_server(VALID_API_TOKENS="", CHATANON_SERVER__HOST="::1")
-    assert any(f"ws://[::1]:{server.port}/ws --token dev_token_001" in line for line in server.log)
+    assert any(f"'ws://[::1]:{server.port}/ws' --token dev_token_001" in line for line in server.log)
 
 
 # ---------------------------------------------------------------- where

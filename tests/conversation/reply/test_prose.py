@@ -1,0 +1,182 @@
+"""Plain text in place of the contract: sentences as they end, prefaces of objects not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversation.reply.language import UNSPOKEN
+from conversation.reply.parser import ReplyEvent, ReplyParser, SentenceReady
+
+LINE = '{"emotion": "happy", "jp": "あいう。", "cn": "甲乙"}'
+
+
+def events_of(*deltas: str) -> list[ReplyEvent]:
+    parser = ReplyParser()
+    events = [event for delta in deltas for event in parser.feed(delta)]
+    return events + parser.close()
+
+
+def sentences(text: str) -> list[str]:
+    return [event.jp for event in events_of(*text) if isinstance(event, SentenceReady)]
+
+
+@pytest.mark.parametrize(
+    ("written", "gone_out"),
+    [
+        ("こんにちは！", []),  # it may go on: ！？ or ！」
+        ("こんにちは！\n", []),  # an object may follow
+        ("こんにちは！今", ["こんにちは！"]),
+        ("こんにちは！\nね", ["こんにちは！"]),
+        ("「うん！」と", ["「うん！」"]),
+        ("「うん！」と言った。そ", ["「うん！」", "と言った。"]),
+        ("うん。[笑", ["うん。"]),
+        ("うん。jump", ["うん。"]),
+        ("うん。日本の", ["うん。"]),
+        ("*微笑む* うん。そ", ["*微笑む* うん。"]),
+        ('"うん。そ', ["うん。"]),
+        ("- うん。\n- そ", ["- うん。"]),
+        ("你好！", []),
+        ("你好！我是爱音。", []),
+        ("你好！我是爱音。今", ["你好！", "我是爱音。"]),
+        ("你好！我是爱音。今天怎么样？那", ["你好！", "我是爱音。", "今天怎么样？"]),
+        ("うん。今天怎么样？那", ["うん。", "今天怎么样？"]),
+        ("了解！行くね。そ", ["了解！", "行くね。"]),
+        ("Sure! Here it is\nOK", ["Sure!", "Here it is"]),
+        ("<think>嗯。我</think>うん。そ", ["うん。"]),
+    ],
+)
+def test_a_sentence_goes_out_as_soon_as_nothing_can_be_said_against_it(written: str, gone_out: list[str]) -> None:
+    parser = ReplyParser()
+    events = [event for char in written for event in parser.feed(char)]
+    assert [event.jp for event in events if isinstance(event, SentenceReady)] == gone_out
+
+
+@pytest.mark.parametrize(
+    "preface",
+    [
+        *(
+            "Sure! Here is:\n",
+            "好的！以下是回复：\n",
+            "はい、どうぞ。\n",
+            "はい。\n\n  ",
+            "回复如下：",
+            "好的。```json\n",
+        ),
+        *(
+            "Sure!\n\n[",
+            "OK.\n```\n[\n",
+            "好的，我是爱音。\n",
+            "<think>嗯。</think>好的：\n",
+            "「返事」：\n",
+            "うん。",
+            "JSON!\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("text", [LINE, LINE[1:-1], "emotion: happy\njp: あいう。\ncn: 甲乙"])
+def test_a_preface_of_an_object_is_not_spoken(preface: str, text: str) -> None:
+    if text[0] == "{" or preface.endswith("\n"):
+        assert sentences(preface + text) == ["あいう。"]
+
+
+@pytest.mark.parametrize("text", [LINE, f"```json\n{LINE}\n```", f"\n\n[{LINE}]"])
+def test_an_object_that_comes_late_is_still_read(text: str) -> None:
+    assert sentences(f"うん。そうだね。じゃあ：\n{text}") == ["うん。", "そうだね。", "あいう。"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("うん。{笑}そう。", ["うん。", "笑", "そう。"]),
+        ("うん。そう。{笑", ["うん。", "そう。", "笑"]),
+        ("天気を調べるね。\n" + '{"name": "get", "arguments": {"city": "北京"}}', ["天気を調べるね。"]),
+        ("用户说你好。我想想。那\n</think>\nうん。", ["用户说你好。", "うん。"]),  # the first was out
+        ("用户说你好。我\n</think>\n" + LINE, ["あいう。"]),
+        ("happy\nうん。", ["うん。"]),
+        ("悲しい\nでもいい。", ["悲しい", "でもいい。"]),
+        ("うん。\n中文：嗯。", ["うん。", "嗯。"]),
+    ],
+)
+def test_no_word_is_lost_or_said_twice(text: str, said: list[str]) -> None:
+    assert sentences(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("うん。那什么呢？了解！", [None, "zh", None]),
+        ("了解！そう。", [None, None]),
+        ("了解！", ["zh"]),
+        ("好的。谢谢。", ["zh", "zh"]),
+        ("OK！123。😀", [None, None, None]),
+        ("（笑）OK！", [None]),
+        ("ｳﾝ。ウン。", [None, None]),
+        ("안녕!", ["ko"]),
+        ("うん。\n翻译：嗯。", [None, UNSPOKEN]),
+        ("うん。\n```python\nx = 1\n```\nうん。", [None, UNSPOKEN, None]),
+        ("```\nうん。\n```", [None]),
+        ('{"jp": "了解！", "cn": "明白。"}', [None]),
+        ('{"jp": "", "cn": "明白。"}', ["zh"]),
+        ('{"responses_cn": ["明白。"], "responses_jp": []}', ["zh"]),
+        ('{"x": "明白。"}', ["zh"]),
+    ],
+)
+def test_the_language_of_what_is_no_jp(text: str, languages: list[str | None]) -> None:
+    events = events_of(*text)
+    assert [event.language for event in events if isinstance(event, SentenceReady)] == languages
+
+
+PIECES = [
+    *(
+        "うん。",
+        "了解！",
+        "好的！",
+        "你好。",
+        "Sure!",
+        "Here:",
+        "\n",
+        "\n\n",
+        "中文：",
+        "日语：",
+        "情绪：",
+        "开心",
+        "happy\n",
+    ),
+    *(
+        "```",
+        "```python\n",
+        "「",
+        "」",
+        "jp: ",
+        "- ",
+        "[",
+        "笑",
+        "]",
+        '"',
+        "“",
+        "(",
+        ")",
+        "あ",
+        "</think>",
+        "<think>",
+        "。",
+    ),
+    *("…", "          ", LINE, "{", "}", "responses_", ":", "：", "\\", "<|im_end|>", '"cn": "甲"', "jp", "日"),
+]
+
+
+@pytest.mark.slow
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.data())
+def test_any_split_gives_the_same_sentences(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    deltas = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert events_of(*deltas) == events_of(*text) == events_of(text)
+
+
+@pytest.mark.parametrize("sign", ["あ", " ", "\n", "-\n", "。", "`", "jp", "[\n", "a b\n", "「", "日本", "!\n"])
+def test_twenty_thousand_signs_one_by_one_come_to_an_end(sign: str) -> None:
+    """It would take minutes if a sign meant another look at all before it."""
+    parser = ReplyParser()
+    for char in sign * (20_000 // len(sign)):
+        parser.feed(char)
+    parser.close()
