@@ -62,6 +62,12 @@ class Session:
                     if message is not None:
                         await handler(self, message)
 
+    def look_up(self) -> None:
+        """End it where the other end is gone while a message is being handled: no vendor is paid for who has left."""
+        if self.connection.lost_unnoticed:
+            self.connection.fenced = True
+            self._scope.cancel()
+
     async def end(self, end: HangUp) -> None:
         """Stop at once: nothing more is sent but the farewell, what was said is kept. Returns when it is so."""
         self._end = self._end or end
