@@ -61,6 +61,7 @@ class Session:
                     self.last_heard = anyio.current_time()
                     if message is not None:
                         await handler(self, message)
+                    del message  # it may be a recording, and the next one may be long in coming
 
     def look_up(self) -> None:
         """End it where the other end is gone while a message is being handled: no vendor is paid for who has left."""
