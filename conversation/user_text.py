@@ -5,9 +5,7 @@ import unicodedata
 
 # Control characters and lone surrogates (Unicode's Cc and Cs), and the formatting characters that can make a text read
 # backwards or hide in it: no part of what a person says.
-_HIDDEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
+_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def visible_text(content: str) -> str:

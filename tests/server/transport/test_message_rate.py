@@ -52,7 +52,7 @@ def flood(client: ProtocolClient, message: str, times: int) -> None:
 
 
 def codes(messages: list[Wire]) -> list[str]:
-    return [message.get("code", message["type"]) for message in messages]
+    return [str(message.get("code", message["type"])) for message in messages]
 
 
 @pytest.mark.parametrize("name", FLOODS)
