@@ -11,7 +11,7 @@ import time
 
 from websockets.sync.client import connect
 
-EVERY_S = 0.02
+EVERY_S = 0.06  # more often than 20 times a second is a flood: limits.messages_per_second
 
 
 def main() -> None:

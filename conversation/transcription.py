@@ -15,7 +15,6 @@ from services.base import ASR, Recognition, RecognitionHints
 
 OnPartial = Callable[[str], Awaitable[None]]
 
-_LOOK_UP_S = 1.0
 TAKEN_BYTES = 6400  # 200 ms: so much is under way between this buffer and the ASR's own
 
 
@@ -30,10 +29,8 @@ class NoAudio(Exception):
 class UtteranceBuffer:
     """Audio of one utterance on its way to the ASR, which may take it slower than it comes. One taker."""
 
-    def __init__(self, limit_bytes: int, while_full: Callable[[], None] | None = None) -> None:
-        """`while_full` is called now and then by whoever waits for room, and may raise."""
+    def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._while_full = while_full
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._whole = False
@@ -50,10 +47,7 @@ class UtteranceBuffer:
         """Waits while it is full: nothing more is read from whoever sends faster than is listened."""
         while self.takes_more and self._waiting_bytes > 0 and self._waiting_bytes + len(pcm) > self._limit_bytes:
             self._emptied = anyio.Event()
-            with anyio.move_on_after(_LOOK_UP_S):
-                await self._emptied.wait()
-            if self._while_full is not None:
-                self._while_full()
+            await self._emptied.wait()
         self.append(pcm)
 
     def append(self, pcm: bytes) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from server.audio.queued_audio import AudioBudget
 from server.auth import DEMO_TOKEN, Authenticator
 from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError, EndpointsConfig, Settings
@@ -43,6 +44,7 @@ class Backend:
     history: HistoryStore
     connections: ConnectionManager
     rates: RateLimits
+    queued_audio: AudioBudget
 
 
 @asynccontextmanager
@@ -72,7 +74,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             connections = ConnectionManager(InProcessPresence(), config.limits)
             backend = Backend(
                 config, Authenticator(settings.secrets.tokens), characters, llm, tts, asr, vad, engines, history,
-                connections, _rates(config),
+                connections, _rates(config), AudioBudget(config.limits.queued_audio_bytes),
             )  # fmt: skip
             _announce(backend)
             yield backend

@@ -20,12 +20,18 @@ from stores.presence import Presence
 _BUSY_RETRY_MS = 5_000
 # Reconnects after a shutdown are spread over this, so that they do not all come at once.
 _RECONNECT_SPREAD_MS = 10_000
+# Who vanishes while nothing more of theirs is read is noticed within this.
+_LOOK_UP_S = 0.25
 
 
 class LiveSession(Protocol):
     """What the manager needs of a session: server/session/session.py."""
 
     last_heard: float
+
+    def look_up(self) -> None:
+        """End where the other end is gone and this one has not noticed."""
+        ...
 
     async def end(self, end: HangUp) -> None:
         """Stop at once; on return it can send no more."""
@@ -111,6 +117,13 @@ class ConnectionManager:
         async with anyio.create_task_group() as tasks:
             for session in self._sessions:
                 tasks.start_soon(session.end, _shutting_down())
+
+    async def end_lost(self) -> None:
+        """For ever: end whoever has left without being heard, because what they sent before is still gone through."""
+        while True:
+            await anyio.sleep(_LOOK_UP_S)
+            for session in self._sessions:
+                session.look_up()
 
     async def end_idle(self) -> None:
         """For ever: end whoever has said nothing for `idle_minutes`. One task for all of them."""

@@ -80,6 +80,7 @@ class Application:
                 async with anyio.create_task_group() as tasks:
                     self._routes = _routes(self._backend)
                     tasks.start_soon(self._backend.connections.end_idle)
+                    tasks.start_soon(self._backend.connections.end_lost)
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
                     tasks.cancel_scope.cancel()

@@ -61,6 +61,13 @@ class Session:
                     self.last_heard = anyio.current_time()
                     if message is not None:
                         await handler(self, message)
+                    del message  # it may be a recording, and the next one may be long in coming
+
+    def look_up(self) -> None:
+        """End it where the other end is gone while a message is being handled: no vendor is paid for who has left."""
+        if self.connection.lost_unnoticed:
+            self.connection.fenced = True
+            self._scope.cancel()
 
     async def end(self, end: HangUp) -> None:
         """Stop at once: nothing more is sent but the farewell, what was said is kept. Returns when it is so."""

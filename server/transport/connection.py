@@ -33,6 +33,7 @@ class Connection:
         self._send_timeout_s = send_timeout_s
         self._lock = anyio.Lock()
         self.fenced = False  # true: nothing is sent any more but a farewell
+        self._receives = False
 
     @property
     def address(self) -> str | None:
@@ -62,7 +63,11 @@ class Connection:
         Raises:
             ConnectionLost: there is none.
         """
-        message = await self._websocket.receive()
+        self._receives = True
+        try:
+            message = await self._websocket.receive()
+        finally:
+            self._receives = False
         if message["type"] == "websocket.disconnect":
             raise ConnectionLost
         text: str | None = message.get("text")
@@ -90,14 +95,10 @@ class Connection:
         """Who this is has been said: from now on whole messages are taken, where the ASGI server knows a difference."""
         self._websocket.scope.get("extensions", {}).get("chatanon.admit", bool)()
 
-    def check(self) -> None:
-        """For who does not receive for a while, and so would not notice; a server that cannot tell says nothing.
-
-        Raises:
-            ConnectionLost: the other end is gone.
-        """
-        if self._websocket.scope.get("extensions", {}).get("chatanon.is_gone", bool)():
-            raise ConnectionLost
+    @property
+    def lost_unnoticed(self) -> bool:
+        """Whether the other end is gone while nobody receives, who would be told. A server that cannot tell says no."""
+        return not self._receives and self._websocket.scope.get("extensions", {}).get("chatanon.is_gone", bool)()
 
     async def refuse(self, code: ErrorCode, sentence: str, *, retryable: bool = False) -> None:
         """Answer with an error; the connection is kept."""

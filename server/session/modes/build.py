@@ -43,7 +43,7 @@ def build_modes(
     events = SpeechEvents(connection.send, extensions)
     return requests, Modes(
         TextMode(backend, requests, turns),
-        BatchMode(backend.config, requests, turns, utterances),
+        BatchMode(backend, requests, turns, utterances),
         VoiceModes(backend, requests, utterances, events, floor),
         turns,
     )

@@ -1,11 +1,8 @@
 """Audio chunks of one user and their sizes in; a refusal, where they are too many, out."""
 
-import anyio
-
 from server.config import Config
-from server.protocol import close_codes, wire
-from server.transport.connection import HangUp
-from server.transport.rate_limits import TokenBucket
+from server.protocol import wire
+from server.transport.flood_limit import FloodLimit
 
 
 class ChunkRate:
@@ -16,11 +13,15 @@ class ChunkRate:
     """
 
     def __init__(self, config: Config) -> None:
-        limits, now = config.limits, anyio.current_time()
-        self._taken = TokenBucket(limits.audio_chunks_per_second, limits.audio_chunks_burst, now)
-        self._refused = TokenBucket(limits.audio_chunks_per_second, limits.audio_chunks_burst, now)
+        limits = config.limits
+        self._flood = FloodLimit(
+            limits.audio_chunks_per_second, limits.audio_chunks_burst, "Too many audio chunks; slow down"
+        )
         self._bytes_of_one = config.audio.asr_sample_rate * 2 / max(limits.audio_chunks_per_second, 1)
-        self.waited_s = 0.0  # how long the last one was held: what came meanwhile may come at once
+
+    def waited(self, seconds: float) -> None:
+        """So long the last one was held: what came meanwhile may come at once."""
+        self._flood.waited_s = seconds
 
     def refusal(self, size: int) -> wire.Error | None:
         """Count one more of so many bytes; the answer where it is too many.
@@ -28,11 +29,4 @@ class ChunkRate:
         Raises:
             HangUp: it goes on.
         """
-        now = anyio.current_time()
-        wait_ms = self._taken.retry_after_ms(now, 1 - size / self._bytes_of_one, self.waited_s)
-        if wait_ms is None:
-            return None
-        refusal = wire.Error("Too many audio chunks; slow down", "rate_limited", retryable=True, retry_after_ms=wait_ms)
-        if self._refused.retry_after_ms(now) is not None:
-            raise HangUp(refusal, close_codes.RATE_LIMITED)
-        return refusal
+        return self._flood.refusal(1 - size / self._bytes_of_one)

@@ -11,6 +11,8 @@ from server.protocol import wire
 from server.session.requests import Requests
 from server.session.turns import Turns
 
+_LOOKED_AT = 4  # a text so many times as long as may be is not even searched for what can be seen in it
+
 
 class TextMode:
     """Needs no voice mode, and works beside agent mode too."""
@@ -23,7 +25,8 @@ class TextMode:
 
     async def answer(self, content: str) -> None:
         """With a turn, as soon as those before it are done."""
-        text = visible_text(content)
+        beyond = len(content) > _LOOKED_AT * self._max_chars
+        text = content if beyond else visible_text(content)
         if not text:
             await self._requests.connection.refuse("empty_message", "message.content has no text in it")
         elif len(text) > self._max_chars:

@@ -95,7 +95,7 @@ class Utterances:
     def new(self, kind: wire.TurnInput) -> Utterance:
         """One that begins now, and may be as far ahead of the ASR as the limits say."""
         limit_bytes = int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND)
-        return Utterance(kind, UtteranceBuffer(limit_bytes, self._connection.check))
+        return Utterance(kind, UtteranceBuffer(limit_bytes))
 
     async def serve(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> None:
         """In its place: its transcript, and the turn that answers it."""

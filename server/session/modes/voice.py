@@ -101,7 +101,7 @@ class VoiceModes:
             except AudioTooLong as error:
                 await mode.discard()
                 await self._requests.connection.refuse("audio_too_long", str(error))
-            self._rate.waited_s = anyio.current_time() - began
+            self._rate.waited(anyio.current_time() - began)
 
     async def allow(self, message: str) -> bool:
         """Whether another request may come now; the user is told if not."""

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from conversation.timeline import Timeline
+from server.audio.queued_audio import AudioBudget
 from server.auth import Authenticator
 from server.backend import Backend
 from server.character_manager import CharacterManager
@@ -62,6 +63,7 @@ async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard
             store,
             ConnectionManager(InProcessPresence(), Config().limits),
             RateLimits({}),
+            AudioBudget(1),
         )
         history = UserHistory(store, "a" * 64, send)
         client = Client(send, Extensions(["turns"], []))

@@ -38,6 +38,8 @@ PCM = base64.b64encode(bytes(640)).decode()
         ('{"type": "message", "content": "\\u0000\\u202e"}', "empty_message", "content"),
         ('{"type": "message", "content": "\\u200b \\u2060\\u3000"}', "empty_message", "content"),
         ('{"type": "message", "content": "' + "长" * 4001 + '"}', "message_too_long", "4001"),
+        ('{"type": "message", "content": "' + "长" * 20_000 + '"}', "message_too_long", "20000"),
+        ('{"type": "message", "content": "' + "\u200b" * 20_000 + '"}', "message_too_long", "20000"),
         ('{"type": "audio_message", "audio_base64": "***"}', "bad_audio", "base64"),
         ('{"type": "connect", "api_token": "x"}', "wrong_state", "connected"),
         ('{"type": "switch_character", "character_name": "nobody"}', "unknown_character", "tomori"),
