@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help run demo simulators test check node lock lock-node clean
+.PHONY: help run demo simulators test check hostile fuzz fuzz-autobahn node lock lock-node clean
 
 help:
 	@echo "make run    start the server on the embedded engines (no key needed) and say where to talk to it"
@@ -11,6 +11,9 @@ help:
 	@echo "make simulators  server + stand-ins for the cloud's vendors: the cloud paths without a key"
 	@echo "make test   all tests"
 	@echo "make check  formatting, lint, types, import contracts, fast tests"
+	@echo "make hostile  a healthy user beside strangers who attack: what both notice, as a table (bench/RESULTS.md)"
+	@echo "make fuzz   inputs that nobody thought of, for FUZZ_MINUTES=8, and how many of them there were"
+	@echo "make fuzz-autobahn  Autobahn's suite against the listener (PYTHON27=... with its wstest installed)"
 	@echo "make node   what the tests of /asyncapi.json read it with (needs Node.js 18 and npm)"
 	@echo "make lock   requirements*.txt anew from pyproject.toml"
 
@@ -35,6 +38,10 @@ check: $(VENV)/installed-dev
 	$(PYTHON) -m pytest -n auto -m "not slow"; tests=$$?; \
 	wait $$!; others=$$?; cat "$$said"; rm -f "$$said"; \
 	exit $$((tests | others))
+
+# HOSTILE="--crowd 0.5 --each" and others: python -m bench.hostile --help
+hostile: $(VENV)/installed
+	@exec $(PYTHON) -m bench.hostile $(HOSTILE)
 
 $(VENV)/installed: requirements.txt scripts/venv.sh
 	@bash scripts/venv.sh $(VENV) requirements.txt
