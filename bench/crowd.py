@@ -129,7 +129,7 @@ async def attack(address: tuple[str, int], end: float, scale: float, tokens: Seq
         (so_many(BOMBING), crowd.bombing),
         (so_many(GUESSING), crowd.guessing),
     ]
-    tasks = [loop.create_task(one(number)) for numbers, kind in kinds for number in numbers for one in [guarded(kind)]]
+    tasks = [loop.create_task(guarded(kind, number)) for numbers, kind in kinds for number in numbers]
     _, late = await asyncio.wait(tasks, timeout=end - loop.time() + _DONE_S)
     for task in late:
         task.cancel()
@@ -137,14 +137,10 @@ async def attack(address: tuple[str, int], end: float, scale: float, tokens: Seq
     return crowd.counts
 
 
-def guarded(kind: Callable[[int], Awaitable[None]]) -> Callable[[int], Awaitable[None]]:
+async def guarded(kind: Callable[[int], Awaitable[None]], number: int) -> None:
     """Whoever waits too long for the server has failed, and nobody else has."""
-
-    async def run(number: int) -> None:
-        with contextlib.suppress(TimeoutError):
-            await kind(number)
-
-    return run
+    with contextlib.suppress(TimeoutError):
+        await kind(number)
 
 
 def main() -> None:
