@@ -1,4 +1,4 @@
-"""What is fuzzed inside: for each reader of strangers' bytes a check that takes any, and what it should be fed first."""
+"""What is fuzzed inside: for each reader of strangers' bytes a check that takes any, and what to begin with."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from typing import get_args
 from conversation.reply.parser import MAX_SENTENCES, ReplyEvent, ReplyParser, SentenceReady
 from server.audio.conversion import AudioTooLong, BadAudio, ChunkResampler, check_chunk, read_batch
 from server.protocol import codec
-from server.protocol.wire import AudioMessage, ClientMessage
+from server.protocol.wire import AudioFrame, AudioMessage, ClientMessage
 from services.base import EMOTIONS, ASRError, LLMError
 from services.vendors.ark import answer
 from services.vendors.bytedance import frames as bytedance
@@ -52,7 +52,7 @@ def check_wire(data: bytes) -> None:
             assert error.code in _REFUSED_BY_CODEC, error.code
             assert len(str(error)) <= _LONGEST_SENTENCE, len(str(error))
         else:
-            assert isinstance(message, (ClientMessage, codec.AudioFrame)), message
+            assert isinstance(message, (ClientMessage, AudioFrame)), message
             assert codec.is_batch_audio(text) or not isinstance(message, AudioMessage)
 
 
@@ -104,7 +104,7 @@ def check_ark(data: bytes) -> None:
     assert refused.code is None or len(refused.code) <= 100
 
 
-_SYNTAX = re.compile(r"[“\"](?:jp|cn|emotion|responses_\w+)[”\"]\s*:|\b(?:jp|cn|emotion)[\"”]?\s{0,8}:|\\u[0-9a-f]{4}")
+_SYNTAX = re.compile(r"[“\"](?:jp|cn|emotion|responses_\w+)[”\"]\s*:|\b(?:jp|cn|emotion)[\"”]?\s{0,8}:")
 
 
 def check_reply(data: bytes) -> None:
@@ -206,7 +206,9 @@ TARGETS: Mapping[str, Target] = {
         tuple(json.dumps(each).encode() for each in _VOICES),
         ("task_started", "task_finished", "task_flushed", "sentence_end", "base_resp", "status_code", "extra_info"),
     ),
-    "ark": Target(check_ark, _ARK, ("data:", "[DONE]", "choices", "delta", "content", "finish_reason", "error", "code")),
+    "ark": Target(
+        check_ark, _ARK, ("data:", "[DONE]", "choices", "delta", "content", "finish_reason", "error", "code")
+    ),
     "reply": Target(
         check_reply,
         tuple(bytes([1 + 3 * at]) + each.encode() for at, each in enumerate(_REPLIES)),
