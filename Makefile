@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help run demo simulators test check hostile fuzz fuzz-autobahn node lock lock-node clean
+.PHONY: help run demo simulators test check hostile fuzz autobahn node lock lock-node clean
 
 help:
 	@echo "make run    start the server on the embedded engines (no key needed) and say where to talk to it"
@@ -13,7 +13,7 @@ help:
 	@echo "make check  formatting, lint, types, import contracts, fast tests"
 	@echo "make hostile  a healthy user beside strangers who attack: what both notice, as a table (bench/RESULTS.md)"
 	@echo "make fuzz   inputs that nobody thought of, for FUZZ_MINUTES=8, and how many of them there were"
-	@echo "make fuzz-autobahn  Autobahn's suite against the listener (PYTHON27=... with its wstest installed)"
+	@echo "make autobahn  Autobahn's suite against the listener (PYTHON27=... with its wstest installed)"
 	@echo "make node   what the tests of /asyncapi.json read it with (needs Node.js 18 and npm)"
 	@echo "make lock   requirements*.txt anew from pyproject.toml"
 
@@ -43,6 +43,21 @@ check: $(VENV)/installed-dev
 hostile: $(VENV)/installed
 	@exec $(PYTHON) -m bench.hostile $(HOSTILE)
 
+# Atheris has wheels for Linux and some Pythons; where it has none, Hypothesis alone draws the inputs.
+FUZZ_MINUTES := 8
+
+fuzz: $(VENV)/fuzz/installed
+	@PYTHONPATH=$(VENV)/fuzz exec $(PYTHON) -m tests.fuzz --minutes $(FUZZ_MINUTES)
+
+autobahn: $(VENV)/installed-dev
+	@exec $(PYTHON) -m tests.fuzz.autobahn
+
+$(VENV)/fuzz/installed: requirements-fuzz.txt $(VENV)/installed-dev
+	@mkdir -p $(@D)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+		--upgrade --target $(@D) --requirement $< || echo "no Atheris here: Hypothesis alone" >&2
+	@touch $@
+
 $(VENV)/installed: requirements.txt scripts/venv.sh
 	@bash scripts/venv.sh $(VENV) requirements.txt
 	@touch $@
@@ -67,6 +82,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: $(VENV)/installed-dev
 	$(LOCK) -o requirements.txt pyproject.toml
 	$(LOCK) --group dev --constraint requirements.txt -o requirements-dev.txt
+	$(LOCK) --group fuzz -o requirements-fuzz.txt
 
 # The same for Node.js: no address of a package, nor of whom to pay for it.
 lock-node: $(VENV)/installed
