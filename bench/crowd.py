@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import resource
 import sys
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bench.floods import LOOK_AFTER_S
-from bench.stranger import PING, TEXT, UPGRADE, frame, message
+from bench.stranger import PING, TEXT, UPGRADE, frame, go_last, message
 
 SILENT, NOT_READING, BOMBING, GUESSING = 2000, 1000, 500, 200
 _BOMB = 3_000_000
@@ -146,8 +145,7 @@ async def guarded(kind: Callable[[int], Awaitable[None]], number: int) -> None:
 def main() -> None:
     """Attack, then say what came of it."""
     host, port, begin, seconds, scale, tokens = sys.argv[1:]
-    os.nice(10)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    go_last()
     time.sleep(max(0.0, float(begin) - time.monotonic()))
     end = float(begin) + float(seconds)
     counts = asyncio.run(attack((host, int(port)), end, float(scale), tokens.split(",")))

@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--floods", nargs="*", choices=sorted(FLOODS), default=list(FLOODS), help="all at once")
     parser.add_argument("--each", action="store_true", help="each flood alone besides")
     parser.add_argument("--crowd", type=float, default=1.0, help="scale of the crowd; 0: none")
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each attack; over 10")
     parser.add_argument("--cool", type=float, default=60.0, help="seconds until the memory is looked at again")
     parser.add_argument("--real-time", action="store_true", help="the server before all others (root)")
     arguments = parser.parse_args()
