@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import sys
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from bench.floods import LOOK_AFTER_S
 from bench.stranger import PING, TEXT, UPGRADE, frame, go_last, message
 
 SILENT, NOT_READING, BOMBING, GUESSING = 2000, 1000, 500, 200
-_BOMB = 3_000_000
+_BOMB = frame(TEXT, b" " * 3_000_000)[:-1]
 _AGAIN_S = 1.0  # before whoever was sent away comes back
 _AT_ONCE = 200  # connections begun; more would wait in the kernel's queue
 _DONE_S = 5.0
@@ -96,7 +97,7 @@ class Crowd:
         """The largest frame at once, before a word was said; and again."""
         while self.goes_on:
             async with self.socket(number, upgrade=True) as (reader, writer):
-                writer.write(frame(TEXT, b" " * _BOMB)[:-1])
+                writer.write(_BOMB)
                 await asyncio.wait_for(writer.drain(), 10)
                 await self._wait(reader)
             await asyncio.sleep(_AGAIN_S)
@@ -128,7 +129,9 @@ async def attack(address: tuple[str, int], end: float, scale: float, tokens: Seq
         (so_many(BOMBING), crowd.bombing),
         (so_many(GUESSING), crowd.guessing),
     ]
-    tasks = [loop.create_task(guarded(kind, number)) for numbers, kind in kinds for number in numbers]
+    all_of_them = [(kind, number) for numbers, kind in kinds for number in numbers]
+    random.Random(1).shuffle(all_of_them)  # else the first kind alone would fill the doors
+    tasks = [loop.create_task(guarded(kind, number)) for kind, number in all_of_them]
     _, late = await asyncio.wait(tasks, timeout=end - loop.time() + _DONE_S)
     for task in late:
         task.cancel()
