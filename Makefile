@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help install run demo simulators test check node lock lock-node clean
+.PHONY: help install run demo simulators test check hostile fuzz autobahn node lock lock-node clean
 
 help:
 	@echo "make install  only .venv with all libraries; the others do it by themselves"
@@ -12,6 +12,9 @@ help:
 	@echo "make simulators  server + stand-ins for the cloud's vendors: the cloud paths without a key"
 	@echo "make test   all tests"
 	@echo "make check  formatting, lint, types, import contracts, fast tests"
+	@echo "make hostile  a healthy user beside strangers who attack: what both notice, as a table (bench/RESULTS.md)"
+	@echo "make fuzz   inputs that nobody thought of, for FUZZ_MINUTES=8, and how many of them there were"
+	@echo "make autobahn  Autobahn's suite against the listener (PYTHON27=... with its wstest installed)"
 	@echo "make node   what the tests of /asyncapi.json read it with (needs Node.js 18 and npm)"
 	@echo "make lock   requirements*.txt anew from pyproject.toml"
 
@@ -39,6 +42,25 @@ check: $(VENV)/installed-dev
 	wait $$!; others=$$?; cat "$$said"; rm -f "$$said"; \
 	exit $$((tests | others))
 
+# HOSTILE="--crowd 0.5 --each" and others: python -m bench.hostile --help
+hostile: $(VENV)/installed
+	@exec $(PYTHON) -m bench.hostile $(HOSTILE)
+
+# Atheris has wheels for Linux and some Pythons; where it has none, Hypothesis alone draws the inputs.
+FUZZ_MINUTES := 8
+
+fuzz: $(VENV)/fuzz/installed
+	@PYTHONPATH=$(VENV)/fuzz exec $(PYTHON) -m tests.fuzz --minutes $(FUZZ_MINUTES)
+
+autobahn: $(VENV)/installed-dev
+	@exec $(PYTHON) -m tests.fuzz.autobahn
+
+$(VENV)/fuzz/installed: requirements-fuzz.txt $(VENV)/installed-dev
+	@mkdir -p $(@D)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+		--upgrade --target $(@D) --requirement $< || echo "no Atheris here: Hypothesis alone" >&2
+	@touch $@
+
 $(VENV)/installed: requirements.txt scripts/venv.sh
 	@bash scripts/venv.sh $(VENV) requirements.txt
 	@touch $@
@@ -63,6 +85,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: $(VENV)/installed-dev
 	$(LOCK) -o requirements.txt pyproject.toml
 	$(LOCK) --group dev --constraint requirements.txt -o requirements-dev.txt
+	$(LOCK) --group fuzz -o requirements-fuzz.txt
 
 # The same for Node.js: no address of a package, nor of whom to pay for it.
 lock-node: $(VENV)/installed

@@ -161,9 +161,10 @@ async def vendors(floors: Floors) -> AsyncIterator[Mapping[str, str]]:
 class Server:
     """A server process and what it costs."""
 
-    def __init__(self, pid: int, url: str) -> None:
+    def __init__(self, pid: int, url: str, log: Path) -> None:
         self.url = url
         self._proc = Path(f"/proc/{pid}")
+        self._log = log
 
     def cpu_s(self) -> float:
         fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
@@ -177,15 +178,19 @@ class Server:
         found = re.search(r"VmRSS:\s+(\d+) kB", (self._proc / "status").read_text())
         return int(found[1]) / 1024 if found else 0.0
 
+    def log_lines(self) -> list[str]:
+        """All it has said so far."""
+        return self._log.read_text(errors="replace").splitlines()
+
 
 @contextmanager
-def serving(users: int, environment: Mapping[str, str]) -> Iterator[Server]:
+def serving(users: int, environment: Mapping[str, str], module: str = "server.main") -> Iterator[Server]:
     """A server on the first core, and this process on the others."""
     cores = sorted(os.sched_getaffinity(0))
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:  # a pipe would fill and block it
         os.sched_setaffinity(0, cores[:1])  # inherited
         process = subprocess.Popen(
-            [sys.executable, "-m", "server.main"],
+            [sys.executable, "-m", module],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -205,7 +210,7 @@ def serving(users: int, environment: Mapping[str, str]) -> Iterator[Server]:
                 if process.poll() is not None:
                     raise SystemExit(Path(log.name).read_text())
                 sleep(0.05)
-            yield Server(process.pid, found[0])
+            yield Server(process.pid, found[0], Path(log.name))
         finally:
             process.terminate()
             process.wait()

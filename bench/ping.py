@@ -1,6 +1,6 @@
 """A connection that only pings, in a process of its own: how long each pong takes, as JSON, when told to stop.
 
-python -m bench.ping ws://127.0.0.1:8765/ws TOKEN
+python -m bench.ping ws://127.0.0.1:8765/ws TOKEN [EVERY_S]
 """
 
 import json
@@ -16,14 +16,15 @@ EVERY_S = 0.06  # more often than 20 times a second is a flood: limits.messages_
 
 def main() -> None:
     """Ping until SIGTERM."""
-    url, token = sys.argv[1:]
+    url, token, *others = sys.argv[1:]
+    every_s = float(others[0]) if others else EVERY_S
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     took_ms: list[float] = []
     with connect(url, compression=None, proxy=None) as socket:
         socket.send(json.dumps({"type": "connect", "api_token": token}))
         socket.recv()
-        while not stop.wait(EVERY_S):
+        while not stop.wait(every_s):
             began = time.monotonic()
             socket.send('{"type": "ping"}')
             socket.recv()

@@ -25,7 +25,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("any machine")
 
-TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(400)]
+TOKENS = [f"a-token-that-is-long-enough-{number:03d}" for number in range(800)]
 
 
 @pytest.hookimpl(optionalhook=True)
