@@ -72,10 +72,13 @@ class PatientHttp(HttpToolsProtocol):
                 self._expect()
             return
         self._expect_nothing()
+        before = self.cycle
         super().data_received(head)
         other = self.transport.get_protocol()
         if isinstance(other, asyncio.Protocol) and other is not self and (rest := self._heads.rest()):
             other.data_received(rest)  # sent before the upgrade was answered
+        if other is self and self.cycle is before:
+            self._refuse(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1")
 
     def _expect(self) -> None:
         self._deadline = self.loop.call_later(_HEAD_S, self._too_late)

@@ -4,7 +4,7 @@ from asyncio import TimerHandle
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
 from server.config import LimitsConfig
@@ -20,7 +20,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, limits: LimitsConfig, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = _Frames(max_size=limits.max_first_frame_bytes, logger=self.logger)
+        self.conn = _Frames(limits, self.logger)
         self.close_timeout = _CLOSE_S
         self.limits = limits
         self._unread = bytearray()
@@ -67,7 +67,6 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
     def admit(self) -> None:
         """Whoever is at the other end has said who they are."""
         self._is_stranger = False
-        self.conn.max_message_size = self.limits.max_frame_bytes
         self.go_on()
 
     def wait_for_reader(self) -> None:
@@ -121,8 +120,18 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
 
 
 class _Frames(ServerProtocol):
+    """Takes a short message at first, and longer ones after it."""
+
+    def __init__(self, limits: LimitsConfig, logger: Any) -> None:
+        super().__init__(max_size=limits.max_first_frame_bytes, logger=logger)
+        self._later_bytes = limits.max_frame_bytes
+        self._is_first = True
+
     def recv_frame(self, frame: Frame) -> None:
         """A close between the fragments of a message is a close (RFC 6455, 5.4 and 5.5.1), and no error."""
         if frame.opcode is Opcode.CLOSE:
             self.current_size = None
         super().recv_frame(frame)
+        if self._is_first and frame.fin and frame.opcode in DATA_OPCODES:
+            self._is_first = False
+            self.max_message_size = self._later_bytes

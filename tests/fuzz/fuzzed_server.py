@@ -13,6 +13,8 @@ TOKENS = [f"token-of-the-fuzzed-server-{number:03d}" for number in range(8)]
 # What would end a user who is wrong often, hence the fuzzer; turns cost more than all else and say nothing here.
 _ENVIRONMENT = {
     "CHATANON_LIMITS__PROTOCOL_ERRORS_PER_MINUTE": "0",
+    "CHATANON_LIMITS__MESSAGES_PER_SECOND": "0",
+    "CHATANON_LIMITS__CONTROL_FRAMES_PER_SECOND": "0",
     "CHATANON_LIMITS__CONNECTS_PER_MINUTE": "0",
     "CHATANON_LIMITS__TURNS_PER_MINUTE": "6",
     "VALID_API_TOKENS": ",".join(TOKENS),

@@ -23,9 +23,6 @@ _UPGRADE = (
 )
 _CLOSE = 8
 
-# What is not as it should be, and who is about to mend it.
-NOT_YET = {"7.1.5": "R14: a close between fragments gets 1002"}
-
 
 @dataclass
 class Heard:
@@ -93,17 +90,7 @@ def play(case: Case, client: RawClient) -> Heard:
     return heard
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(
-            case,
-            id=case.name,
-            marks=[pytest.mark.xfail(strict=True, reason=NOT_YET[case.name])] if case.name in NOT_YET else [],
-        )
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_frames_are_answered_as_the_rfc_has_it(server: RunningServer, token: str, case: Case) -> None:
     heard = play(case, RawClient(server.port, token))
     assert heard.close == case.close
