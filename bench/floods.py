@@ -75,19 +75,20 @@ def refused_upgrades(stranger: Stranger) -> None:
 
 
 def endless_heads(stranger: Stranger) -> None:
-    """Heads of a request that do not end, two at a time, as fast as they are taken."""
-    data = (b"X-More: " + b"y" * 1000 + b"\r\n") * 250
+    """Heads of a request that do not end, two at a time, as fast as they are taken: many lines, and a single one."""
+    kinds = itertools.cycle(((b"X-More: " + b"y" * 1000 + b"\r\n") * 250, b"y" * 250_000))
+    datas: dict[socket.socket, bytes] = {}
     sockets: dict[socket.socket, int] = {}
     while stranger.goes_on:
         with stranger.counting():
             while len(sockets) < 2:
                 raw = stranger.tcp()
                 raw.settimeout(0.05)
-                raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
-                sockets[raw] = 0
+                raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+                sockets[raw], datas[raw] = 0, next(kinds)
         for raw, sent in list(sockets.items()):
             try:
-                sockets[raw] += raw.send(data) if sent < _MOST_OF_A_HEAD else 0
+                sockets[raw] += raw.send(datas[raw]) if sent < _MOST_OF_A_HEAD else 0
                 stranger.counts["bytes"] += sockets[raw] - sent
             except TimeoutError:
                 continue
