@@ -215,7 +215,7 @@ class Transport(asyncio.Transport):
 
 @pytest.mark.anyio
 async def test_a_large_read_is_taken_in_slices_between_which_others_have_their_turn() -> None:
-    async def app(*_: object) -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
         await asyncio.Event().wait()
 
     config = uvicorn.Config(app, ws_per_message_deflate=False, log_level="critical")
