@@ -90,7 +90,6 @@ class Endpointer:
         self._settings = settings
         self._timbre = timbre
         self._frame_samples = frame_samples
-        self._window = max(START_WINDOW_MS, 2 * settings.shortest_utterance_ms) * SAMPLES_PER_MS // frame_samples + 1
         held = self._window + _frames(LOOK_BACK_MS, frame_samples)
         self._voice: deque[float] = deque(maxlen=held)  # 0 to 1 for each of the last frames, while listening
         self._audio: deque[bytes] = deque(maxlen=held + _frames(settings.pre_roll_ms, frame_samples))
@@ -152,6 +151,12 @@ class Endpointer:
         self._utterance = _Utterance(begin, at, voiced_until=self._clock)
         held = b"".join(self._audio)
         return [SpeechStarted(at), UtteranceAudio(held[-(self._clock - begin) * BYTES_PER_SAMPLE :])]
+
+    @property
+    def _window(self) -> int:
+        """The frames of a start lie within so many."""
+        longest_ms = max(START_WINDOW_MS, 2 * self._settings.shortest_utterance_ms)
+        return longest_ms * SAMPLES_PER_MS // self._frame_samples + 1
 
     def _has_begun(self) -> bool:
         """Whether the last frames are a start; what they sound like is asked only if the detector says so."""

@@ -7,7 +7,8 @@ import pytest
 
 from conversation.endpointing import EndpointingSettings
 from conversation.timbre import timbre_of
-from services.vendors.silero.vad import FRAME_SAMPLES, SileroVAD, load_network
+from services.vendors.silero.network import FRAME_SAMPLES
+from services.vendors.silero.vad import SileroVAD, load_network
 from tests.endpointed import find_utterances
 from tests.labelled_speech import Recording
 from tests.speech import cough, mei, melody, mix, noise, say, seconds_of, silence, tone
