@@ -19,7 +19,7 @@ from conversation.endpointing import Endpointer, EndpointingSettings
 from services.vendors.silero.vad import SileroVAD, load_network
 from tests.endpointed import Score, find_utterances, score
 from tests.labelled_speech import Recording, noises, talks
-from tests.speech import mix, noise, say, seconds_of, silence
+from tests.speech import mei, mix, noise, say, seconds_of, silence
 
 SETTINGS = EndpointingSettings()
 FRAME_BYTES = 2 * 512
@@ -29,6 +29,8 @@ SYLLABLES = {
     "ja": ("はい", "うん", "ねえ", "え", "いや"),
     "en": ("yes", "no", "hi", "hm", "uh"),
 }
+SHORT_WORDS = ("はい", "うん", "え", "ええ", "いや", "だめ", "よし")
+INTONATIONS = [(mark, speed, pitch) for mark in "。？" for speed in (0.9, 1.0, 1.15, 1.3) for pitch in (-2.0, 2.0)]
 MANNERS = [(variant, speed, pitch) for variant in ("", "m3", "f2", "f5") for speed in (0.8, 1.3) for pitch in (25, 70)]
 ROOMS = [
     (-18, None),
@@ -52,6 +54,7 @@ def main() -> None:
     report_talks(score(talks(options.utterances, seed=options.seed), vad, SETTINGS))
     report_noises(vad, options.noise_seconds, options.seed)
     report_syllables()
+    report_short_words(vad)
     report_cost(vad)
 
 
@@ -115,6 +118,26 @@ def syllables() -> Iterable[Recording]:
                         color = dice.choice(("white", "pink"))
                         pcm = mix(pcm, noise(round(seconds_of(pcm), 1), level_db - snr_db, color=color))
                     yield Recording(word, pcm, ())
+
+
+def report_short_words(vad: SileroVAD) -> None:
+    """Every intonation of the embedded voice at three places between the frames."""
+    dice = random.Random(1)
+    rooms: list[tuple[float, float | None]] = [(-23.0, None), (-23.0, -65.0), (-40.0, None), (-40.0, -65.0)]
+    print("\n| heard, in percent | " + " | ".join(f"{level} dB, room {room}" for level, room in rooms) + " |")
+    print("|---" * (len(rooms) + 1) + "|")
+    for word in SHORT_WORDS:
+        percent: list[float] = []
+        for level_db, room_db in rooms:
+            found = 0
+            for mark, speed, pitch in INTONATIONS * 3:
+                spoken = mei(word + mark, speed=speed, pitch=pitch, level_db=level_db)
+                pcm = silence(dice.uniform(0.5, 0.6)) + spoken + silence(0.6)
+                if room_db is not None:
+                    pcm = mix(pcm, noise(round(seconds_of(pcm), 1), room_db))
+                found += bool(find_utterances(Recording(word, pcm, ()), vad, SETTINGS))
+            percent.append(round(100 * found / (3 * len(INTONATIONS))))
+        print(row(word, percent))
 
 
 def report_cost(vad: SileroVAD) -> None:

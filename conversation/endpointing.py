@@ -3,25 +3,34 @@
     listening --enough voiced frames close together--> speaking
     speaking --a silence window, or too long an utterance--> listening
 
-An utterance is announced once it is none of the sounds that end soon (a cough, a click), and then with all audio since
-shortly before its first sound. From there on the audio is handed out as it comes, pauses and the window at its end too:
-to hold them back would make every pause a delay.
+An utterance is announced once it is none of the sounds that end soon (a cough, a click) or stay the same (a tone), and
+then with all audio since shortly before its first sound. From there on the audio is handed out as it comes, pauses and
+the window at its end too: to hold them back would make every pause a delay.
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from conversation.timbre import Timbre, timbre_of
 from services.base import RECOGNITION_RATE_HZ
 
 SAMPLES_PER_MS = RECOGNITION_RATE_HZ // 1000
 BYTES_PER_SAMPLE = 2
 
-# The probability from which on a frame counts as speech, and below which speech pauses.
+# The probability from which on speech goes on after a pause, and below which it pauses.
 VOICED = 0.45
 STILL_VOICED = 0.35
-# The voiced frames that make a start lie within so long: a syllable may be torn.
+# A start is that many sure frames, close together: a syllable may be torn.
+SURE = 0.4
 START_WINDOW_MS = 400
+# Or a word so short that of few of its frames a detector is sure. Within its length those above SILENT count in part,
+# some must be sure, and some must have a pitch: coughs and hisses leave a detector in doubt, too.
+SHORT_WORD_MS = 280
+SILENT = 0.1
+SURE_FRAMES = 2
+PITCHED_FRAMES = 2
 # What was voiced before them, and alone too little, belongs to the utterance: the "hm" before a sentence.
 LOOK_BACK_MS = 800
 # A pause is over with so many voiced frames in a row: a cough or a click in it does not hold the end of speech up.
@@ -72,12 +81,17 @@ Event = SpeechStarted | UtteranceAudio | SpeechStopped
 class Endpointer:
     """One microphone. What `frames` gives is received, or skipped, frame by frame and in order."""
 
-    def __init__(self, settings: EndpointingSettings, frame_samples: int) -> None:
+    def __init__(
+        self,
+        settings: EndpointingSettings,
+        frame_samples: int,
+        timbre: Callable[[Sequence[bytes], Sequence[bool]], Timbre] = timbre_of,
+    ) -> None:
         self._settings = settings
+        self._timbre = timbre
         self._frame_samples = frame_samples
-        self._window = max(START_WINDOW_MS, 2 * settings.shortest_utterance_ms) * SAMPLES_PER_MS // frame_samples + 1
         held = self._window + _frames(LOOK_BACK_MS, frame_samples)
-        self._voiced: deque[bool] = deque(maxlen=held)  # of the last frames, while listening
+        self._voice: deque[float] = deque(maxlen=held)  # 0 to 1 for each of the last frames, while listening
         self._audio: deque[bytes] = deque(maxlen=held + _frames(settings.pre_roll_ms, frame_samples))
         self._floor = 0  # audio before this sample is of another utterance, or was skipped
         self._rest = b""  # received, not yet a frame
@@ -121,14 +135,16 @@ class Endpointer:
     def reset(self) -> None:
         """Forget all but the clock, an utterance in progress too; nothing received so far will be handed out."""
         self._utterance = None
-        self._voiced.clear()
+        self._voice.clear()
         self._audio.clear()
         self._floor = self._clock
 
     def _listen(self, probability: float) -> list[Event]:
-        self._voiced.append(probability >= VOICED)
-        needed = _frames(self._settings.shortest_utterance_ms, self._frame_samples)
-        if not self._voiced[-1] or sum(islice(reversed(self._voiced), self._window)) < needed:
+        if probability <= SILENT:
+            self._voice.append(0.0)
+            return []
+        self._voice.append(min(1.0, (probability - SILENT) / (SURE - SILENT)))
+        if not self._has_begun():
             return []
         at = self._clock - self._speech_frames() * self._frame_samples
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
@@ -136,14 +152,32 @@ class Endpointer:
         held = b"".join(self._audio)
         return [SpeechStarted(at), UtteranceAudio(held[-(self._clock - begin) * BYTES_PER_SAMPLE :])]
 
+    @property
+    def _window(self) -> int:
+        """The frames of a start lie within so many."""
+        longest_ms = max(START_WINDOW_MS, 2 * self._settings.shortest_utterance_ms)
+        return longest_ms * SAMPLES_PER_MS // self._frame_samples + 1
+
+    def _has_begun(self) -> bool:
+        """Whether the last frames are a start; what they sound like is asked only if the detector says so."""
+        needed = _frames(self._settings.shortest_utterance_ms, self._frame_samples)
+        lately = list(islice(reversed(self._voice), self._window))
+        short = lately.count(1.0) < needed
+        if short:
+            lately = lately[: max(needed, _frames(SHORT_WORD_MS, self._frame_samples))]
+            if sum(lately) < needed or lately.count(1.0) < SURE_FRAMES:
+                return False
+        timbre = self._timbre(list(self._audio)[-len(lately) :], [part > 0 for part in reversed(lately)])
+        return not timbre.steady and (not short or timbre.pitched >= PITCHED_FRAMES)
+
     def _speech_frames(self) -> int:
         """How many frames ago speech began: with the first voiced one that no end of speech lies after."""
         pause = self._settings.end_of_speech_ms * SAMPLES_PER_MS // self._frame_samples
         first = 0
-        for ago, voiced in enumerate(reversed(self._voiced)):
+        for ago, part in enumerate(reversed(self._voice)):
             if ago - first > pause:
                 break
-            if voiced:
+            if part == 1:
                 first = ago
         return first + 1
 
@@ -155,7 +189,7 @@ class Endpointer:
         if not ended and self._clock + self._frame_samples - utterance.begin <= longest:
             return []
         self._utterance = None
-        self._voiced.clear()
+        self._voice.clear()
         if ended:
             self._floor = utterance.voiced_until  # the next may begin with this silence, but repeats no word
             return [SpeechStopped(utterance.speech_until, silence)]

@@ -1,20 +1,26 @@
 """Words, seconds and levels in; sound as people's microphones send it out: s16le mono pcm at RECOGNITION_RATE_HZ.
 
-Speech comes from espeak-ng (tests/espeak.py). All else is computed, and the same seed gives the same sound. A level is
-the root mean square in dB of full scale, so noise at `SPEECH_DB - 20` is 20 dB under the speech.
+Speech comes from espeak-ng (tests/espeak.py) or the embedded voice. All else is computed, and the same seed gives the
+same sound. A level is the root mean square in dB of full scale, so noise at `SPEECH_DB - 20` is 20 dB under the speech.
 """
 
 import io
 import re
 import wave
 from functools import cache
+from typing import TYPE_CHECKING
 
+import anyio
+import anyio.to_thread
 import numpy as np
 import numpy.typing as npt
 import soxr
 
 from services.base import RECOGNITION_RATE_HZ
 from tests.espeak import speak
+
+if TYPE_CHECKING:
+    from services.vendors.embedded.tts import Engines
 
 SPEECH_DB = -23.0  # a person at an ordinary microphone
 BYTES_PER_S = 2 * RECOGNITION_RATE_HZ
@@ -39,8 +45,23 @@ def say(
     pcm, rate_hz = speak(words, voice, round(WORDS_PER_MINUTE * speed), pitch)
     sound = _samples(pcm)
     heard = np.asarray(soxr.resample(sound, rate_hz, RECOGNITION_RATE_HZ), dtype=np.float64)
-    loud = np.flatnonzero(np.abs(heard) > QUIET * np.abs(heard).max())
-    return _pcm(_at_level(heard[loud[0] : loud[-1] + 1], level_db))
+    return _pcm(_at_level(_without_silence(heard), level_db))
+
+
+@cache
+def mei(text: str, *, speed: float = 1.0, pitch: float = 0.0, level_db: float = SPEECH_DB) -> bytes:
+    """The same in Japanese by the embedded voice, a young woman's; `pitch` in semitones. Not while a loop runs."""
+    from services.vendors.embedded.tts import Prosody
+
+    pcm = anyio.run(anyio.to_thread.run_sync, _mei().speak, text, Prosody(speed, pitch))
+    return _pcm(_at_level(_without_silence(_samples(pcm)), level_db))
+
+
+@cache
+def _mei() -> "Engines":
+    from services.vendors.embedded.tts import Engines  # a second, for these texts alone
+
+    return Engines(RECOGNITION_RATE_HZ, 1)
 
 
 def silence(seconds: float) -> bytes:
@@ -163,6 +184,11 @@ def _samples(pcm: bytes) -> Samples:
 
 def _pcm(sound: Samples) -> bytes:
     return np.clip(np.round(sound * 32768.0), -32768, 32767).astype("<i2").tobytes()
+
+
+def _without_silence(sound: Samples) -> Samples:
+    loud = np.flatnonzero(np.abs(sound) > QUIET * np.abs(sound).max())
+    return sound[loud[0] : loud[-1] + 1]
 
 
 def _at_level(sound: Samples, level_db: float) -> Samples:

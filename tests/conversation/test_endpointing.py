@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation.endpointing import (
+    SURE,
     VOICED,
     Endpointer,
     EndpointingSettings,
@@ -18,6 +19,7 @@ from conversation.endpointing import (
     SpeechStopped,
     UtteranceAudio,
 )
+from conversation.timbre import Timbre
 from services.vendors.silero.vad import SileroVAD, load_network
 from tests.endpointed import find_utterances, score
 from tests.labelled_speech import Recording, noises, talks
@@ -51,6 +53,11 @@ def numbered(frames: int) -> bytes:
     return np.arange(frames * FRAME, dtype="<u2").tobytes()
 
 
+def as_voices(frames: Sequence[bytes], voiced: Sequence[bool]) -> Timbre:
+    """What numbers for samples sound like is no matter here."""
+    return Timbre(steady=False, pitched=sum(voiced))
+
+
 def utterances(events: Sequence[tuple[int, Event]]) -> list[Utterance]:
     """What the events say, each with the clock at which it came; that they come in their order is asserted here."""
     found: list[Utterance] = []
@@ -73,7 +80,7 @@ def run(
     settings: EndpointingSettings, probabilities: Sequence[float | None], pieces: Sequence[int] = ()
 ) -> list[tuple[int, Event]]:
     """Numbered audio with these probabilities, None where a frame is skipped; handed over in such pieces."""
-    endpointer = Endpointer(settings, FRAME)
+    endpointer = Endpointer(settings, FRAME, as_voices)
     pcm = numbered(len(probabilities))
     likely = iter(probabilities)
     events: list[tuple[int, Event]] = []
@@ -107,7 +114,7 @@ any_settings = st.builds(
     longest_utterance_ms=st.integers(500, 3000),
 )
 # Stretches of speech and of silence are what makes something happen; single probabilities are in between.
-stretch = st.tuples(st.sampled_from([0.0, 0.2, 0.34, 0.35, 0.44, VOICED, 0.8, 1.0]), st.integers(1, 30))
+stretch = st.tuples(st.sampled_from([0.0, 0.2, 0.34, 0.35, 0.44, SURE, VOICED, 0.8, 1.0]), st.integers(1, 30))
 any_probabilities = st.lists(stretch, max_size=12).map(
     lambda all: [each for each, times in all for _ in range(times)][:120]
 )
@@ -164,7 +171,7 @@ def test_skipped_audio_is_in_no_utterance_and_moves_the_clock(
     settings: EndpointingSettings, probabilities: list[float | None]
 ) -> None:
     skipped = {at for at, each in enumerate(probabilities) if each is None}
-    endpointer = Endpointer(settings, FRAME)
+    endpointer = Endpointer(settings, FRAME, as_voices)
     clock = 0
     begins: int | None = None
     for at, frame in enumerate(endpointer.frames(numbered(len(probabilities)))):
@@ -184,8 +191,8 @@ def test_skipped_audio_is_in_no_utterance_and_moves_the_clock(
                 assert begins is not None and begins <= event.at_sample <= clock
 
 
-@given(any_settings, st.lists(st.floats(0, VOICED, exclude_max=True), max_size=120))
-def test_what_is_not_voiced_starts_nothing(settings: EndpointingSettings, probabilities: list[float]) -> None:
+@given(any_settings, st.lists(st.floats(0, SURE, exclude_max=True), max_size=120))
+def test_what_no_frame_is_sure_of_starts_nothing(settings: EndpointingSettings, probabilities: list[float]) -> None:
     assert run(settings, probabilities) == []
 
 
@@ -254,7 +261,7 @@ def test_person_who_goes_on_after_too_long_an_utterance_loses_no_sample() -> Non
 
 
 def test_after_a_reset_nothing_from_before_is_handed_out() -> None:
-    endpointer = Endpointer(SETTINGS, FRAME)
+    endpointer = Endpointer(SETTINGS, FRAME, as_voices)
     frames = endpointer.frames(numbered(40))
     for frame in frames[:10]:
         endpointer.receive(frame, YES)

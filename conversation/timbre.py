@@ -1,0 +1,55 @@
+"""Pure: frames that a detector takes for speech in; what in them could be none, out.
+
+A detector of speech is fooled by sounds that stay the same: a tone, the hum of the mains. No voice stays the same from
+one frame to the next: its pitch, its vowels and its loudest overtones move. And a voice has a pitch, a hiss has none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.base import RECOGNITION_RATE_HZ
+
+# From this likeness on (the cosine between two spectra) a frame is the one before it again. Voices of a synthesiser
+# without any tremble reach 0.995 in some pairs, but not in half of those of a word.
+THE_SAME = 0.995
+# A frame has a pitch if so much of it comes again after one period.
+COMES_AGAIN = 0.6
+PITCH_HZ = (70, 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Timbre:
+    """`steady`: at least half of the frames are as those before them. `pitched`: so many have a pitch."""
+
+    steady: bool
+    pitched: int
+
+
+def timbre_of(frames: Sequence[bytes], voiced: Sequence[bool]) -> Timbre:
+    """Of those frames in a row that are `voiced`; some 0.2 ms for a dozen."""
+    samples = np.frombuffer(b"".join(frames), "<i2").reshape(len(frames), -1).astype(np.float32)
+    samples -= samples.mean(axis=1, keepdims=True)  # what a microphone adds is steady
+    window = np.hanning(samples.shape[1])
+    spectra = np.abs(np.fft.rfft(samples * window, 2 * len(window)))
+    heard = np.array(voiced, dtype=bool)
+    return Timbre(_is_steady(spectra, heard), _pitched(spectra[heard], window))
+
+
+def _is_steady(spectra: np.ndarray, heard: np.ndarray) -> bool:
+    pairs = heard[1:] & heard[:-1]
+    if not pairs.any():
+        return False
+    units = spectra / (np.linalg.norm(spectra, axis=1, keepdims=True) + 1e-9)
+    likeness = np.sum(units[1:] * units[:-1], axis=1)[pairs]
+    return bool(np.median(likeness) >= THE_SAME)
+
+
+def _pitched(spectra: np.ndarray, window: np.ndarray) -> int:
+    """By autocorrelation; that of the window is taken out."""
+    shortest, longest = (RECOGNITION_RATE_HZ // hz for hz in reversed(PITCH_HZ))
+    again = np.fft.irfft(spectra**2)
+    fades = np.fft.irfft(np.abs(np.fft.rfft(window, 2 * len(window))) ** 2)
+    share = again[:, shortest:longest] / (again[:, :1] + 1e-9) / (fades[shortest:longest] / fades[0])
+    return int(np.count_nonzero(share.max(axis=1) >= COMES_AGAIN)) if len(share) else 0
