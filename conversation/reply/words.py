@@ -120,7 +120,8 @@ def is_tool_call(text: str) -> bool:
 
 def clean(text: str) -> str:
     """A text as it is shown: on one line, without field names, and brackets and quotes only where they pair."""
-    text = _QUOTED_FIELD.sub(" ", without_marks(_UNSHOWABLE.sub("", text)))
+    text = _SPACES.sub(" ", without_marks(_UNSHOWABLE.sub("", text)))
+    text = _QUOTED_FIELD.sub(" ", text)
     for opening, closing in ("{}", "[]", "“”"):
         if not _pairs(text, opening, closing):
             text = text.replace(opening, "").replace(closing, "")
@@ -171,7 +172,7 @@ def without_syntax(text: str) -> str:
 def plain_sentences(text: str, *, like_json: bool) -> list[str]:
     """Plain text, split at the end of each sentence; `like_json`: what is left of an object, without its syntax."""
     text = without_syntax(text) if like_json else without_fences(text)
-    pieces = (clean(piece).strip("'" if like_json else None) for piece in _SENTENCE.findall(text))
+    pieces = (clean(piece).strip("' " if like_json else None) for piece in _SENTENCE.findall(text))
     return [piece for piece in pieces if has_word(piece)]
 
 

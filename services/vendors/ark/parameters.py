@@ -44,7 +44,11 @@ _SAYS_NOTHING = re.compile(
     r"the browser or proxy sent a request that this server could not understand)\b|"
     r"(api )?(调用|请求)?参数(错误|有误|无效|非法|不合法)|请求(错误|无效|不合法)|请检查(文档)?"
 )
-_NOT_WORDS = re.compile(r"https?://\S+|request[ _-]?id\W*[\w-]*|<(style|script|head).*?</\1>|<[^>]*>", re.I | re.S)
+_NOT_WORDS = re.compile(r"https?://\S+|request[ _-]?id\W*[\w-]*|<[^>]*>", re.I | re.S)
+_BLOCKS = [(re.compile(f"<{tag}.*?</{tag}>", re.I | re.S), f"</{tag}>") for tag in ("style", "script", "head")]
+    re.compile(r"<(style|script|head).*?</\1>", re.I | re.S),
+    re.compile(r"</(style|script|head)>", re.I),
+)
 # Two words for not thinking; older servers know the one, newer ones the other.
 _OTHER_WORD: Mapping[str, str] = {"minimal": "none", "none": "minimal"}
 # What was sent, repeated: Pydantic's `input`, also where a list of its errors is printed into a text.
@@ -83,7 +87,7 @@ def read_objection(status: int | None, body: bytes) -> Objection:
         _gather(msgspec.json.decode(body), said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said.words = [text]
-    words = _NOT_WORDS.sub(" ", _REPEATED.sub(" ", "\n".join(said.words)[:_LONGEST_READ]))
+    words = _NOT_WORDS.sub(" ", _without_blocks(_REPEATED.sub(" ", "\n".join(said.words)[:_LONGEST_READ])))
     complaint, *instead = _INSTEAD.split(words, maxsplit=1)
     pointed = frozenset(name for name, names in _NAMES.items() if any(names.match(at) for at in said.pointers))
     names = pointed or _named_in(complaint) or _named_in(words)
@@ -200,3 +204,12 @@ class Dialect:
         if asked.effort:
             return replace(asked, effort="")
         return replace(asked, stream=False) if asked.stream else asked
+
+
+def _without_blocks(text: str) -> str:
+    """Behind the last end of a block none is looked for: each beginning there would be searched for to the end."""
+    for block, end in _BLOCKS:
+        last = text.lower().rfind(end) + len(end)
+        if last >= len(end):
+            text = block.sub(" ", text[:last]) + text[last:]
+    return text
