@@ -46,9 +46,6 @@ _SAYS_NOTHING = re.compile(
 )
 _NOT_WORDS = re.compile(r"https?://\S+|request[ _-]?id\W*[\w-]*|<[^>]*>", re.I | re.S)
 _BLOCKS = [(re.compile(f"<{tag}.*?</{tag}>", re.I | re.S), f"</{tag}>") for tag in ("style", "script", "head")]
-    re.compile(r"<(style|script|head).*?</\1>", re.I | re.S),
-    re.compile(r"</(style|script|head)>", re.I),
-)
 # Two words for not thinking; older servers know the one, newer ones the other.
 _OTHER_WORD: Mapping[str, str] = {"minimal": "none", "none": "minimal"}
 # What was sent, repeated: Pydantic's `input`, also where a list of its errors is printed into a text.
