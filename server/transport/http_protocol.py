@@ -14,8 +14,10 @@ from server.transport.http_head import BadHead, HeadBuffer
 
 # How long the head of a request may take, from its first byte; and a new connection, to begin with one.
 _HEAD_S = 5.0
-# How long a connection that was refused may go on sending, to nobody: closed over unread data, it loses its answer.
+# How long a connection that was refused may go on sending, to nobody: closed over unread data, it loses its answer. So
+# often a piece of that is read and thrown away.
 LINGER_S = 1.0
+_DISCARD_EVERY_S = 0.002
 _MOST_DESCRIPTORS = 0.95  # of those this process may have: the rest is for the database, the vendors and the log
 
 
@@ -45,6 +47,8 @@ class PatientHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Of a head, or of several; what comes while one is answered waits, and soon nothing more is read."""
+        if self._refused:
+            discard(self.transport, self.loop)
         if self._refused or self.transport.is_closing():
             return
         self._heads.feed(data)
@@ -107,6 +111,17 @@ class PatientHttp(HttpToolsProtocol):
         )
         self.flow.resume_reading()
         self.loop.call_later(LINGER_S, self.transport.close)
+
+
+def discard(transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+    """Something came that nobody wants: read more of it only after a while."""
+
+    def read_on() -> None:
+        if not transport.is_closing():
+            transport.resume_reading()
+
+    transport.pause_reading()
+    loop.call_later(_DISCARD_EVERY_S, read_on)
 
 
 def _descriptors_run_out(transport: Any) -> bool:

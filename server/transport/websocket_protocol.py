@@ -26,14 +26,6 @@ class LimitedWebSocket(PacedWebSocket):
         super().__init__(limits, *args, **kwargs)
         self._control = TokenBucket(limits.control_frames_per_second, limits.control_frames_burst, self.loop.time())
 
-    def data_received(self, data: bytes) -> None:
-        """The first of it is the request: one that is no handshake is refused."""
-        super().data_received(data)
-        if not self.handshake_initiated and self.conn.handshake_exc is not None and self.close_timer is None:
-            if not self.conn.writes:
-                self.conn.send_response(self.conn.reject(400, "This is no WebSocket handshake.\n"))
-            self._end()
-
     def handle_connect(self, event: Any) -> None:
         """Offer what ASGI has not to the app, in the scope of the connection."""
         super().handle_connect(event)
@@ -46,8 +38,12 @@ class LimitedWebSocket(PacedWebSocket):
             }
 
     def handle_events(self) -> None:
-        """What came behind our own close frame is of no interest, but for the answer to it."""
-        if self.close_sent and self.conn.close_rcvd is None:
+        """A request that is no handshake is refused. Of what came behind our own close frame only the answer counts."""
+        if self.conn.handshake_exc is not None and not self.is_over:
+            if not self.conn.writes:
+                self.conn.send_response(self.conn.reject(400, "This is no WebSocket handshake.\n"))
+            self._end()
+        elif self.close_sent and self.conn.close_rcvd is None:
             self.conn.events_received()
         else:
             super().handle_events()
@@ -79,6 +75,8 @@ class LimitedWebSocket(PacedWebSocket):
             if isinstance(self.conn.parser_exc, PayloadTooBig):
                 self.conn.writes = _too_big(self.conn.max_message_size)
             self._end()
+        else:
+            self._drop_the_rest()  # in it the answer to our close cannot be found any more
 
     def cut_off(self, farewell: Sequence[str], code: int, reason: str, *, at_once: bool) -> None:
         """End a transport whose buffer is full: at once, or with last words behind what waits there."""
@@ -108,7 +106,12 @@ class LimitedWebSocket(PacedWebSocket):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
-        self.go_on()
+        self._drop_the_rest()
+
+    def _drop_the_rest(self) -> None:
+        self.is_over = True
+        if not self.transport.is_closing() and not self.transport.is_reading():
+            self.transport.resume_reading()
 
 
 def _too_big(most_bytes: int | None) -> list[bytes]:
