@@ -1,5 +1,6 @@
 """Settings in, a running server out: `python -m server.main`, or `uvicorn server.main:app`."""
 
+import gc
 import signal
 import sys
 
@@ -81,6 +82,7 @@ class Application:
                     self._routes = _routes(self._backend)
                     tasks.start_soon(self._backend.connections.end_idle)
                     tasks.start_soon(self._backend.connections.end_lost)
+                    _settle()
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
                     tasks.cancel_scope.cancel()
@@ -91,6 +93,12 @@ class Application:
             await send({"type": "lifespan.shutdown.complete"})
         finally:
             writer.flush()
+
+
+def _settle() -> None:
+    """What was made until now stays: the collector need not look at it again, which would hold everybody for 90 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def _load(writer: LogWriter) -> Settings:

@@ -14,7 +14,7 @@ from server.transport.http_protocol import discard
 # Parsed in one go. The smallest frames take 6 bytes each, and up to 20 microseconds: 14 ms.
 _SLICE_BYTES = 4 * 1024
 _MAX_CONTROL_BYTES = 125  # RFC 6455, 5.5
-_SLICE_EVERY_S = 0.02  # of what comes behind a close of ours
+_SLICE_EVERY_S = 0.02  # of small frames behind a close of ours
 _CLOSE_S = 5.0  # how long the answer to a close of ours may take
 
 
@@ -115,7 +115,8 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         if self._unread and not self._turn_is_due:
             self._turn_is_due = True
-            self.loop.call_later(_SLICE_EVERY_S if self.close_sent else 0, self._take_slice)
+            in_large_frame = len(self.conn.reader.buffer) > _SLICE_BYTES
+            self.loop.call_later(0 if in_large_frame or not self.close_sent else _SLICE_EVERY_S, self._take_slice)
 
     @property
     def _holds(self) -> bool:
