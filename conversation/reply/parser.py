@@ -157,6 +157,8 @@ class _Reading:
             self._between.append(self._preface)
 
     def _open_object(self) -> None:
+        if self._preface is None:
+            self._prose.meet_object()
         self._end_prose()
         if not self._objects:
             self._objects.append(self._next_object())

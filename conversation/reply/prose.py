@@ -17,6 +17,8 @@ from services.base import Emotion
 _PARTS = tuple(map(re.compile, (r"[^。！？!?…\n]*", r"[。！？!?…]*", r"[」』”’）)\]】\"']*")))
 _FENCE = re.compile(r"```\s{0,3}([A-Za-z+#]*)")
 _NO_CODE = (None, "", "json", "jsonl", "text", "txt", "plaintext", "markdown", "md")
+_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]*\Z")
+_LONGEST_ADDRESS = 512
 _LONGEST_OPENING = 64  # what shows whether JSON begins
 
 
@@ -42,10 +44,17 @@ class _Splitter:
                 at += 1
                 whole.append(self.rest())
             elif at < len(text) and self._part == len(_PARTS) - 1:
-                whole.append(self.rest())
+                if self._goes_on_as_address(text[at]):
+                    self._part = 0
+                else:
+                    whole.append(self.rest())
             elif at < len(text):
                 self._part += 1
         return [sentence.lstrip() for sentence in whole if not sentence.isspace()]
+
+    def _goes_on_as_address(self, char: str) -> bool:
+        """Whether the stop was one of an address: `https://example.com/a?b=1`."""
+        return "!" <= char <= "~" and _ADDRESS.search("".join(self._open)[-_LONGEST_ADDRESS:]) is not None
 
     def rest(self) -> str:
         """The open sentence, as if it were whole."""
@@ -96,8 +105,26 @@ class Prose:
             opens = words.opens_json(follows[:_LONGEST_OPENING]) if follows else None
             if opens is None:
                 break
+            if opens:
+                self._say_what_came_before(self._passed)
             self._flows = not opens
             self._passed += 1
+
+    def meet_object(self) -> None:
+        """What comes next is an object."""
+        if self._flows and self.given:
+            last = self._splitter.rest()
+            if last.strip():
+                self._waiting.append(last)
+            self._say_what_came_before(len(self._waiting))
+
+    def _say_what_came_before(self, count: int) -> None:
+        """Where sentences went out already, those before an object are no preface, but for `Here it is:`."""
+        while self.given and count:
+            count -= 1
+            sentence = self._waiting.popleft()
+            if not sentence.rstrip().endswith((":", "：")):
+                self._say(sentence, "", like_json=self.is_quoted)
 
     def take_rest(self) -> str:
         """What has not gone out."""

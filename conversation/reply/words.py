@@ -41,7 +41,7 @@ _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 # What no encoding can carry, and what turns text around: as in `conversation/user_text.py`.
 _UNSHOWABLE = re.compile(r"[\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _FENCE = re.compile(r"```[A-Za-z]*")
-_SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…]*[」』”’）)\]】\"']*")
+_SENTENCE = re.compile(r"(?:(?:https?://|www\.)[!-~]+|[^。！？!?…\n])*[。！？!?…]*[」』”’）)\]】\"']*")
 _BETWEEN_STRINGS = re.compile(r"(?<=[\"'”])\s{0,8},\s{0,8}(?=[\"'“])")
 _SYNTAX = str.maketrans("", "", '{}[]"`“”\\')
 _LEADING_MARKS = re.compile(r"\A(?:[,:]+(?:\s+|\Z))+")

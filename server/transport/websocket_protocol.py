@@ -15,8 +15,10 @@ from server.transport.rate_limits import TokenBucket
 from server.transport.websocket_reading import PacedWebSocket
 
 _ESTABLISHED = 1  # of Linux's struct tcp_info: no side has closed
-# More fragments than this are no message but an attack: each empty one costs memory and counts for nothing elsewhere.
+# More fragments than this are no message but an attack where they are nearly empty: each costs memory, and its size
+# counts for nothing elsewhere.
 _MAX_FRAGMENTS = 1024
+_LEAST_FRAGMENT_BYTES = 256
 
 
 class LimitedWebSocket(PacedWebSocket):
@@ -50,8 +52,9 @@ class LimitedWebSocket(PacedWebSocket):
 
     def handle_cont(self, event: Frame) -> None:
         """A fragment. RFC 6455, 7.4.1: 1008 is for a message that violates a policy."""
-        if len(self.frames) >= _MAX_FRAGMENTS:
-            self._violates("too many fragments")
+        count = len(self.frames)
+        if count and not count % _MAX_FRAGMENTS and sum(map(len, self.frames)) < count * _LEAST_FRAGMENT_BYTES:
+            self._violates("bad_message", "too many fragments")
         else:
             super().handle_cont(event)
 
@@ -94,11 +97,12 @@ class LimitedWebSocket(PacedWebSocket):
         if self._control.retry_after_ms(self.loop.time()) is None:
             return True
         if not self.close_sent:
-            self._violates("too many control frames")
+            self._violates("rate_limited", "too many control frames")
         return False
 
-    def _violates(self, what: str) -> None:
-        self.conn.writes.clear()  # the pongs of this slice
+    def _violates(self, code: wire.ErrorCode, what: str) -> None:
+        refusal = wire.Error(f"This connection sends {what}", code, retryable=False)
+        self.conn.writes = [_text(refusal)]  # in place of the pongs of this slice
         self.conn.fail(CloseCode.POLICY_VIOLATION, what)
         self.handle_parser_exception()
 
@@ -117,8 +121,11 @@ class LimitedWebSocket(PacedWebSocket):
 def _too_big(most_bytes: int | None) -> list[bytes]:
     refusal = wire.Error(f"The frame has more than {most_bytes} bytes", "message_too_big", retryable=False)
     close = Close(close_codes.TOO_BIG, close_codes.REASONS[close_codes.TOO_BIG])
-    last = (Frame(Opcode.TEXT, codec.encode(refusal).encode()), Frame(Opcode.CLOSE, close.serialize()))
-    return [frame.serialize(mask=False) for frame in last]
+    return [_text(refusal), Frame(Opcode.CLOSE, close.serialize()).serialize(mask=False)]
+
+
+def _text(refusal: wire.Error) -> bytes:
+    return Frame(Opcode.TEXT, codec.encode(refusal).encode()).serialize(mask=False)
 
 
 def _is_gone(transport: Any) -> bool:

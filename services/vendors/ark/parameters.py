@@ -30,6 +30,20 @@ _NO = re.compile(
     r"not enabled|cannot|can't|must|should be|disabled|incompatible|不支持|不允许|未知|无效|非法|サポート|対応",
     re.I,
 )
+# In words `stream` is also what an answer comes in, and breaks off.
+_STREAM_MEANT = re.compile(
+    rf"""["'`“‘「]stream["'`”’」]|(?<![\w./-])stream\s*[:=]|(parameter|argument|field|property|option|参数)s?\W{{0,3}}stream\b|"""
+    rf"(?<![\w./-])stream\W{{0,3}}(parameter|argument|field|property|option|mode|参数)|non-?stream|"
+    rf"(?:{_NO.pattern})[^.。;；\n]{{0,40}}?(?<![\w./-])stream(?![\w/-])|"
+    rf"(?<![\w./-])stream(?![\w/-])[^.。;；\n]{{0,40}}?(?:{_NO.pattern})",
+    re.I,
+)
+# Reasons that are none of the parameters', whatever else is said.
+_OTHER_REASON = re.compile(
+    r"balance|quota|billing|credit|content[_ ]?filter|blocked|moderation|upstream|overload|capacity|interrupted|"
+    r"right now|temporar|余额|欠费|限流|敏感|稍后",
+    re.I,
+)
 # Behind these a refusal tells what would have been right; it may name every parameter there is.
 _INSTEAD = re.compile(
     r"did you mean|expected one of|one of|supported (?:values|parameters|fields)|valid (?:values|parameters|fields)|"
@@ -87,11 +101,14 @@ def read_objection(status: int | None, body: bytes) -> Objection:
     words = _NOT_WORDS.sub(" ", _without_blocks(_REPEATED.sub(" ", "\n".join(said.words)[:_LONGEST_READ])))
     complaint, *instead = _INSTEAD.split(words, maxsplit=1)
     pointed = frozenset(name for name, names in _NAMES.items() if any(names.match(at) for at in said.pointers))
-    names = pointed or _named_in(complaint) or _named_in(words)
-    if not names and not said.pointers and (status is None or status < 500 or status == 501):
-        labels = " ".join(said.labels).replace("_", " ")
+    elsewhere = not pointed and _OTHER_REASON.search(" ".join((words, *said.labels))) is not None
+    names = pointed or frozenset() if elsewhere else pointed or _named_in(complaint) or _named_in(words)
+    if not elsewhere and not names and not said.pointers and (status is None or status < 500 or status == 501):
+        labels = " ".join(label for label in said.labels if "request" not in label.lower()).replace("_", " ")
         names = frozenset(
-            name for name, deeds in _DEEDS.items() if deeds.search(complaint) and _NO.search(f"{words} {labels}")
+            name
+            for name, deeds in _DEEDS.items()
+            if _denied(deeds, complaint) or (deeds.search(complaint) and _NO.search(labels))
         )
     efforts = frozenset(re.findall(r"(?<![\w-])(?:none|minimal)(?![\w-])", " ".join(instead)))
     if not instead and not _NO.search(" ".join((*said.words, *said.labels))):
@@ -103,7 +120,14 @@ def read_objection(status: int | None, body: bytes) -> Objection:
 def _named_in(text: str) -> frozenset[str]:
     """The parameters in a text. `stream` is also the condition for its options, and then not what is meant."""
     named = frozenset(name for name, names in _NAMES.items() if names.search(text))
+    if not _STREAM_MEANT.search(text):
+        named -= {"stream"}
     return named - {"stream"} if len(named) > 1 else named
+
+
+def _denied(deeds: re.Pattern[str], text: str) -> bool:
+    """Whether a word of _NO stands in the same clause as one of these."""
+    return any(deeds.search(clause) and _NO.search(clause) for clause in re.split(r"[.。;；:：\n]", text))
 
 
 def _bare(words: str) -> str:

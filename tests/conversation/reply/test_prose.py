@@ -95,6 +95,14 @@ def test_an_object_that_comes_late_is_still_read(text: str) -> None:
         ("happy\nうん。", ["うん。"]),
         ("悲しい\nでもいい。", ["悲しい", "でもいい。"]),
         ("うん。\n中文：嗯。", ["うん。", "嗯。"]),
+        ("うん。そうだね。いいよ。\n" + LINE, ["うん。", "そうだね。", "いいよ。", "あいう。"]),
+        (
+            "詳しくはhttps://example.com/a?b=1を見てね。うん。",
+            ["詳しくはhttps://example.com/a?b=1を見てね。", "うん。"],
+        ),
+        ("ねえ、https://example.com/a!b!cだよ！そう。", ["ねえ、https://example.com/a!b!cだよ！", "そう。"]),
+        ("www.example.com/?q はどう？うん。", ["www.example.com/?q はどう？", "うん。"]),
+        ("え?うん。", ["え?", "うん。"]),
     ],
 )
 def test_no_word_is_lost_or_said_twice(text: str, said: list[str]) -> None:
@@ -161,7 +169,25 @@ PIECES = [
         "<think>",
         "。",
     ),
-    *("…", "          ", LINE, "{", "}", "responses_", ":", "：", "\\", "<|im_end|>", '"cn": "甲"', "jp", "日"),
+    *(
+        "…",
+        "          ",
+        LINE,
+        "{",
+        "}",
+        "responses_",
+        ":",
+        "：",
+        "\\",
+        "<|im_end|>",
+        '"cn": "甲"',
+        "jp",
+        "日",
+        "https://a.b/",
+        "www.",
+        "?",
+        "!",
+    ),
 ]
 
 

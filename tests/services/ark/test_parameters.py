@@ -368,6 +368,11 @@ OTHER = {
     "content": (400, error("Your request was rejected by our content policy.", code="content_policy_violation")),
     "key": (401, error("stream is not allowed with this key", code="invalid_api_key")),
     "balance": (402, error("Insufficient Balance")),
+    "balance, of a model that thinks": (400, error("The reasoning model is not available, insufficient balance")),
+    "a stream that broke": (400, error("Error reading stream from upstream provider")),
+    "a stream that broke, of a gateway": (400, error("Upstream stream failed; please retry", type="upstream_error")),
+    "a stream that was closed": (400, error("Your prompt was blocked; the stream was closed", type="content_filter")),
+    "a picture": (400, error("bad request while streaming: cannot decode image")),
     "messages": (
         422,
         '{"detail":[{"type":"extra_forbidden","loc":["body","messages",0,"stream"],"msg":"Extra inputs are not '
