@@ -4,12 +4,15 @@ import asyncio
 import resource
 import sys
 from asyncio import TimerHandle
+from collections import Counter
 from functools import lru_cache
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.config import LimitsConfig
 from server.transport.http_head import BadHead, HeadBuffer
 
 # How long the head of a request may take, from its first byte; and a new connection, to begin with one.
@@ -21,13 +24,34 @@ _DISCARD_EVERY_S = 0.002
 _MOST_DESCRIPTORS = 0.95  # of those this process may have: the rest is for the database, the vendors and the log
 
 
-class PatientHttp(HttpToolsProtocol):
-    """One request at a time, each with a limit on its head and on the patience for it."""
+class Newcomers:
+    """How many sockets of each address speak HTTP, or nothing yet. Of this machine all, in any number."""
 
-    def __init__(self, most_connections: int, *args: Any, **kwargs: Any) -> None:
-        """`most_connections`: of all kinds together, WebSockets too."""
+    def __init__(self, limits: LimitsConfig) -> None:
+        self.limits = limits
+        self._of: Counter[str] = Counter()
+
+    def come(self, address: str, connections: int) -> bool:
+        """One more; whether there is room, beside `connections` of all kinds."""
+        self._of[address] += 1
+        most = self.limits.unauthenticated_per_address
+        own = self._of[address] <= most or not most or ip_address(address).is_loopback
+        return own and connections <= self.limits.connections + self.limits.unauthenticated
+
+    def leave(self, address: str) -> None:
+        """It is gone, or a WebSocket, which has limits of its own."""
+        self._of[address] -= 1
+        if not self._of[address]:
+            del self._of[address]
+
+
+class PatientHttp(HttpToolsProtocol):
+    """One request at a time, each with a limit on its head, on the patience for it and on that for its answer."""
+
+    def __init__(self, newcomers: Newcomers, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._most_connections = most_connections
+        self._newcomers = newcomers
+        self._address: str | None = None  # while it counts
         self._heads = HeadBuffer()
         self._deadline: TimerHandle | None = None
         self._refused = False
@@ -35,7 +59,9 @@ class PatientHttp(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Wait for a request, if there is room."""
         super().connection_made(transport)
-        if len(self.connections) > self._most_connections or _descriptors_run_out(transport):
+        self._address = self.client[0] if self.client else "127.0.0.1"
+        has_room = self._newcomers.come(self._address, len(self.connections))
+        if not has_room or _descriptors_run_out(transport):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server is full")
         else:
             self._expect()
@@ -43,7 +69,19 @@ class PatientHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._expect_nothing()
+        self._leave()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The peer does not take its answer; so long it may."""
+        super().pause_writing()
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self._newcomers.limits.send_timeout_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It takes it."""
+        super().resume_writing()
+        self._expect_nothing()
 
     def data_received(self, data: bytes) -> None:
         """Of a head, or of several; what comes while one is answered waits, and soon nothing more is read."""
@@ -79,10 +117,17 @@ class PatientHttp(HttpToolsProtocol):
         before = self.cycle
         super().data_received(head)
         other = self.transport.get_protocol()
+        if other is not self:
+            self._leave()
         if isinstance(other, asyncio.Protocol) and other is not self and (rest := self._heads.rest()):
             other.data_received(rest)  # sent before the upgrade was answered
         if other is self and self.cycle is before:
             self._refuse(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1")
+
+    def _leave(self) -> None:
+        if self._address is not None:
+            self._newcomers.leave(self._address)
+            self._address = None
 
     def _expect(self) -> None:
         self._deadline = self.loop.call_later(_HEAD_S, self._too_late)

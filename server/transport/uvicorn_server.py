@@ -17,7 +17,7 @@ from typing import Any, cast
 import uvicorn
 
 from server.config import Config, ConfigError
-from server.transport.http_protocol import PatientHttp
+from server.transport.http_protocol import Newcomers, PatientHttp
 from server.transport.websocket_protocol import LimitedWebSocket
 
 # A peer that acknowledges nothing, or reads nothing, for this long is gone (tcp(7); RFC 5482).
@@ -76,7 +76,7 @@ def run_server(app: Any, config: Config, drain: Drain, on_ready: Callable[[int],
     uvicorn_config = uvicorn.Config(
         app,
         loop="uvloop" if sys.platform == "linux" else "asyncio",
-        http=cast(Any, partial(PatientHttp, limits.connections + limits.unauthenticated)),
+        http=cast(Any, partial(PatientHttp, Newcomers(limits))),
         ws=cast(Any, partial(LimitedWebSocket, limits)),
         ws_max_size=limits.max_frame_bytes,
         ws_per_message_deflate=False,
