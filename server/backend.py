@@ -69,7 +69,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             asr = await stack.enter_async_context(open_asr(engines["asr"], _asr_settings(settings, scripts)))
             vad = await stack.enter_async_context(open_vad(engines["vad"]))
             history = await stack.enter_async_context(
-                open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds)
+                open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds, config.history.shared)
             )
             connections = ConnectionManager(InProcessPresence(), config.limits)
             backend = Backend(

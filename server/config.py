@@ -130,6 +130,7 @@ class SherpaConfig(Section, frozen=True):
 class HistoryConfig(Section, frozen=True):
     url: Text = "sqlite:///data/chatanon.db"  # a relative path starts at the project root
     busy_seconds: Seconds = 5.0  # how long a file that another program writes to is waited for
+    shared: Literal["warn", "refuse"] = "warn"  # where another server has the file open
 
 
 class CharactersConfig(Section, frozen=True):

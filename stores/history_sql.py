@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import anyio
 import msgspec
+import structlog
 from sqlalchemy import (
     Boolean,
     Column,
@@ -32,6 +33,7 @@ from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InternalError, OperationalError
 
 from services.base import Line
+from stores.database_file import DatabaseFile, FileGone
 from stores.history import (
     FinishedTurn,
     HistoryKey,
@@ -42,6 +44,10 @@ from stores.history import (
     utc_now,
 )
 from stores.sql_lane import Patience, SqlLane, result_code
+
+Shared = Literal["warn", "refuse"]
+
+log = structlog.get_logger()
 
 MEMORY_URL = "memory:"
 SCHEMA_VERSION = 1  # PRAGMA user_version; 0 is a file without our table
@@ -101,6 +107,7 @@ _SHUT = _Fault(
 )
 _HELD = _Fault("its file is held by another program", "is held by another program; end that program")
 _OTHER = _Fault("its file cannot be used", "cannot be used; check the disk and that no other program made this file")
+_GONE = "its file was deleted or replaced"
 _FAULTS: Mapping[int, _Fault] = {
     sqlite3.SQLITE_NOTADB: _DAMAGED,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
@@ -138,27 +145,98 @@ def _map_to_unavailable() -> Iterator[None]:
         raise HistoryUnavailable(f"The history is not available now: {_DAMAGED.running}.") from error
 
 
-async def _execute(
-    lane: SqlLane, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
-) -> Sequence[Row[Any]]:
-    """Run one statement in a transaction of its own and commit it."""
+class _Database:
+    """The connections to one file, in lanes; to another one where that was deleted or replaced."""
 
-    def work(connection: Connection) -> Sequence[Row[Any]]:
-        result = connection.execute(statement, rows)
-        return result.all() if result.returns_rows else ()
+    def __init__(self, path: Path, busy_s: float, shared: Shared) -> None:
+        to_write = Patience(busy_s, busy_s + STUCK_SECONDS, max(WRITE_SECONDS, 3 * busy_s))
+        to_read = Patience(busy_s, READ_STUCK_SECONDS, READ_SECONDS)
+        self._file = DatabaseFile(path)
+        self._busy_s = busy_s
+        self._shared = shared
+        self._lost = 0  # files
+        self._reopening = anyio.Lock()
+        self.writers = SqlLane(self._file, WRITERS, to_write, begin="BEGIN IMMEDIATE")
+        self.readers = SqlLane(self._file, READERS, to_read, begin=None)
+        self.sweepers = SqlLane(self._file, 1, to_write, begin=None)  # what may wait like a write, and is none
 
-    with _map_to_unavailable():
-        return await lane.run(work)
+    async def open(self) -> None:
+        """All connections.
+
+        Raises:
+            HistoryUrlError: the file cannot be used, or others use it and must not.
+        """
+        path = _open_once(self._file.path)
+        alone = self._file.lock()
+        if not alone and self._shared == "refuse":
+            raise HistoryUrlError(f"history.url: another server uses {path}; end that one, or choose another file")
+        await _prepare(self.writers, path, self._busy_s)
+        for lane in self._lanes:
+            await lane.open()
+        self._file.remember()
+        if not alone:
+            log.warning(
+                f"history.url: another server uses {path}, too; each counts connections and rates for itself, so that "
+                "one token can be there twice; run one process, or give each a file of its own"
+            )
+
+    async def execute(
+        self, lane: SqlLane, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Run one statement in a transaction of its own and commit it."""
+
+        def work(connection: Connection) -> Sequence[Row[Any]]:
+            result = connection.execute(statement, rows)
+            return result.all() if result.returns_rows else ()
+
+        lost = self._lost
+        with _map_to_unavailable():
+            try:
+                return await lane.run(work)
+            except FileGone as error:
+                with anyio.CancelScope(shield=True):
+                    await self._open_another(lost)
+                raise HistoryUnavailable(f"The history is not available now: {_GONE}.") from error
+
+    async def close(self) -> None:
+        for lane in reversed(self._lanes):
+            await lane.close()  # the last one to close brings the write-ahead log home
+        self._file.unlock()
+
+    @property
+    def _lanes(self) -> tuple[SqlLane, ...]:
+        return self.writers, self.readers, self.sweepers
+
+    async def _open_another(self, lost: int) -> None:
+        """Go on with the file that is there now, or with a new one; of those who miss it together, one does."""
+        async with self._reopening:
+            if self._lost != lost:
+                return
+            # Into the file it belongs to, wherever that is now: else SQLite would take it for the new one's log.
+            with suppress(DatabaseError, TimeoutError):
+                await self.sweepers.run(_bring_home, checked=False)
+            for lane in self._lanes:
+                await lane.let_go()
+            try:
+                await self.open()
+            except HistoryUrlError as error:
+                raise HistoryUnavailable(f"The history is not available now: {_GONE}.") from error
+            self._lost += 1
+            log.error(
+                f"history: {self._file.path} was deleted, moved or replaced while this server ran; what was in it is "
+                "not known any more, and what is said from now on is kept in the file that is there now"
+            )
+
+
+def _bring_home(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 class SqlHistory:
     """A HistoryStore in one table of an SQLite file."""
 
-    def __init__(self, writers: SqlLane, readers: SqlLane, sweepers: SqlLane) -> None:
-        """`sweepers`: for what may wait as long as a write, and is none."""
-        self._writers = writers
-        self._readers = readers
-        self._sweepers = sweepers
+    def __init__(self, database: _Database) -> None:
+        self._database = database
 
     async def append_turn(self, key: HistoryKey, turn: FinishedTurn) -> None:
         both = {
@@ -173,20 +251,20 @@ class SqlHistory:
         if turn.lines:
             reply = {"content_cn": turn.content_cn, "content_jp": turn.content_jp, "emotion": turn.emotion}
             rows.append(both | reply | {"role": "assistant", "lines": msgspec.json.encode(turn.lines).decode()})
-        await _execute(self._writers, insert(messages), rows)
+        await self._database.execute(self._database.writers, insert(messages), rows)
 
     async def newest(self, key: HistoryKey, limit: int, before: int | None = None) -> tuple[list[StoredMessage], bool]:
         query = select(messages).where(*_of_talk(key)).order_by(messages.c.id.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(messages.c.id < before)
-        rows = await _execute(self._readers, query)
+        rows = await self._database.execute(self._database.readers, query)
         with _map_to_unavailable():
             return [_stored_message(row) for row in reversed(rows[:limit])], len(rows) > limit
 
     async def clear(self, key: HistoryKey) -> None:
-        await _execute(self._writers, delete(messages).where(*_of_talk(key)))
+        await self._database.execute(self._database.writers, delete(messages).where(*_of_talk(key)))
         # What was said stands in the write-ahead log, too, until that is brought home.
-        await _execute(self._sweepers, text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        await self._database.execute(self._database.sweepers, text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
 
 def _of_talk(key: HistoryKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -208,10 +286,13 @@ def _stored_message(row: Row[Any]) -> StoredMessage:
 
 
 @asynccontextmanager
-async def open_history(url: str, root: Path, busy_s: float = BUSY_SECONDS) -> AsyncIterator[HistoryStore]:
+async def open_history(
+    url: str, root: Path, busy_s: float = BUSY_SECONDS, shared: Shared = "warn"
+) -> AsyncIterator[HistoryStore]:
     """`sqlite:///relative/to/root.db`, `sqlite:////absolute.db` or `memory:`.
 
     `busy_s`: how long a file that another program writes to is waited for.
+    `shared`: what is done where another server has the file open.
 
     Raises:
         HistoryUrlError: the URL is of another kind, or its file cannot be used.
@@ -219,22 +300,13 @@ async def open_history(url: str, root: Path, busy_s: float = BUSY_SECONDS) -> As
     if url == MEMORY_URL:
         yield MemoryHistory()
         return
-    path = _database_path(url, root)
-    to_write = Patience(busy_s, busy_s + STUCK_SECONDS, max(WRITE_SECONDS, 3 * busy_s))
-    to_read = Patience(busy_s, READ_STUCK_SECONDS, READ_SECONDS)
-    writers = SqlLane(path, WRITERS, to_write, begin="BEGIN IMMEDIATE")
-    readers = SqlLane(path, READERS, to_read, begin=None)
-    sweepers = SqlLane(path, 1, to_write, begin=None)
+    database = _Database(_database_path(url, root), busy_s, shared)
     try:
-        await _prepare(writers, path, busy_s)
-        for lane in (writers, readers, sweepers):
-            await lane.open()
-        yield SqlHistory(writers, readers, sweepers)
+        await database.open()
+        yield SqlHistory(database)
     finally:
         with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-            await sweepers.close()
-            await readers.close()
-            await writers.close()  # the last one to close brings the write-ahead log home
+            await database.close()
 
 
 def _database_path(url: str, root: Path) -> Path:
@@ -247,7 +319,7 @@ def _database_path(url: str, root: Path) -> Path:
         raise HistoryUrlError(f"history.url: {parsed.drivername} is not supported; {accepted}")
     if parsed.host or parsed.query or parsed.database in (None, "", ":memory:"):
         raise HistoryUrlError(f"history.url: this names no file; {accepted}")
-    return _open_once(root / str(parsed.database))
+    return root / str(parsed.database)
 
 
 def _open_once(path: Path) -> Path:
@@ -271,7 +343,7 @@ async def _prepare(lane: SqlLane, path: Path, busy_s: float) -> None:
     deadline = anyio.current_time() + busy_s
     while True:
         try:
-            await lane.run(partial(_migrate, path))
+            await lane.run(partial(_migrate, path), checked=False)
             return
         except TimeoutError as error:
             raise _refusal(path, error) from error

@@ -23,6 +23,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from stores.database_file import DatabaseFile
+
 Result = TypeVar("Result")
 
 _STEPS = 20
@@ -44,6 +46,7 @@ class _Call:
     """One transaction that somebody waits for, or has given up."""
 
     arrived: float
+    checked: bool
     given_up: bool = False
 
 
@@ -54,21 +57,25 @@ class GivenUp(Exception):
 class SqlLane:
     """Some connections of one kind; calls begin in order of arrival."""
 
-    def __init__(self, path: Path, threads: int, patience: Patience, begin: str | None) -> None:
+    def __init__(self, file: DatabaseFile, threads: int, patience: Patience, begin: str | None) -> None:
+        self._file = file
         self._patience = patience
         self._steps = 0  # statements begun and ended
         self._held_since = float("-inf")  # calls that came before this have already seen the file held all along
         self._size = threads
-        self._engine = _engine(path, threads, patience.busy_s, begin)
+        self._engine = _engine(file.path, threads, patience.busy_s, begin)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="history")
 
-    async def run(self, work: Callable[[Connection], Result]) -> Result:
+    async def run(self, work: Callable[[Connection], Result], *, checked: bool = True) -> Result:
         """Do it in a transaction of its own, and commit.
+
+        `checked`: only if the file is still there, before and after.
 
         Raises:
             TimeoutError: it was given up; what was not committed by then will not be.
+            FileGone: the file is another one; what was committed may be in none.
         """
-        call = _Call(monotonic())
+        call = _Call(monotonic(), checked)
         future = self._threads.submit(self._transact, call, work)
         try:
             await self._wait(future)
@@ -80,6 +87,10 @@ class SqlLane:
     async def open(self) -> None:
         """All connections now: when the process has no descriptor left for one, it is too late."""
         await _ended(self._threads.submit(self._connect_all)).wait()
+
+    async def let_go(self) -> None:
+        """End the connections, those in use as soon as they are not; others may be made."""
+        await _ended(self._threads.submit(self._engine.dispose)).wait()
 
     async def close(self) -> None:
         """End the connections, the last one of a file brings its write-ahead log home; and the threads."""
@@ -106,6 +117,8 @@ class SqlLane:
         began = monotonic()
         self._steps += 1
         try:
+            if call.checked:
+                self._file.check()  # first: a connection would make a new, empty file
             with self._engine.connect() as connection:
                 self._set_busy_timeout(connection, 0 if call.arrived < self._held_since else self._patience.busy_s)
                 with connection.begin():
@@ -113,6 +126,8 @@ class SqlLane:
                     result = work(connection)
                     _check(call)
             self._held_since = float("-inf")
+            if call.checked:
+                self._file.check()  # it may have gone meanwhile
             return result
         except DatabaseError as error:
             if result_code(error.orig) == sqlite3.SQLITE_BUSY:

@@ -169,6 +169,13 @@ SENTENCES = {
         "这些是另一个服务器的配置，在这里不起作用：{list}",
         "別のサーバーの設定なので、ここでは効果がありません：{list}",
     ),
+    "history.url: another server uses {path}, too; each counts connections and rates for itself, so that "
+    "one token can be there twice; run one process, or give each a file of its own": (
+        "history.url：另一个服务器也在用 {path}；连接和频率各算各的，同一个令牌可能同时有两条连接；"
+        "请只运行一个进程，或者让它们各用各的文件",
+        "history.url：別のサーバーも {path} を使っています。接続数や頻度は別々に数えるので、同じトークンが"
+        "二重に接続できます。プロセスを一つにするか、別々のファイルにしてください",
+    ),
     "characters.{name}: there is no such character whose voice it could be": (
         "characters.{name}：没有这个角色，声音不知道给谁",
         "characters.{name}：そのキャラクターはいないので、声の設定は使われません",
@@ -241,11 +248,21 @@ SENTENCES = {
         "{key} 要是一个段：一行行的 `key: value`，缩进一样",
         "{key} はセクションです。`key: value` の行を同じ字下げで書いてください",
     ),
+    "history.url: another server uses {path}; end that one, or choose another file": (
+        "history.url：另一个服务器正在用 {path}；请关掉那一个，或者换一个文件",
+        "history.url：別のサーバーが {path} を使っています。そちらを止めるか、別のファイルにしてください",
+    ),
     # ------------------------------------------------ while it runs
     "connected": ("已连接", "接続"),
     "gone": ("已离开", "切断"),
     "unauthorized": ("令牌无效", "トークンが無効"),
     "turn": ("一轮对话", "会話の一往復"),
+    "history: {path} was deleted, moved or replaced while this server ran; what was in it is "
+    "not known any more, and what is said from now on is kept in the file that is there now": (
+        "对话历史：{path} 在服务器运行时被删除、移走或替换了；里面原来的内容已经读不到，以后说的话保存在现在的文件里",
+        "会話履歴：{path} がサーバーの実行中に削除・移動・置換されました。以前の内容は読めません。"
+        "これからの会話は今あるファイルに保存します",
+    ),
     "incident": ("内部错误", "内部エラー"),
     "a client puts its token into the address, where it is ignored and others can read it": (
         "有客户端把令牌写在地址里：在那里它不起作用，别人还能读到",

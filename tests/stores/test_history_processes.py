@@ -16,11 +16,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 # For each folder named on its input: opens the history there, appends one turn, says so.
 STARTER = """
-import sys, anyio
+import sys, anyio, structlog
 from pathlib import Path
 from stores.history import FinishedTurn, HistoryKey
 from stores.history_sql import open_history
 from services.base import Line
+
+structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
 
 async def start(root, name):
     async with open_history("sqlite:///data/chatanon.db", Path(root)) as store:

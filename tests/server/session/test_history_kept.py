@@ -203,3 +203,41 @@ def test_two_servers_starting_together_in_one_folder_both_come_up(tmp_path: Path
     finally:
         for server in servers:
             server.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder_too", [False, True])
+def test_file_that_is_deleted_is_told_to_the_user_and_the_log_and_a_new_one_is_begun(
+    start_server: Start, tmp_path: Path, folder_too: bool
+) -> None:
+    folder = tmp_path / "kept"
+    server = start_server(VALID_API_TOKENS=TOKEN, CHATANON_HISTORY__URL=f"sqlite:///{folder}/history.db")
+    client = connected(server)
+    client.turn("你好")
+    for path in folder.iterdir():
+        path.unlink()
+    if folder_too:
+        folder.rmdir()
+    client.send("message", content="谢谢")
+    told = [message for message in client.until("response") if message["type"] == "error"]
+    assert [error["code"] for error in told] == ["history_unavailable"]
+    client.send("message", content="再见")
+    assert "error" not in kinds(client.until("response"))
+    assert [entry["content_cn"] for entry in history(client)[0] if entry["role"] == "user"] == ["谢谢", "再见"]
+    assert len([line for line in server.log if "was deleted, moved or replaced" in line]) == 1
+    assert len(server.events("history_unavailable")) == 1
+    client.close()
+    again = connected(start_server(VALID_API_TOKENS=TOKEN, CHATANON_HISTORY__URL=f"sqlite:///{folder}/history.db"))
+    assert len(history(again)[0]) == 4
+    again.close()
+
+
+@pytest.mark.slow
+def test_second_server_on_one_file_warns_or_does_not_start(start_server: Start, tmp_path: Path) -> None:
+    first = start_server(VALID_API_TOKENS=TOKEN)
+    second = start_server(VALID_API_TOKENS=TOKEN)
+    assert [len([line for line in server.log if "another server uses" in line]) for server in (first, second)] == [0, 1]
+    third = RunningServer(tmp_path, {"VALID_API_TOKENS": TOKEN, "CHATANON_HISTORY__SHARED": "refuse"})
+    assert third.wait() == 2
+    assert third.log[-1].startswith("history.url: another server uses")
+    third.kill()
