@@ -29,20 +29,24 @@ class Newcomers:
 
     def __init__(self, limits: LimitsConfig) -> None:
         self.limits = limits
+        self._addresses: dict[asyncio.BaseProtocol, str] = {}
         self._of: Counter[str] = Counter()
 
-    def come(self, address: str, connections: int) -> bool:
+    def come(self, who: asyncio.BaseProtocol, address: str, connections: int) -> bool:
         """One more; whether there is room, beside `connections` of all kinds."""
+        self._addresses[who] = address
         self._of[address] += 1
         most = self.limits.unauthenticated_per_address
         own = self._of[address] <= most or not most or ip_address(address).is_loopback
         return own and connections <= self.limits.connections + self.limits.unauthenticated
 
-    def leave(self, address: str) -> None:
+    def leave(self, who: asyncio.BaseProtocol) -> None:
         """It is gone, or a WebSocket, which has limits of its own."""
-        self._of[address] -= 1
-        if not self._of[address]:
-            del self._of[address]
+        address = self._addresses.pop(who, None)
+        if address is not None:
+            self._of[address] -= 1
+            if not self._of[address]:
+                del self._of[address]
 
 
 class PatientHttp(HttpToolsProtocol):
@@ -51,7 +55,6 @@ class PatientHttp(HttpToolsProtocol):
     def __init__(self, newcomers: Newcomers, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._newcomers = newcomers
-        self._address: str | None = None  # while it counts
         self._heads = HeadBuffer()
         self._deadline: TimerHandle | None = None
         self._refused = False
@@ -59,8 +62,8 @@ class PatientHttp(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Wait for a request, if there is room."""
         super().connection_made(transport)
-        self._address = self.client[0] if self.client else "127.0.0.1"
-        has_room = self._newcomers.come(self._address, len(self.connections))
+        address = self.client[0] if self.client else "127.0.0.1"
+        has_room = self._newcomers.come(self, address, len(self.connections))
         if not has_room or _descriptors_run_out(transport):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server is full")
         else:
@@ -69,7 +72,7 @@ class PatientHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._expect_nothing()
-        self._leave()
+        self._newcomers.leave(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -118,16 +121,11 @@ class PatientHttp(HttpToolsProtocol):
         super().data_received(head)
         other = self.transport.get_protocol()
         if other is not self:
-            self._leave()
+            self._newcomers.leave(self)
         if isinstance(other, asyncio.Protocol) and other is not self and (rest := self._heads.rest()):
             other.data_received(rest)  # sent before the upgrade was answered
         if other is self and self.cycle is before:
             self._refuse(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1")
-
-    def _leave(self) -> None:
-        if self._address is not None:
-            self._newcomers.leave(self._address)
-            self._address = None
 
     def _expect(self) -> None:
         self._deadline = self.loop.call_later(_HEAD_S, self._too_late)
