@@ -246,6 +246,7 @@ SENTENCES = {
     "gone": ("已离开", "切断"),
     "unauthorized": ("令牌无效", "トークンが無効"),
     "turn": ("一轮对话", "会話の一往復"),
+    "manifest_repeated": ("回复复述了角色设定，已换成角色自己的话", "返答が設定文を繰り返したため差し替えた"),
     "incident": ("内部错误", "内部エラー"),
     "a client puts its token into the address, where it is ignored and others can read it": (
         "有客户端把令牌写在地址里：在那里它不起作用，别人还能读到",
