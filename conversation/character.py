@@ -1,21 +1,26 @@
 """A character: everything `prompts/<name>/` says, as one frozen value."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
-from services.base import Script, Voice
+from conversation.reply.guarded_parser import Guard
+from conversation.reply.prompt_text import PromptText
+from services.base import Line, Script, Voice
 
 _SUGGESTIONS = 6
+# Of a character that has no such line of its own.
+DEFLECTION = Line("それは、お話しできません。", "这个不方便说。", "calm")
 
 
 @dataclass(frozen=True, slots=True)
 class Character:
     """One character. `voices` is by engine name; `pronunciation` maps words to kana; `greeting` may be empty.
 
-    `client` is what the operator wants clients to know; it means nothing here.
+    `deflection` is said in place of what the LLM was told of the character. `client` is what the operator wants clients
+    to know; it means nothing here.
     """
 
     name: str
@@ -27,6 +32,7 @@ class Character:
     pronunciation: Mapping[str, str]
     script: Script | None
     client: Mapping[str, Any] = field(default_factory=dict)
+    deflection: Line = DEFLECTION
 
     def voice(self, engine: str) -> Voice:
         """How the character sounds on an engine: as `character.yaml` says, else as the engine does by itself."""
@@ -43,3 +49,20 @@ class Character:
         topics = self.script.topics if self.script else ()
         phrases = (topic.phrases["zh"][0] for topic in topics if topic.phrases.get("zh"))
         return tuple(islice(phrases, _SUGGESTIONS))
+
+    def sayings(self) -> Iterator[str]:
+        """What they are meant to say: their greeting, and all lines and phrases of their script."""
+        yield self.greeting
+        for topic in self.script.topics if self.script else ():
+            yield from chain.from_iterable(topic.phrases.values())
+            yield from _texts(topic.answers)
+        yield from _texts(self.script.fallback if self.script else ())
+
+    def guard(self, system_text: str) -> Guard:
+        """Against repeating what an LLM is told of them. Costly: made once."""
+        return Guard(PromptText(system_text, self.sayings()), self.deflection)
+
+
+def _texts(answers: Iterable[Iterable[Line]]) -> Iterator[str]:
+    for line in chain.from_iterable(answers):
+        yield from (line.jp, line.cn)

@@ -23,8 +23,13 @@ def build_prompt(
         kept.append(message)
     while kept and kept[-1].role != "user":
         kept.pop()
-    system = Message("system", f"{character.manifest.strip()}\n\n{reply_format.strip()}")
+    system = Message("system", system_text(character, reply_format))
     return Prompt(character.name, (system, *reversed(kept), Message("user", said)))
+
+
+def system_text(character: Character, reply_format: str) -> str:
+    """What an LLM is told before anybody speaks: who it is, and how to reply."""
+    return f"{character.manifest.strip()}\n\n{reply_format.strip()}"
 
 
 def estimate_tokens(text: str) -> int:

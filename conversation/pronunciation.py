@@ -1,7 +1,8 @@
 """Pure: a sentence as it is shown in, the text the synthesiser is given out.
 
 Stage directions, emoji, Markdown, laughter in letters, faces, addresses and tags are shown but not spoken; names become
-kana, the longest first.
+kana, the longest first. Nothing that a voice would obey instead of reading it is left: tags, marks of pauses,
+interjections in brackets are ours to use, never a model's or a user's.
 """
 
 import re
@@ -25,7 +26,7 @@ _EYE_ONLY = tuple(
         (r"(?<![A-Za-z0-9])www\.[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%]{0,2000}[A-Za-z0-9/]", " "),
         (r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,5}", " "),
         (r"</?(?:br|p|div|li|ul|ol|hr|tr|td|h[1-6])(?:\s[^<>\n]{0,200})?/?>", " "),
-        (r"</?[A-Za-z][A-Za-z0-9]{0,15}(?:\s[^<>\n]{0,200})?/?>", ""),
+        (r"[<＜]#[^<>＜＞\n]{0,40}#[>＞]", " "),
         (rf"{_LEFT_ARM}?{_FACE}{_RIGHT_ARM}?", " "),
         (r"[ᕙᕗᕦᕤლ୧୨٩۶]", " "),
         (r"\^[_.oωо▽\-]?\^[;*]?|>[_.﹏]<|[;；][_;；][;；]?|(?<![A-Za-z0-9])[-=][_.][-=](?![A-Za-z0-9])", " "),
@@ -36,12 +37,16 @@ _EYE_ONLY = tuple(
         (r"(?<![A-Za-z])(?:lol|lmao|rofl)(?![A-Za-z])", " "),
     )
 )
+_TAG = re.compile(r"[<＜](?:/?[A-Za-z][\w:.\-]{0,31}(?:[\s/][^<>＜＞\n]{0,400})?|[!?][^<>＜＞\n]{0,400})[>＞]")
+# What is left of one that was nested deeper or put together by what was taken out: its first sign.
+_TAG_SIGN = re.compile(r"[<＜](?=[A-Za-z/!?#])")
+_BRACKET = re.compile(r"[(（](?=\s{0,4}[A-Za-z])")
 _EMPHASIS = re.compile(r"\*{2,3}([^*\n]+)\*{2,3}|_{2,3}([^_\n]+)_{2,3}|~~([^~\n]+)~~")
 _STAGE_DIRECTIONS = re.compile(r"[(（][^()（）]*[)）]|[\[［【][^\[\]［］【】]*[\]］】]|\*[^*\n]+\*|＊[^＊\n]+＊")
 _MAX_NESTING = 3
 _MARKDOWN = re.compile(r"```[A-Za-z]*|[`*＊_#~|]+|^[^\S\n]*(?:[-+>]|\d{1,3}[.)])\s+", re.MULTILINE)
 _NO_MARKUP = re.compile(
-    r"(?:[^()（）\[\]［］【】*＊_~`#|<>^:;；@wWｗＷ\n!]|!(?=[^\[]))*"
+    r"(?:[^()（）\[\]［］【】*＊_~`#|<>＜＞^:;；@wWｗＷ\n!]|!(?=[^\[]))*"
 )  # nothing that reaches beyond a clause
 _CLAUSE_END = re.compile(r"[、。！？!?…]+")
 _SPACES = re.compile(r"\s+")
@@ -58,11 +63,21 @@ def _without_markup(text: str) -> str:
     text = _LINK.sub(r"\1", text)
     for pattern, said in _EYE_ONLY:
         text = pattern.sub(said, text)
+    text = _without_tags(text)
     text = _EMPHASIS.sub(lambda bold: bold[1] or bold[2] or bold[3], text)
     for _ in range(_MAX_NESTING):
         text = _STAGE_DIRECTIONS.sub(" ", text)
     text = _MARKDOWN.sub(" ", text)
-    return "".join(char for char in text if not _is_pictogram(char))
+    text = _without_tags("".join(char for char in text if not _is_pictogram(char)))
+    if ">" in text or "＞" in text:
+        text = _TAG_SIGN.sub(" ", text)
+    return _BRACKET.sub(" ", text)
+
+
+def _without_tags(text: str) -> str:
+    for _ in range(_MAX_NESTING):
+        text = _TAG.sub("", text)
+    return text
 
 
 def speakable_ahead(text: str, pronunciation: Mapping[str, str]) -> str:

@@ -24,8 +24,9 @@ from conversation.events import (
     TurnEvent,
 )
 from conversation.pronunciation import speakable, speakable_ahead
+from conversation.reply.guarded_parser import Guard, GuardedParser
 from conversation.reply.language import UNSPOKEN
-from conversation.reply.parser import MAX_SENTENCES, ReplyParser, SentenceReady, TranslationReady
+from conversation.reply.parser import MAX_SENTENCES, SentenceReady, TranslationReady
 from conversation.single_error import single_error
 from conversation.timeline import Timeline
 from services.base import LLM, TTS, Emotion, Line, LLMError, Prompt, Synthesis, TTSError, Voice
@@ -65,6 +66,7 @@ class Reply:
     incomplete: LLMError | Literal["too_long"] | None = None
     audio_error: TTSError | None = None
     audio_sent: bool = False
+    repeated: int = 0  # characters of the prompt, in what was replaced
 
     def lines(self) -> list[Line]:
         """The whole reply."""
@@ -79,7 +81,7 @@ class Reply:
 class TurnRequest:
     """What a turn needs to know. `chunk_ms`: longest piece of audio handed out.
 
-    `translation_first`: no audio of a sentence before its translation is written.
+    `translation_first`: no audio of a sentence before its translation is written. `guard`: of what the LLM was told.
     """
 
     prompt: Prompt
@@ -87,6 +89,7 @@ class TurnRequest:
     pronunciation: Mapping[str, str]
     chunk_ms: int = 80
     translation_first: bool = False
+    guard: Guard | None = None
 
 
 async def run_turn(request: TurnRequest, llm: LLM, tts: TTS, emit: Emit, *, reply: Reply, timeline: Timeline) -> None:
@@ -143,7 +146,7 @@ class _Ahead:
     spoken: tuple[Emotion, str] | None = None
     told: tuple[Emotion, str] | None = None
 
-    def read(self, parser: ReplyParser, pronunciation: Mapping[str, str]) -> bool:
+    def read(self, parser: GuardedParser, pronunciation: Mapping[str, str]) -> bool:
         """Whether there is news."""
         emotion = parser.emotion_ahead
         written = None if emotion is None else (emotion, parser.words_ahead)
@@ -180,7 +183,7 @@ class _Turn:
     owned: ExitStack = field(default_factory=ExitStack)  # streams that would be nobody's if a hand-over is cut short
 
     async def think(self, out: MemoryObjectSendStream[SpokenSentence]) -> None:
-        parser = ReplyParser()
+        parser = GuardedParser(self.request.guard)
         async with out, self.to_tell:
             began = anyio.current_time()
             try:
@@ -200,17 +203,21 @@ class _Turn:
             await self.emit(ThinkingEnded(elapsed_s))
 
     async def _read(
-        self, deltas: AsyncGenerator[str], parser: ReplyParser, out: MemoryObjectSendStream[SpokenSentence]
+        self, deltas: AsyncGenerator[str], parser: GuardedParser, out: MemoryObjectSendStream[SpokenSentence]
     ) -> None:
         async for delta in deltas:
             self.timeline.mark("first_token", anyio.current_time())
-            for event in parser.feed(delta):
+            events = parser.feed(delta)
+            self.reply.repeated = parser.repeated
+            for event in events:
                 await self._take(event, out)
             if self.ahead.read(parser, self.request.pronunciation):
                 self._expect()
-            if parser.too_long:
+            if parser.is_over:
                 return
-        for event in parser.close():
+        events = parser.close()
+        self.reply.repeated = parser.repeated
+        for event in events:
             await self._take(event, out)
 
     async def _take(self, event: SentenceReady | TranslationReady, out: MemoryObjectSendStream[SpokenSentence]) -> None:

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import msgspec
 import structlog
 
-from conversation.character import Character
+from conversation.character import DEFLECTION, Character
+from conversation.prompt import system_text
+from conversation.reply.guarded_parser import Guard
 from server.config import ConfigError
 from server.settings.character_yaml import BrokenCharacter, read_text, read_yaml
 from server.settings.foreign_keys import CloudVoice
@@ -37,19 +39,20 @@ class _VoiceFile(msgspec.Struct, forbid_unknown_fields=True):
     pitch: Annotated[float, msgspec.Meta(ge=-12, le=12)] = 0.0
 
 
+class _LineFile(msgspec.Struct, forbid_unknown_fields=True):
+    jp: _Text
+    cn: _Text
+    emotion: Emotion = "auto"
+
+
 class _CharacterFile(msgspec.Struct, forbid_unknown_fields=True):
     display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
     description: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     greeting: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     voices: dict[str, _VoiceFile] = {}
+    deflection: _LineFile | None = None
     client: dict[str, Any] | None = None
     live2d_model_set: Any = None
-
-
-class _LineFile(msgspec.Struct, forbid_unknown_fields=True):
-    jp: _Text
-    cn: _Text
-    emotion: Emotion = "auto"
 
 
 _AnswerFile = Annotated[tuple[_LineFile, ...], msgspec.Meta(min_length=1)]
@@ -74,6 +77,7 @@ class CharacterManager:
         self._characters = dict(characters)
         self.default = default
         self.reply_format = reply_format
+        self._guards = {each.name: each.guard(system_text(each, reply_format)) for each in characters.values()}
 
     @classmethod
     def load(
@@ -117,6 +121,10 @@ class CharacterManager:
     def find(self, name: str) -> Character | None:
         """The character of that name in any case. A name is only ever looked up here, never made into a path."""
         return self._characters.get(name.strip().lower())
+
+    def guard(self, character: Character) -> Guard:
+        """Against repeating what an LLM is told of a character of this server."""
+        return self._guards[character.name]
 
     def unknown(self) -> str:
         """The sentence for a name that is nobody's."""
@@ -162,6 +170,7 @@ def _read_character(folder: Path, shared_script: Script | None) -> Character:
         pronunciation=read_yaml(folder / PRONUNCIATION, dict[str, str]) or {},
         script=_read_script(folder / SHARED_SCRIPT) or shared_script,
         client=_for_clients(folder / ABOUT, about),
+        deflection=_line(about.deflection) if about.deflection else DEFLECTION,
     )
 
 
@@ -198,4 +207,8 @@ def _read_script(path: Path) -> Script | None:
 
 
 def _answers(answers: _AnswersFile) -> tuple[tuple[Line, ...], ...]:
-    return tuple(tuple(Line(line.jp, line.cn, line.emotion) for line in answer) for answer in answers)
+    return tuple(tuple(_line(line) for line in answer) for answer in answers)
+
+
+def _line(line: _LineFile) -> Line:
+    return Line(line.jp, line.cn, line.emotion)

@@ -263,6 +263,7 @@ SENTENCES = {
         "会話履歴：{path} がサーバーの実行中に削除・移動・置換されました。以前の内容は読めません。"
         "これからの会話は今あるファイルに保存します",
     ),
+    "manifest_repeated": ("回复复述了角色设定，已换成角色自己的话", "返答が設定文を繰り返したため差し替えた"),
     "incident": ("内部错误", "内部エラー"),
     "a client puts its token into the address, where it is ignored and others can read it": (
         "有客户端把令牌写在地址里：在那里它不起作用，别人还能读到",

@@ -123,10 +123,15 @@ class TurnDelivery:
             self.character.pronunciation,
             self.backend.config.audio.chunk_ms,
             translation_first=self.messages.sentence_by_sentence,
+            guard=self.backend.characters.guard(self.character),
         )
-        await run_turn(
-            request, self.backend.llm, self.backend.tts, self._emit, reply=self.reply, timeline=self.timeline
-        )
+        try:
+            await run_turn(
+                request, self.backend.llm, self.backend.tts, self._emit, reply=self.reply, timeline=self.timeline
+            )
+        finally:
+            if self.reply.repeated:
+                log.warning("manifest_repeated", turn_id=self.turn_id, characters=self.reply.repeated)
 
     async def _emit(self, event: TurnEvent) -> None:
         match event:

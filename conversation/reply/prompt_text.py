@@ -1,0 +1,104 @@
+"""Pure: what an LLM was told, and what it answers, in; how much of the one it repeats out.
+
+Only letters and digits are compared, whatever their width, case, accents and the signs between them. What the character
+is meant to say stands there too: words in quotation marks, lines of its script. These do not count.
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+
+_BEGINNING = 12  # letters by which a repetition is found
+_PLACES = 8  # of one beginning; else a text of one letter would be compared with itself everywhere
+_SHORTEST_SAYING = 6  # letters; shorter ones are parts of other words
+_QUOTED = re.compile(r"「[^「」\n]{1,200}」|『[^『』\n]{1,200}』|“[^“”\n]{1,200}”|\"[^\"\n]{1,200}\"")
+_SPACE_OR_MARKDOWN = re.compile(r"(?<=\s)\s+|[#*_`|>~]")
+
+
+def _letters(text: str) -> Iterator[tuple[str, int]]:
+    """What of a text is compared, and where in it that stands. Each character by itself: a text may be cut anywhere."""
+    for place, char in enumerate(text):
+        for letter in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold()):
+            if letter.isalnum():
+                yield letter, place
+
+
+class PromptText:
+    """A text that is not to be repeated. Made once; a Repetition compares a reply with it."""
+
+    def __init__(self, text: str, sayings: Iterable[str] = ()) -> None:
+        """`sayings`: what may be said, wherever it stands in the text."""
+        letters = list(_letters(text))
+        self._letters = "".join(letter for letter, _ in letters)
+        self._place = [place for _, place in letters]
+        counts = [True] * len(text)
+        for start, end in (*self._stretches(_letters_of(sayings)), *_spans(_QUOTED, text)):
+            counts[start:end] = [False] * (end - start)
+        for start, end in _spans(_SPACE_OR_MARKDOWN, text):
+            counts[start:end] = [False] * (end - start)
+        self._counted = [0, *accumulate(counts)]
+        self._ends: defaultdict[str, list[int]] = defaultdict(list)
+        for end in range(_BEGINNING, len(letters) + 1):
+            ends = self._ends[self._letters[end - _BEGINNING : end]]
+            if len(ends) < _PLACES:
+                ends.append(end)
+
+    def characters(self, start: int, end: int) -> int:
+        """How many of its characters count, from one letter up to another."""
+        return self._counted[self._place[end - 1] + 1] - self._counted[self._place[start]]
+
+    def has(self, letter: str, at: int) -> bool:
+        return self._letters[at : at + 1] == letter
+
+    def beginnings(self, letters: str) -> Iterator[tuple[int, int]]:
+        """Where these letters stand, from and to; of as many as a repetition begins with."""
+        for end in self._ends.get(letters, ()):
+            yield end - _BEGINNING, end
+
+    def _stretches(self, sayings: Iterable[str]) -> Iterator[tuple[int, int]]:
+        """Where in the text each saying stands."""
+        for saying in sayings:
+            at = self._letters.find(saying)
+            while at >= 0:
+                yield self._place[at], self._place[at + len(saying) - 1] + 1
+                at = self._letters.find(saying, at + len(saying))
+
+
+def _letters_of(sayings: Iterable[str]) -> set[str]:
+    found = {"".join(letter for letter, _ in _letters(saying)) for saying in sayings}
+    return {saying for saying in found if len(saying) >= _SHORTEST_SAYING}
+
+
+def _spans(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    return (found.span() for found in pattern.finditer(text))
+
+
+class Repetition:
+    """What one text, read piece by piece, repeats of another."""
+
+    def __init__(self, prompt: PromptText) -> None:
+        self._prompt = prompt
+        self._last = ""  # letters
+        self._runs: dict[int, int] = {}  # what the prompt has just as it was read: up to where -> from where
+
+    def read(self, words: str) -> int:
+        """The longest stretch that ends in these words, in characters of the prompt."""
+        self._last, self._runs, longest = self._after(words)
+        return longest
+
+    def would_read(self, words: str) -> int:
+        """The same, of words that may yet go on."""
+        return self._after(words)[2]
+
+    def _after(self, words: str) -> tuple[str, dict[int, int], int]:
+        last, runs, longest = self._last, self._runs, 0
+        for letter, _ in _letters(words):
+            last = last[1 - _BEGINNING :] + letter
+            runs = {end + 1: start for end, start in runs.items() if self._prompt.has(letter, end)}
+            for start, end in self._prompt.beginnings(last):
+                runs.setdefault(end, start)
+            for end, start in runs.items():
+                longest = max(longest, self._prompt.characters(start, end))
+        return last, runs, longest
