@@ -175,6 +175,7 @@ def _rates(config: Config) -> RateLimits:
             "turns": limits.turns_per_minute,
             "refused_turns": limits.turns_per_minute,
             "wrong_tokens": limits.wrong_tokens_per_minute,
+            "wrong_tokens_overall": limits.wrong_tokens_per_minute_overall,
             "protocol_errors": limits.protocol_errors_per_minute,
         }
     )

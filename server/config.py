@@ -186,6 +186,7 @@ class LimitsConfig(Section, frozen=True):
     control_frames_per_second: Rate = 20  # pings and pongs of the WebSocket layer
     control_frames_burst: Count = 100
     wrong_tokens_per_minute: Rate = 10  # per address
+    wrong_tokens_per_minute_overall: Rate = 600
     protocol_errors_per_minute: Rate = 10
     idle_minutes: Annotated[float, Meta(ge=0, le=100_000)] = 0.0  # 0: never; who is gone is found by pings
     resume_seconds: SecondsOrNone = 60.0

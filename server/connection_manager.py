@@ -9,7 +9,7 @@ from typing import Protocol
 import anyio
 from msgspec import UNSET
 
-from server.auth import is_loopback
+from server.auth import is_loopback, one_party
 from server.config import LimitsConfig
 from server.protocol import close_codes
 from server.protocol.wire import Disconnected, Error
@@ -50,7 +50,7 @@ class ConnectionManager:
         self._presence = presence
         self._limits = limits
         self._sessions: set[LiveSession] = set()
-        self._strangers: dict[Connection, str | None] = {}  # and their addresses
+        self._strangers: dict[Connection, str] = {}  # and where they come from
         self._told: set[str] = set()
 
     @contextmanager
@@ -65,7 +65,7 @@ class ConnectionManager:
         if self._is_full_for(connection.address):
             busy = Error("The server is full", "server_busy", retryable=True, retry_after_ms=_BUSY_RETRY_MS)
             raise HangUp(busy, close_codes.SERVER_BUSY)
-        self._strangers[connection] = connection.address
+        self._strangers[connection] = one_party(connection.address)
         try:
             yield
         finally:
@@ -77,7 +77,7 @@ class ConnectionManager:
             return True
         if not limits.unauthenticated_per_address or is_loopback(address):
             return False
-        return list(self._strangers.values()).count(address) >= limits.unauthenticated_per_address
+        return list(self._strangers.values()).count(one_party(address)) >= limits.unauthenticated_per_address
 
     def is_news(self, what: str) -> bool:
         """Whether this was not told before: for warnings that one client could repeat for ever."""

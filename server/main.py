@@ -1,5 +1,6 @@
 """Settings in, a running server out: `python -m server.main`, or `uvicorn server.main:app`."""
 
+import atexit
 import gc
 import signal
 import sys
@@ -28,6 +29,7 @@ try:
     from server.http_routes import NAME, NOT_HERE, http_routes
     from server.observability.command_line import client_command
     from server.observability.language import tell, translate
+    from server.observability.line_limit import LineLimit
     from server.observability.log_writer import LogWriter
     from server.observability.logs import configure_logs
     from server.transport.uvicorn_server import run_server
@@ -52,10 +54,14 @@ class Application:
     a framework's lifespan reports a traceback.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        """`settings`: None reads them when the lifespan begins; with them `refusal` is for the giver to tell."""
+    def __init__(self, settings: Settings | None = None, lines: LineLimit | None = None) -> None:
+        """`settings`: None reads them when the lifespan begins; with them `refusal` is for the giver to tell.
+
+        `lines`: the log's limit, where the log is configured already.
+        """
         self.refusal: ConfigError | None = None
         self._settings = settings
+        self._lines = lines or LineLimit()
         self._routes: FastAPI | None = None
         self._backend: Backend | None = None
 
@@ -76,12 +82,14 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         writer = LogWriter(sys.stderr)
+        atexit.register(writer.flush)  # uvicorn's last lines come after the lifespan
         try:
-            async with open_backend(self._settings or _load(writer)) as self._backend:
+            async with open_backend(self._settings or _load(writer, self._lines)) as self._backend:
                 async with anyio.create_task_group() as tasks:
                     self._routes = _routes(self._backend)
                     tasks.start_soon(self._backend.connections.end_idle)
                     tasks.start_soon(self._backend.connections.end_lost)
+                    tasks.start_soon(self._lines.tell_for_ever)
                     _settle()
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
@@ -101,11 +109,11 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _load(writer: LogWriter) -> Settings:
+def _load(writer: LogWriter, lines: LineLimit) -> Settings:
     """The settings; logs are as they say from here on."""
-    configure_logs("info", writer)
+    configure_logs("info", writer, lines)
     settings = load()
-    configure_logs(settings.config.log.level, writer)
+    configure_logs(settings.config.log.level, writer, lines)
     return settings
 
 
@@ -142,8 +150,9 @@ def main() -> int:
     """Serve until a signal. Exit status 0 after a clean end, 2 where the settings cannot be used."""
     writer = LogWriter(sys.stderr)
     try:
-        settings = _load(writer)
-        application = Application(settings)
+        lines = LineLimit()
+        settings = _load(writer, lines)
+        application = Application(settings, lines)
         try:
             run_server(application, settings.config, application.drain, partial(_say_where, settings))
         except SystemExit as exit:  # uvicorn's, where the lifespan did not begin

@@ -8,10 +8,11 @@ from msgspec import UNSET
 from starlette.websockets import WebSocket
 
 from conversation.character import Character
-from server.auth import User, is_loopback, origin_allowed, why_not_allowed
+from server.auth import User, one_party, origin_allowed, why_not_allowed
 from server.backend import Backend
 from server.message_handlers import handle
 from server.observability.incidents import incident
+from server.observability.line_limit import GUESSING
 from server.protocol import close_codes, codec, wire
 from server.protocol.extensions import Extensions
 from server.protocol.wire import Connect, Error
@@ -25,6 +26,11 @@ log = structlog.get_logger()
 
 # A wrong token is answered after this long, whatever was wrong with it.
 _REFUSAL_S = 0.05
+# Said whatever the token, so that it tells nothing about tokens.
+_DEMO_REFUSES = (
+    "The server is in demo mode, for its own machine alone, and this connection comes from elsewhere or through a "
+    "proxy; its operator can configure a token (VALID_API_TOKENS)"
+)
 
 
 async def serve(backend: Backend, websocket: WebSocket) -> None:
@@ -120,18 +126,31 @@ async def _first_message(backend: Backend, connection: Connection) -> Connect:
 
 async def _authenticate(backend: Backend, connection: Connection, hello: Connect) -> User:
     began = anyio.current_time()
-    user = backend.authenticator.authenticate(hello.api_token, connection.address)
+    address, forwarded = connection.address, connection.forwarded_by
+    user = backend.authenticator.authenticate(hello.api_token, address, forwarded)
     if user is not None:
         return user
-    log.warning("unauthorized", address=connection.address)
+    refusal = Error("The token is not valid", "unauthorized", retryable=False)
+    if backend.authenticator.demo_refuses(address, forwarded):
+        refusal = Error(_DEMO_REFUSES, "unauthorized", retryable=False)
+        log.warning("unauthorized", address=address, why="demo mode", forwarded_by=forwarded)
+    else:
+        log.warning("unauthorized", address=address)
     await anyio.sleep(_REFUSAL_S - (anyio.current_time() - began))
-    address = connection.address
-    wait_ms = None
-    if not is_loopback(address):
-        wait_ms = backend.rates.retry_after_ms("wrong_tokens", address or "", anyio.current_time())
+    wait_ms = _wait_after_wrong_token(backend, address)
     if wait_ms is not None:
         raise HangUp(
-            Error("Too many wrong tokens from this address", "rate_limited", retryable=True, retry_after_ms=wait_ms),
+            Error("Too many wrong tokens", "rate_limited", retryable=True, retry_after_ms=wait_ms),
             close_codes.RATE_LIMITED,
         )
-    raise HangUp(Error("The token is not valid", "unauthorized", retryable=False), close_codes.UNAUTHORIZED)
+    raise HangUp(refusal, close_codes.UNAUTHORIZED)
+
+
+def _wait_after_wrong_token(backend: Backend, address: str | None) -> int | None:
+    """Only whoever had a wrong one is counted and asked to wait: a right one gets in, however many wrong ones come."""
+    now = anyio.current_time()
+    wait_ms = backend.rates.retry_after_ms("wrong_tokens_overall", "", now)
+    if wait_ms is None:
+        return backend.rates.retry_after_ms("wrong_tokens", one_party(address), now)
+    log.error(GUESSING, per_minute=backend.config.limits.wrong_tokens_per_minute_overall)
+    return wait_ms

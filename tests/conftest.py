@@ -45,7 +45,10 @@ def anyio_backend() -> str:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One server of its own process on the embedded engines, shared by all tests that leave it as it was."""
     folder = tmp_path_factory.mktemp("server")
-    with running_server(folder, VALID_API_TOKENS=",".join(TOKENS)) as running:
+    # Many tests send wrong tokens, and all of them from here.
+    with running_server(
+        folder, VALID_API_TOKENS=",".join(TOKENS), CHATANON_LIMITS__WRONG_TOKENS_PER_MINUTE="0"
+    ) as running:
         yield running
 
 

@@ -11,20 +11,25 @@ from typing import Any
 import structlog
 
 from server.observability.language import translate
+from server.observability.library_lines import take_library_lines
+from server.observability.line_limit import LineLimit
 from server.observability.log_writer import LogWriter
 
 _SECRET_NAME = re.compile(r"(token|key|secret|password|credential|authorization|cookie)s?$", re.IGNORECASE)
 _SHORT_HASH = re.compile(r"[0-9a-f]{8}")
 _BEARER = re.compile(r"\b(bearer\s+)[^\s'\",]+", re.IGNORECASE)
 _SAID_TWICE = ("port",)  # for machines; people find it in the sentence, whose last word they copy
-_QUERY = re.compile(r"\?\S*")
 
 
-def configure_logs(level: str, writer: LogWriter) -> None:
-    """At start. Nothing of what people say is logged; a token appears as the first 8 digits of its hash."""
+def configure_logs(level: str, writer: LogWriter, limit: LineLimit | None = None) -> None:
+    """At start, for our lines and those of libraries.
+
+    Nothing of what people say is logged; a token appears as the first 8 digits of its hash.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
+            limit or LineLimit(),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             *(_for_people() if sys.stderr.isatty() else _for_machines()),
@@ -33,10 +38,7 @@ def configure_logs(level: str, writer: LogWriter) -> None:
         logger_factory=lambda *_: _Lines(writer),
         cache_logger_on_first_use=False,
     )
-    for name in ("uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, _UvicornFilter) for known in logger.filters):
-            logger.addFilter(_UvicornFilter())
+    take_library_lines()
 
 
 def _for_machines() -> list[Any]:
@@ -103,17 +105,3 @@ def _redacted(name: str, value: Any) -> Any:
     if _SECRET_NAME.search(name) and not _SHORT_HASH.fullmatch(str(value)):
         return "***"
     return _BEARER.sub(r"\1***", value) if isinstance(value, str) else value
-
-
-class _UvicornFilter(logging.Filter):
-    """uvicorn logs the path of every connection, and what stands behind the ? may be a token put there by mistake.
-
-    And where a start is refused it adds a line of its own to our sentence.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.msg == "Application startup failed. Exiting.":
-            return False
-        if isinstance(record.args, tuple):
-            record.args = tuple(_QUERY.sub("?***", value) if isinstance(value, str) else value for value in record.args)
-        return True

@@ -256,6 +256,11 @@ SENTENCES = {
     "connected": ("已连接", "接続"),
     "gone": ("已离开", "切断"),
     "unauthorized": ("令牌无效", "トークンが無効"),
+    "more wrong tokens than limits.wrong_tokens_per_minute_overall: somebody may be guessing them": (
+        "无效令牌超过了 limits.wrong_tokens_per_minute_overall：可能有人在猜令牌",
+        "無効なトークンが limits.wrong_tokens_per_minute_overall を超えました。推測されているおそれがあります",
+    ),
+    "more lines like this were not written": ("同类的行还有这么多，没有写出", "同じ種類の行を省きました"),
     "turn": ("一轮对话", "会話の一往復"),
     "history: {path} was deleted, moved or replaced while this server ran; what was in it is "
     "not known any more, and what is said from now on is kept in the file that is there now": (

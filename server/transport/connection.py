@@ -7,6 +7,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.protocol import close_codes, codec, wire
 from server.protocol.wire import AnyServerFrame, AnyServerMessage, Disconnected, Error, ErrorCode
+from server.transport.forwarded import forwarded_by
 
 # How long a client that is being replaced or refused has to take its last frame.
 _FAREWELL_S = 0.05
@@ -39,6 +40,11 @@ class Connection:
     def address(self) -> str | None:
         """The other end's IP address, where it has one."""
         return self._websocket.client.host if self._websocket.client else None
+
+    @property
+    def forwarded_by(self) -> str | None:
+        """The header that shows that a proxy passed it on, if there is one."""
+        return forwarded_by(self._websocket.headers.keys())
 
     @property
     def origin(self) -> str | None:

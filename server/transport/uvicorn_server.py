@@ -83,6 +83,7 @@ def run_server(app: Any, config: Config, drain: Drain, on_ready: Callable[[int],
         ws_ping_interval=_PING_INTERVAL_S,
         ws_ping_timeout=None,  # a full audio buffer holds pongs back too: the dead are found by TCP_USER_TIMEOUT
         lifespan="on",
+        log_config=None,  # our log takes its lines
         log_level="warning",
         access_log=False,
         server_header=False,

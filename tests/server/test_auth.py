@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.auth import DEMO_TOKEN, Authenticator, User, hash_token, is_loopback, origin_allowed, why_not_allowed
+from server.auth import (
+    DEMO_TOKEN,
+    Authenticator,
+    User,
+    hash_token,
+    is_loopback,
+    one_party,
+    origin_allowed,
+    why_not_allowed,
+)
+from server.transport.forwarded import forwarded_by
 
 HERE = "127.0.0.1"
 ELSEWHERE = "192.0.2.7"
@@ -132,6 +142,56 @@ def test_demo_mode_is_on_without_tokens_and_off_with_one() -> None:
 
 def test_demo_token_that_an_operator_chose_is_a_token_like_others() -> None:
     assert Authenticator([DEMO_TOKEN]).authenticate(DEMO_TOKEN, ELSEWHERE) is not None
+
+
+DIRECT = [
+    "host",
+    "user-agent",
+    "origin",
+    "sec-websocket-key",
+    "x-requested-with",
+    "viable",
+    "cf",
+    "x-forward",
+    "flying",
+]
+FORWARDED = [
+    "Forwarded", "Via", "X-Forwarded-For", "x-forwarded-host", "X-FORWARDED-PROTO", "X-Forwarded", "Forwarded-For",
+    "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "X-Original-Forwarded-For", "X-Original-Host", "True-Client-IP",
+    "CF-Connecting-IP", "CF-Ray", "CDN-Loop", "Fastly-Client-IP", "Fly-Client-IP", "X-Envoy-External-Address",
+    "X-Azure-ClientIP", "X-AppEngine-User-IP", "X-Amzn-Trace-Id", "Tailscale-User-Login",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", FORWARDED)
+def test_demo_mode_takes_nothing_that_a_proxy_passed_on(header: str) -> None:
+    mark = forwarded_by([*DIRECT, header])
+    assert mark is not None
+    assert Authenticator([]).authenticate(DEMO_TOKEN, HERE, mark) is None
+    assert Authenticator(["token1"]).authenticate("token1", HERE, mark) is not None
+
+
+def test_what_a_client_sends_by_itself_marks_nothing_as_forwarded() -> None:
+    assert forwarded_by(DIRECT) is None
+
+
+# ---------------------------------------------------------------- whom a limit per address counts
+
+PARTIES: list[set[str | None]] = [
+    {"192.0.2.7", "::ffff:192.0.2.7", "::ffff:c000:207", "64:ff9b::192.0.2.7"},
+    {"192.0.2.8", "::ffff:192.0.2.8", "64:ff9b::c000:208"},
+    {"2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff:ffff:ffff:ffff", "2001:0DB8::"},
+    {"2001:db8:0:1::1", "2001:db8:0:1:ffff::1"},
+    {"fe80::1%eth0", "fe80::2%eth1", "fe80::3"},
+    {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"},
+    {"testclient"},
+    {None, ""},
+]
+
+
+def test_addresses_that_one_party_can_choose_between_are_one_and_others_are_others() -> None:
+    assert [len({one_party(address) for address in addresses}) for addresses in PARTIES] == [1] * len(PARTIES)
+    assert len({one_party(address) for addresses in PARTIES for address in addresses}) == len(PARTIES)
 
 
 # ---------------------------------------------------------------- origins

@@ -26,7 +26,10 @@ def _as_it_was() -> Iterator[None]:
     """Logs are the one thing that a process has only once."""
     loggers = [logging.getLogger(name) for name in ("uvicorn.error", "uvicorn.access")]
     filters = [list(logger.filters) for logger in loggers]
+    handlers = list(logging.getLogger().handlers)
     yield
+    logging.getLogger().handlers[:] = handlers
+    logging.captureWarnings(False)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     for logger, before in zip(loggers, filters, strict=True):
