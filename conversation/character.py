@@ -11,8 +11,11 @@ from conversation.reply.prompt_text import PromptText
 from services.base import Line, Script, Voice
 
 _SUGGESTIONS = 6
-# Of a character that has no such line of its own.
-DEFLECTION = Line("それは、お話しできません。", "这个不方便说。", "calm")
+
+
+def default_deflection() -> Line:
+    """What a character says in place of its own manifest, if it has no such line of its own."""
+    return Line("それは、お話しできません。", "这个不方便说。", "calm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Character:
     pronunciation: Mapping[str, str]
     script: Script | None
     client: Mapping[str, Any] = field(default_factory=dict)
-    deflection: Line = DEFLECTION
+    deflection: Line = field(default_factory=default_deflection)
 
     def voice(self, engine: str) -> Voice:
         """How the character sounds on an engine: as `character.yaml` says, else as the engine does by itself."""
