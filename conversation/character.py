@@ -11,8 +11,6 @@ from conversation.reply.prompt_text import PromptText
 from services.base import Line, Script, Voice
 
 _SUGGESTIONS = 6
-# Of a character that has no such line of its own.
-DEFLECTION = Line("それは、お話しできません。", "这个不方便说。", "calm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Character:
     pronunciation: Mapping[str, str]
     script: Script | None
     client: Mapping[str, Any] = field(default_factory=dict)
-    deflection: Line = DEFLECTION
+    deflection: Line = field(default_factory=lambda: neutral_deflection())
 
     def voice(self, engine: str) -> Voice:
         """How the character sounds on an engine: as `character.yaml` says, else as the engine does by itself."""
@@ -61,6 +59,11 @@ class Character:
     def guard(self, system_text: str) -> Guard:
         """Against repeating what an LLM is told of them. Costly: made once."""
         return Guard(PromptText(system_text, self.sayings()), self.deflection)
+
+
+def neutral_deflection() -> Line:
+    """Of a character that has no such line of its own."""
+    return Line("それは、お話しできません。", "这个不方便说。", "calm")
 
 
 def _texts(answers: Iterable[Iterable[Line]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from conversation.character import DEFLECTION
+from conversation.character import neutral_deflection
 from conversation.pronunciation import speakable
 from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError
@@ -434,7 +434,7 @@ def test_what_it_says_instead_of_its_prompt_is_its_own_or_a_neutral_line(prompts
     rin, mei = manager.find("rin"), manager.find("mei")
     assert reported == [] and rin is not None and mei is not None
     assert manager.guard(rin).deflection == rin.deflection == Line("ひみつ！", "秘密！", "happy")
-    assert manager.guard(mei).deflection == mei.deflection == DEFLECTION
+    assert manager.guard(mei).deflection == mei.deflection == neutral_deflection()
 
 
 # ---------------------------------------------------------------- what the configuration says above a file
