@@ -13,11 +13,6 @@ from services.base import Line, Script, Voice
 _SUGGESTIONS = 6
 
 
-def default_deflection() -> Line:
-    """What a character says in place of its own manifest, if it has no such line of its own."""
-    return Line("それは、お話しできません。", "这个不方便说。", "calm")
-
-
 @dataclass(frozen=True, slots=True)
 class Character:
     """One character. `voices` is by engine name; `pronunciation` maps words to kana; `greeting` may be empty.
@@ -35,7 +30,7 @@ class Character:
     pronunciation: Mapping[str, str]
     script: Script | None
     client: Mapping[str, Any] = field(default_factory=dict)
-    deflection: Line = field(default_factory=default_deflection)
+    deflection: Line = field(default_factory=lambda: neutral_deflection())
 
     def voice(self, engine: str) -> Voice:
         """How the character sounds on an engine: as `character.yaml` says, else as the engine does by itself."""
@@ -64,6 +59,11 @@ class Character:
     def guard(self, system_text: str) -> Guard:
         """Against repeating what an LLM is told of them. Costly: made once."""
         return Guard(PromptText(system_text, self.sayings()), self.deflection)
+
+
+def neutral_deflection() -> Line:
+    """Of a character that has no such line of its own."""
+    return Line("それは、お話しできません。", "这个不方便说。", "calm")
 
 
 def _texts(answers: Iterable[Iterable[Line]]) -> Iterator[str]:

@@ -41,6 +41,7 @@ _TAG = re.compile(r"[<＜](?:/?[A-Za-z][\w:.\-]{0,31}(?:[\s/][^<>＜＞\n]{0,400
 # What is left of one that was nested deeper or put together by what was taken out: its first sign.
 _TAG_SIGN = re.compile(r"[<＜](?=[A-Za-z/!?#])")
 _BRACKET = re.compile(r"[(（](?=\s{0,4}[A-Za-z])")
+_NO_BRACKETS = str.maketrans("(（", "  ")
 _EMPHASIS = re.compile(r"\*{2,3}([^*\n]+)\*{2,3}|_{2,3}([^_\n]+)_{2,3}|~~([^~\n]+)~~")
 _STAGE_DIRECTIONS = re.compile(r"[(（][^()（）]*[)）]|[\[［【][^\[\]［］【】]*[\]］】]|\*[^*\n]+\*|＊[^＊\n]+＊")
 _MAX_NESTING = 3
@@ -71,7 +72,7 @@ def _without_markup(text: str) -> str:
     text = _without_tags("".join(char for char in text if not _is_pictogram(char)))
     if ">" in text or "＞" in text:
         text = _TAG_SIGN.sub(" ", text)
-    return _BRACKET.sub(" ", text)
+    return text.translate(_NO_BRACKETS) if _BRACKET.search(text) else text
 
 
 def _without_tags(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import structlog
 
-from conversation.character import Character, default_deflection
+from conversation.character import Character, neutral_deflection
 from conversation.prompt import system_text
 from conversation.reply.guarded_parser import Guard
 from server.config import ConfigError
@@ -170,7 +170,7 @@ def _read_character(folder: Path, shared_script: Script | None) -> Character:
         pronunciation=read_yaml(folder / PRONUNCIATION, dict[str, str]) or {},
         script=_read_script(folder / SHARED_SCRIPT) or shared_script,
         client=_for_clients(folder / ABOUT, about),
-        deflection=_line(about.deflection) if about.deflection else default_deflection(),
+        deflection=_line(about.deflection) if about.deflection else neutral_deflection(),
     )
 
 

@@ -20,6 +20,7 @@ from server.quantities import counted
 from server.session.modes.build import build_modes
 from server.session.session import Session
 from server.transport.connection import Connection, ConnectionLost, HangUp
+from server.transport.forwarded import forwarded_by
 from server.transport.message_reader import MessageReader, check_frame_size, decode_frame
 
 log = structlog.get_logger()
@@ -52,7 +53,7 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
 async def _serve_user(
     backend: Backend, connection: Connection, hello: Connect, user: User, character: Character
 ) -> None:
-    by_default = backend.config.protocol.default_extensions_for(browser=connection.origin is not None)
+    by_default = backend.config.protocol.default_extensions_for(browser="origin" in connection.headers)
     extensions = Extensions(hello.extensions, by_default)
     session_id = uuid.uuid4().hex
     session = Session(
@@ -79,7 +80,7 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
     Raises:
         HangUp: it is not acceptable; a live session of the same token is untouched.
     """
-    origin, demo = connection.origin, backend.authenticator.demo
+    origin, demo = connection.headers.get("origin"), backend.authenticator.demo
     if origin is not None and not origin_allowed(origin, backend.config.server.allowed_origins, demo=demo):
         refusal = why_not_allowed(origin, demo=demo)
         raise HangUp(Error(refusal, "origin_not_allowed", retryable=False), close_codes.ORIGIN)
@@ -126,7 +127,7 @@ async def _first_message(backend: Backend, connection: Connection) -> Connect:
 
 async def _authenticate(backend: Backend, connection: Connection, hello: Connect) -> User:
     began = anyio.current_time()
-    address, forwarded = connection.address, connection.forwarded_by
+    address, forwarded = connection.address, forwarded_by(connection.headers.keys())
     user = backend.authenticator.authenticate(hello.api_token, address, forwarded)
     if user is not None:
         return user

@@ -11,9 +11,6 @@ from conversation.reply.prompt_text import PromptText, Repetition
 from services.base import Emotion, Line
 
 LONGEST: Final = 80  # characters of a prompt, in one stretch, that anybody may happen to say
-# From here on the words of a sentence wait until it is whole: it may become one that is replaced. A voice that had been
-# told less than this of such a sentence drops it, for the line in its place begins otherwise.
-_LONGEST_AHEAD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +47,12 @@ class GuardedParser:
 
     @property
     def words_ahead(self) -> str:
+        """None that repeat anything: they wait until the sentence is whole, for it may be replaced. A voice that was
+        told of a beginning before them drops it, because the line in its place begins otherwise."""
         words = self._parser.words_ahead
         if words != self._ahead[0]:
             repeated = max(self._jp.would_read(words), self._both.would_read(words))
-            self._ahead = words, repeated <= _LONGEST_AHEAD
+            self._ahead = words, repeated == 0
         return words if self._ahead[1] else ""
 
     def feed(self, delta: str) -> list[ReplyEvent]:

@@ -6,23 +6,21 @@ is meant to say stands there too: words in quotation marks, lines of its script.
 
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 _BEGINNING = 12  # letters by which a repetition is found
-_PLACES = 8  # of one beginning; else a text of one letter would be compared with itself everywhere
+_PLACES = 4  # of one beginning, and
+_MAX_RUNS = 8  # followed at a time: else a text of one letter would be compared with itself everywhere
 _SHORTEST_SAYING = 6  # letters; shorter ones are parts of other words
 _QUOTED = re.compile(r"「[^「」\n]{1,200}」|『[^『』\n]{1,200}』|“[^“”\n]{1,200}”|\"[^\"\n]{1,200}\"")
 _SPACE_OR_MARKDOWN = re.compile(r"(?<=\s)\s+|[#*_`|>~]")
 
 
-def _letters(text: str) -> Iterator[tuple[str, int]]:
-    """What of a text is compared, and where in it that stands. Each character by itself: a text may be cut anywhere."""
-    for place, char in enumerate(text):
-        for letter in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold()):
-            if letter.isalnum():
-                yield letter, place
+def _letters(text: str) -> str:
+    """What of a text is compared. No letter depends on those around it, so a text may be cut anywhere."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(filter(str.isalnum, plain))
 
 
 class PromptText:
@@ -30,7 +28,7 @@ class PromptText:
 
     def __init__(self, text: str, sayings: Iterable[str] = ()) -> None:
         """`sayings`: what may be said, wherever it stands in the text."""
-        letters = list(_letters(text))
+        letters = [(letter, place) for place, char in enumerate(text) for letter in _letters(char)]
         self._letters = "".join(letter for letter, _ in letters)
         self._place = [place for _, place in letters]
         counts = [True] * len(text)
@@ -39,11 +37,12 @@ class PromptText:
         for start, end in _spans(_SPACE_OR_MARKDOWN, text):
             counts[start:end] = [False] * (end - start)
         self._counted = [0, *accumulate(counts)]
-        self._ends: defaultdict[str, list[int]] = defaultdict(list)
+        self._beginnings: dict[str, tuple[tuple[int, int], ...]] = {}
         for end in range(_BEGINNING, len(letters) + 1):
-            ends = self._ends[self._letters[end - _BEGINNING : end]]
-            if len(ends) < _PLACES:
-                ends.append(end)
+            beginning = self._letters[end - _BEGINNING : end]
+            known = self._beginnings.get(beginning, ())
+            if len(known) < _PLACES:
+                self._beginnings[beginning] = (*known, (end - _BEGINNING, end))
 
     def characters(self, start: int, end: int) -> int:
         """How many of its characters count, from one letter up to another."""
@@ -52,10 +51,9 @@ class PromptText:
     def has(self, letter: str, at: int) -> bool:
         return self._letters[at : at + 1] == letter
 
-    def beginnings(self, letters: str) -> Iterator[tuple[int, int]]:
+    def beginnings(self, letters: str) -> Iterable[tuple[int, int]]:
         """Where these letters stand, from and to; of as many as a repetition begins with."""
-        for end in self._ends.get(letters, ()):
-            yield end - _BEGINNING, end
+        return self._beginnings.get(letters, ())
 
     def _stretches(self, sayings: Iterable[str]) -> Iterator[tuple[int, int]]:
         """Where in the text each saying stands."""
@@ -67,7 +65,7 @@ class PromptText:
 
 
 def _letters_of(sayings: Iterable[str]) -> set[str]:
-    found = {"".join(letter for letter, _ in _letters(saying)) for saying in sayings}
+    found = set(map(_letters, sayings))
     return {saying for saying in found if len(saying) >= _SHORTEST_SAYING}
 
 
@@ -93,12 +91,14 @@ class Repetition:
         return self._after(words)[2]
 
     def _after(self, words: str) -> tuple[str, dict[int, int], int]:
-        last, runs, longest = self._last, self._runs, 0
-        for letter, _ in _letters(words):
-            last = last[1 - _BEGINNING :] + letter
-            runs = {end + 1: start for end, start in runs.items() if self._prompt.has(letter, end)}
-            for start, end in self._prompt.beginnings(last):
-                runs.setdefault(end, start)
+        prompt, runs, longest = self._prompt, self._runs, 0
+        letters = self._last + _letters(words)
+        for at in range(len(self._last), len(letters)):
+            if runs:
+                runs = {end + 1: start for end, start in runs.items() if prompt.has(letters[at], end)}
+            for start, end in prompt.beginnings(letters[max(0, at + 1 - _BEGINNING) : at + 1]):
+                if len(runs) < _MAX_RUNS:
+                    runs.setdefault(end, start)
             for end, start in runs.items():
-                longest = max(longest, self._prompt.characters(start, end))
-        return last, runs, longest
+                longest = max(longest, prompt.characters(start, end))
+        return letters[1 - _BEGINNING :], runs, longest

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import anyio
+from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.protocol import close_codes, codec, wire
 from server.protocol.wire import AnyServerFrame, AnyServerMessage, Disconnected, Error, ErrorCode
-from server.transport.forwarded import forwarded_by
 
 # How long a client that is being replaced or refused has to take its last frame.
 _FAREWELL_S = 0.05
@@ -42,14 +42,9 @@ class Connection:
         return self._websocket.client.host if self._websocket.client else None
 
     @property
-    def forwarded_by(self) -> str | None:
-        """The header that shows that a proxy passed it on, if there is one."""
-        return forwarded_by(self._websocket.headers.keys())
-
-    @property
-    def origin(self) -> str | None:
-        """The page's origin, where a browser connects."""
-        return self._websocket.headers.get("origin")
+    def headers(self) -> Headers:
+        """Of the request."""
+        return self._websocket.headers
 
     @property
     def has_token_in_address(self) -> bool:

@@ -1,5 +1,6 @@
 """What is said aloud of a sentence, and the kana that the synthesiser makes of it."""
 
+import re
 from pathlib import Path
 
 import pyopenjtalk
@@ -112,6 +113,44 @@ def test_stage_directions_emoji_and_markdown_are_not_spoken_but_words_are(shown:
 )
 def test_what_only_the_eye_can_read_is_not_spoken(shown: str, said: str) -> None:
     assert speakable(shown, {}) == said
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("<speak>うん</speak>", "うん"),
+        ('うん<break time="1s"/>ね', "うんね"),
+        ('<prosody rate="slow" pitch="+5%">うん</prosody>', "うん"),
+        ('うん<say-as interpret-as="digits">12</say-as>', "うん12"),
+        ('<mstts:express-as style="cheerful">うん</mstts:express-as>', "うん"),
+        ('<?xml version="1.0"?><speak>うん', "うん"),
+        ("<!-- 秘密 -->うん", "うん"),
+        ("うん<#0.5#>ね", "うん ね"),
+        ("うん<# 99 #>ね", "うん ね"),
+        ("うん＜#0.5#＞ね", "うん ね"),
+        ("うん(laughs)ね", "うん ね"),
+        ("うん（chuckle）(breath)ね", "うん ね"),
+        # put together by what is taken out
+        ('<b<b>reak time="1s"/>うん', "うん"),
+        ("<b<b<b<b<b<b>reak>reak>reak>reak>reak/>うん", "うん"),
+        ("<~~break~~/>うん", "うん"),
+        ("<😀break/>うん", "うん"),
+        ("<\u200bbreak/>うん", "うん"),
+        ("<#\u200b0.5#>うん", "うん"),
+        ("**(**laughs**)**うん", "うん"),
+        ("(la(laughs)ughs)うん", "うん"),
+        ("(laughs(b(c(d(e)))))うん", "laughs b ))うん"),
+    ],
+)
+def test_a_voice_is_given_nothing_to_obey(shown: str, said: str) -> None:
+    assert speakable(shown, {}) == said
+
+
+@given(
+    st.lists(st.sampled_from(["<", ">", "/", "#", "(", ")", "（", "*", "**", "~~", "`", "😀", "0.5", "break", "うん"]))
+)
+def test_whatever_is_put_together_is_no_mark_for_a_voice(parts: list[str]) -> None:
+    assert re.search(r"<#|#>|</?[a-z][^<>]*>|[(（] ?[a-z]", speakable("".join(parts), {})) is None
 
 
 @pytest.mark.parametrize(

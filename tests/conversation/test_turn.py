@@ -21,6 +21,8 @@ from conversation.events import (
     ThinkingStarted,
     TurnEvent,
 )
+from conversation.reply.guarded_parser import Guard
+from conversation.reply.prompt_text import PromptText
 from conversation.timeline import Timeline
 from conversation.turn import Emit, Reply, SpokenSentence, TurnRequest, run_turn
 from services.base import LLM, TTS, Emotion, Line, LLMError, Message, Prompt, Synthesis, TTSError, Voice
@@ -168,10 +170,16 @@ class Recogniser:
 
 
 async def run(
-    mind: LLM, mouth: TTS, asr: Emit, reply: Reply | None = None, timeline: Timeline | None = None, chunk_ms: int = 80
+    mind: LLM,
+    mouth: TTS,
+    asr: Emit,
+    reply: Reply | None = None,
+    timeline: Timeline | None = None,
+    chunk_ms: int = 80,
+    guard: Guard | None = None,
 ) -> Reply:
     reply = reply or Reply()
-    request = TurnRequest(PROMPT, VOICE, {"愛音": "アノン"}, chunk_ms)
+    request = TurnRequest(PROMPT, VOICE, {"愛音": "アノン"}, chunk_ms, guard=guard)
     with anyio.fail_after(STUCK_S):
         await run_turn(request, mind, mouth, asr, reply=reply, timeline=timeline or Timeline(anyio.current_time()))
     return reply
@@ -366,6 +374,22 @@ async def test_the_words_of_the_next_sentence_wait_until_it_would_be_asked_for()
         assert mouth.told[-2:] == [("ask", "happy", "三。"), ("expect", "sad", "ええと、")]
         written.set()
     assert mouth.told[-1] == ("ask", "sad", "ええと、四。")
+
+
+async def test_what_the_llm_was_told_is_neither_asked_for_nor_told_ahead_and_the_llm_is_let_go() -> None:
+    told = (
+        "あなたは古い郵便局で夜の番をしていて、" * 3
+        + "窓辺の籠には青いカナリアが一羽いて、明け方になると三度鳴き、雨の日は布をかけます。"
+    )
+    guard = Guard(PromptText(told), Line("ひみつ。", "秘密。", "calm"))
+    mind, mouth, asr = Mind([*line("うん。"), *line(f"ええと、{told}"), line("終。")]), Mouth(), Recogniser()
+    reply = await run(mind, mouth, asr, guard=guard)
+    assert reply.lines() == [Line("うん。", "甲", "happy"), Line("ひみつ。", "秘密。", "calm")]
+    assert [text for text, _ in mouth.asked] == ["うん。", "ひみつ。"]
+    assert ("happy", "ええと、") in mouth.expected
+    assert not any("郵便局" in words for _, words in mouth.expected)
+    assert mind.closed and mind.said < len([*mind.steps])
+    assert (reply.incomplete, reply.repeated > 80) == (None, True)
 
 
 async def test_a_voice_that_was_lost_is_told_no_words() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from conversation.character import neutral_deflection
 from conversation.pronunciation import speakable
 from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError
@@ -226,6 +227,7 @@ BROKEN = [
     ("character.yaml", "display-name: Rin\n", 1, "did you mean display_name?"),
     ("character.yaml", "Greeting: hi\n", 1, "did you mean greeting?"),
     ("character.yaml", "client: 7\n", 1, "client must be a section"),
+    ("character.yaml", "deflection: {jp: ひみつ}\n", 1, "cn"),
     # what cannot be seen
     ("character.yaml", "greeting\u00a0: hi\n", 1, "greeting<U+00A0> is unknown; did you mean greeting?"),
     (
@@ -424,6 +426,15 @@ def test_what_is_for_clients_is_kept_as_it_is(
     rin = manager.find("rin")
     assert reported == [] and rin is not None
     assert rin.client == client
+
+
+def test_what_it_says_instead_of_its_prompt_is_its_own_or_a_neutral_line(prompts: Path, write: Write) -> None:
+    write("character.yaml", 'deflection: {emotion: happy, jp: "ひみつ！", cn: "秘密！"}\n')
+    manager, reported = load(prompts)
+    rin, mei = manager.find("rin"), manager.find("mei")
+    assert reported == [] and rin is not None and mei is not None
+    assert manager.guard(rin).deflection == rin.deflection == Line("ひみつ！", "秘密！", "happy")
+    assert manager.guard(mei).deflection == mei.deflection == neutral_deflection()
 
 
 # ---------------------------------------------------------------- what the configuration says above a file

@@ -139,7 +139,7 @@ def test_what_the_llm_was_told_is_replaced_by_a_line_in_character(reply: str, be
     assert lines == [*plain[:before], INSTEAD]
     assert longest_told(MANIFEST, (line.jp for line in lines)) <= 80
     assert parser.repeated > 80
-    assert all(longest_told(MANIFEST, [words]) <= 30 for words in ahead)
+    assert all(longest_told(MANIFEST, [words]) <= 12 for words in ahead)
 
 
 @pytest.mark.parametrize(("reply", "before"), RECITALS_IN_TRANSLATION.values(), ids=RECITALS_IN_TRANSLATION)
@@ -179,7 +179,7 @@ def test_other_replies_pass_as_they_are(reply: str, size: int) -> None:
 
 
 def test_words_are_told_ahead_as_without_a_guard_where_they_repeat_little() -> None:
-    reply = contract((f"ええと、{JAPANESE[:20]}、だったかな。", "好。"), ("そうだね、たぶん。", "嗯。"))
+    reply = contract((f"ええと、{JAPANESE[:10]}、だったかな。", "好。"), ("そうだね、たぶん。", "嗯。"))
     assert read(GuardedParser(guard()), reply) == read(ReplyParser(), reply)
 
 
