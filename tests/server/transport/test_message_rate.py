@@ -44,9 +44,11 @@ FLOODS = {
 }
 
 
+POURED = 100_000
+
+
 def flood(client: ProtocolClient, message: str, times: int) -> None:
-    """So often, or until the server has hung up; at most 20 MB, for who pours on reads no farewell."""
-    times = min(times, 20_000_000 // len(message))
+    """So often, or until the server has hung up."""
     with suppress(ConnectionClosed):
         for _ in range(times):
             client.send_raw(message)
@@ -61,6 +63,9 @@ def test_flood_is_refused_and_then_ended(talk: Connect, name: str) -> None:
     client = talk(extensions=["history"])
     flood(client, FLOODS[name], 40 * BURST)
     code, messages = client.closed()
+    if len(FLOODS[name]) > POURED:  # cut off, where it did not stop to read the farewell
+        assert code in (4003, 1006)
+        return
     assert (code, messages[-1]["code"]) == (4003, "rate_limited")
     refused = [message for message in messages if message.get("code") == "rate_limited"]
     assert all(message["retryable"] is True and message["retry_after_ms"] > 0 for message in refused)
