@@ -147,9 +147,9 @@ class CloudServer:
         return [(role, text, bool(cut)) for role, text, cut in found]
 
     def errors(self, since: int = 0) -> list[Wire]:
-        """What it logged as an error, or worse."""
+        """What it logged of failures for the operator; each has a code."""
         parsed = [json.loads(line) for line in self.process.log[since:] if line.startswith("{")]
-        return [event for event in parsed if event["level"] in ("error", "critical")]
+        return [event for event in parsed if event["level"] in ("error", "critical") and "code" in event]
 
     @property
     def descriptors(self) -> "Descriptors":
