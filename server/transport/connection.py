@@ -35,21 +35,13 @@ class Connection:
         self._lock = anyio.Lock()
         self.fenced = False  # true: nothing is sent any more but a farewell
         self._receives = False
+        self.origin = websocket.headers.get("origin")  # the page's, where a browser connects
+        self.forwarded_by = forwarded_by(websocket.headers.keys())  # the header that shows that a proxy passed it on
 
     @property
     def address(self) -> str | None:
         """The other end's IP address, where it has one."""
         return self._websocket.client.host if self._websocket.client else None
-
-    @property
-    def forwarded_by(self) -> str | None:
-        """The header that shows that a proxy passed it on, if there is one."""
-        return forwarded_by(self._websocket.headers.keys())
-
-    @property
-    def origin(self) -> str | None:
-        """The page's origin, where a browser connects."""
-        return self._websocket.headers.get("origin")
 
     @property
     def has_token_in_address(self) -> bool:
