@@ -5,6 +5,7 @@ kana, the longest first. Nothing that a voice would obey instead of reading it i
 interjections in brackets are ours to use, never a model's or a user's.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -37,10 +38,16 @@ _EYE_ONLY = tuple(
         (r"(?<![A-Za-z])(?:lol|lmao|rofl)(?![A-Za-z])", " "),
     )
 )
-_TAG = re.compile(r"[<＜](?:/?[A-Za-z][\w:.\-]{0,31}(?:[\s/][^<>＜＞\n]{0,400})?|[!?][^<>＜＞\n]{0,400})[>＞]")
-# What is left of one that was nested deeper or put together by what was taken out: its first sign.
-_TAG_SIGN = re.compile(r"[<＜](?=[A-Za-z/!?#])")
-_BRACKET = re.compile(r"[(（](?=\s{0,4}[A-Za-z])")
+_ENTITY = re.compile(
+    r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
+)  # as a tag is written to be shown
+_TAG = re.compile(
+    r"[<＜](?:/?[A-Za-zＡ-Ｚａ-ｚ][\w:.\-]{0,31}(?:[\s/][^<>＜＞\n]{0,400})?|[!?][^<>＜＞\n]{0,400})[>＞]"
+)
+# What is left of one that was nested deeper, put together by what was taken out, or is to be closed by the sentence
+# after this one, which may follow on the same connection: its first sign.
+_TAG_SIGN = re.compile(r"[<＜](?=[A-Za-zＡ-Ｚａ-ｚ/!?#]|\s*\Z)")
+_BRACKET = re.compile(r"[(（](?=\s*(?:[A-Za-z]|\Z))")
 _NO_BRACKETS = str.maketrans("(（", "  ")
 _EMPHASIS = re.compile(r"\*{2,3}([^*\n]+)\*{2,3}|_{2,3}([^_\n]+)_{2,3}|~~([^~\n]+)~~")
 _STAGE_DIRECTIONS = re.compile(r"[(（][^()（）]*[)）]|[\[［【][^\[\]［］【】]*[\]］】]|\*[^*\n]+\*|＊[^＊\n]+＊")
@@ -61,6 +68,7 @@ def speakable(text: str, pronunciation: Mapping[str, str]) -> str:
 
 
 def _without_markup(text: str) -> str:
+    text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     text = _LINK.sub(r"\1", text)
     for pattern, said in _EYE_ONLY:
         text = pattern.sub(said, text)
@@ -70,8 +78,7 @@ def _without_markup(text: str) -> str:
         text = _STAGE_DIRECTIONS.sub(" ", text)
     text = _MARKDOWN.sub(" ", text)
     text = _without_tags("".join(char for char in text if not _is_pictogram(char)))
-    if ">" in text or "＞" in text:
-        text = _TAG_SIGN.sub(" ", text)
+    text = _TAG_SIGN.sub(" ", text)
     return text.translate(_NO_BRACKETS) if _BRACKET.search(text) else text
 
 

@@ -1,9 +1,10 @@
-"""What a browser or a load balancer asks: /, /health, /ready, /characters, /asyncapi.json."""
+"""What a browser or a load balancer asks: /, /health, /ready, /characters, /asyncapi.json, /docs."""
 
+from html import escape
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -89,6 +90,10 @@ def http_routes(backend: Backend) -> APIRouter:
     async def messages(request: Request) -> dict[str, Any]:
         return {**asyncapi, "servers": servers(request.url.netloc, secure=request.url.scheme == "https")}
 
+    @router.get("/docs", include_in_schema=False)
+    async def documentation(request: Request) -> HTMLResponse:
+        return HTMLResponse(_page(request.app.openapi()["paths"]))
+
     @router.get("/ws", include_in_schema=False)
     async def upgrade() -> JSONResponse:
         """RFC 9110, 15.5.22."""
@@ -111,6 +116,20 @@ def _answer_head(router: APIRouter) -> None:
                 response_model_exclude_none=route.response_model_exclude_none,  # or its length were another
                 response_model_exclude_unset=route.response_model_exclude_unset,
             )
+
+
+def _page(paths: dict[str, dict[str, Any]]) -> str:
+    """A page without script, style or picture: it loads nothing from anywhere."""
+    routes = {path: methods["get"]["summary"] for path, methods in paths.items()}
+    routes["/openapi.json"] = "HTTP 接口，OpenAPI 3"
+    rows = "\n".join(
+        f'<dt>GET <a href="{escape(path.lstrip("/") or "./")}">{escape(path)}</a></dt><dd>{escape(summary)}</dd>'
+        for path, summary in routes.items()
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="zh"><head><meta charset="utf-8"><title>{NAME}</title></head>\n'
+        f"<body><h1>{NAME} {VERSION}</h1>\n<dl>\n{rows}\n</dl>\n<p>WebSocket: /ws</p></body></html>\n"
+    )
 
 
 def _about(backend: Backend) -> About:

@@ -13,9 +13,7 @@ if __name__ == "__main__":
     right_python.insist_on_version("-m", "server.main")
 
 try:
-    from collections.abc import Awaitable, Callable, MutableMapping
     from functools import partial
-    from typing import Any
 
     import anyio
     import structlog
@@ -32,6 +30,7 @@ try:
     from server.observability.line_limit import LineLimit
     from server.observability.log_writer import LogWriter
     from server.observability.logs import configure_logs
+    from server.transport.security_headers import App, Message, Receive, Send, with_security_headers
     from server.transport.uvicorn_server import run_server
     from server.version import VERSION
     from server.websocket_endpoint import serve
@@ -39,10 +38,6 @@ except ModuleNotFoundError as error:
     if __name__ != "__main__":
         raise
     right_python.insist_on_library(error.name, "-m", "server.main")
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -62,10 +57,10 @@ class Application:
         self.refusal: ConfigError | None = None
         self._settings = settings
         self._lines = lines or LineLimit()
-        self._routes: FastAPI | None = None
+        self._routes: App | None = None
         self._backend: Backend | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """https://asgi.readthedocs.io/en/latest/specs/main.html"""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
@@ -86,7 +81,7 @@ class Application:
         try:
             async with open_backend(self._settings or _load(writer, self._lines)) as self._backend:
                 async with anyio.create_task_group() as tasks:
-                    self._routes = _routes(self._backend)
+                    self._routes = with_security_headers(_routes(self._backend))
                     tasks.start_soon(self._backend.connections.end_idle)
                     tasks.start_soon(self._backend.connections.end_lost)
                     tasks.start_soon(self._lines.tell_for_ever)
@@ -118,7 +113,7 @@ def _load(writer: LogWriter, lines: LineLimit) -> Settings:
 
 
 def _routes(backend: Backend) -> FastAPI:
-    app = FastAPI(title=NAME, version=VERSION)
+    app = FastAPI(title=NAME, version=VERSION, docs_url=None, redoc_url=None)  # these load a CDN: /docs is our own
     app.add_middleware(CORSMiddleware, allow_origins=list(backend.config.server.cors_origins), allow_methods=["GET"])
     app.include_router(http_routes(backend))
 

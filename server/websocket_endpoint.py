@@ -20,7 +20,6 @@ from server.quantities import counted
 from server.session.modes.build import build_modes
 from server.session.session import Session
 from server.transport.connection import Connection, ConnectionLost, HangUp
-from server.transport.forwarded import forwarded_by
 from server.transport.message_reader import MessageReader, check_frame_size, decode_frame
 
 log = structlog.get_logger()
@@ -53,7 +52,7 @@ async def serve(backend: Backend, websocket: WebSocket) -> None:
 async def _serve_user(
     backend: Backend, connection: Connection, hello: Connect, user: User, character: Character
 ) -> None:
-    by_default = backend.config.protocol.default_extensions_for(browser="origin" in connection.headers)
+    by_default = backend.config.protocol.default_extensions_for(browser=connection.origin is not None)
     extensions = Extensions(hello.extensions, by_default)
     session_id = uuid.uuid4().hex
     session = Session(
@@ -80,7 +79,7 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
     Raises:
         HangUp: it is not acceptable; a live session of the same token is untouched.
     """
-    origin, demo = connection.headers.get("origin"), backend.authenticator.demo
+    origin, demo = connection.origin, backend.authenticator.demo
     if origin is not None and not origin_allowed(origin, backend.config.server.allowed_origins, demo=demo):
         refusal = why_not_allowed(origin, demo=demo)
         raise HangUp(Error(refusal, "origin_not_allowed", retryable=False), close_codes.ORIGIN)
@@ -127,7 +126,7 @@ async def _first_message(backend: Backend, connection: Connection) -> Connect:
 
 async def _authenticate(backend: Backend, connection: Connection, hello: Connect) -> User:
     began = anyio.current_time()
-    address, forwarded = connection.address, forwarded_by(connection.headers.keys())
+    address, forwarded = connection.address, connection.forwarded_by
     user = backend.authenticator.authenticate(hello.api_token, address, forwarded)
     if user is not None:
         return user
@@ -137,7 +136,7 @@ async def _authenticate(backend: Backend, connection: Connection, hello: Connect
         log.warning("unauthorized", address=address, why="demo mode", forwarded_by=forwarded)
     else:
         log.warning("unauthorized", address=address)
-    await anyio.sleep(_REFUSAL_S - (anyio.current_time() - began))
+    await anyio.sleep_until(began + _REFUSAL_S)  # which a busy server may have passed
     wait_ms = _wait_after_wrong_token(backend, address)
     if wait_ms is not None:
         raise HangUp(

@@ -78,6 +78,8 @@ class GuardedParser:
         match event:
             case SentenceReady(_, jp, _, cn):
                 found = max(self._jp.read(jp), self._both.read(jp))
+                if cn == jp:  # plain text, which stands in for its translation: nobody said it twice
+                    return max(found, self._cn.read(cn))
                 return found if cn is None else max(found, self._repeated_in_translation(cn))
             case TranslationReady(_, cn):
                 return self._repeated_in_translation(cn)

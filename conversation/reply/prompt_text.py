@@ -12,6 +12,7 @@ from itertools import accumulate
 _BEGINNING = 12  # letters by which a repetition is found
 _PLACES = 4  # of one beginning, and
 _MAX_RUNS = 8  # followed at a time: else a text of one letter would be compared with itself everywhere
+_REMEMBERED = 200  # letters of a reply, in which a repetition that was found late has its beginning
 _SHORTEST_SAYING = 6  # letters; shorter ones are parts of other words
 _QUOTED = re.compile(r"「[^「」\n]{1,200}」|『[^『』\n]{1,200}』|“[^“”\n]{1,200}”|\"[^\"\n]{1,200}\"")
 _SPACE_OR_MARKDOWN = re.compile(r"(?<=\s)\s+|[#*_`|>~]")
@@ -55,6 +56,14 @@ class PromptText:
         """Where these letters stand, from and to; of as many as a repetition begins with."""
         return self._beginnings.get(letters, ())
 
+    def start_of(self, said: str, start: int) -> int:
+        """Where the stretch begins whose letters up to `start` are the last ones of what was said."""
+        shorter = min(len(said), start)
+        for back in range(1, shorter + 1):
+            if said[-back] != self._letters[start - back]:
+                return start - back + 1
+        return start - shorter
+
     def _stretches(self, sayings: Iterable[str]) -> Iterator[tuple[int, int]]:
         """Where in the text each saying stands."""
         for saying in sayings:
@@ -96,9 +105,11 @@ class Repetition:
         for at in range(len(self._last), len(letters)):
             if runs:
                 runs = {end + 1: start for end, start in runs.items() if prompt.has(letters[at], end)}
-            for start, end in prompt.beginnings(letters[max(0, at + 1 - _BEGINNING) : at + 1]):
-                if len(runs) < _MAX_RUNS:
-                    runs.setdefault(end, start)
+            begins = max(0, at + 1 - _BEGINNING)
+            for start, end in prompt.beginnings(letters[begins : at + 1]):
+                if end not in runs and len(runs) < _MAX_RUNS:
+                    # Not where it was found: what stands in many places is found only where they part.
+                    runs[end] = prompt.start_of(letters[max(0, begins - _REMEMBERED) : begins], start)
             for end, start in runs.items():
                 longest = max(longest, prompt.characters(start, end))
-        return letters[1 - _BEGINNING :], runs, longest
+        return letters[-_REMEMBERED:], runs, longest

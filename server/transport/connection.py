@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import anyio
-from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.protocol import close_codes, codec, wire
 from server.protocol.wire import AnyServerFrame, AnyServerMessage, Disconnected, Error, ErrorCode
+from server.transport.forwarded import forwarded_by
 
 # How long a client that is being replaced or refused has to take its last frame.
 _FAREWELL_S = 0.05
@@ -35,16 +35,13 @@ class Connection:
         self._lock = anyio.Lock()
         self.fenced = False  # true: nothing is sent any more but a farewell
         self._receives = False
+        self.origin = websocket.headers.get("origin")  # the page's, where a browser connects
+        self.forwarded_by = forwarded_by(websocket.headers.keys())  # the header that shows that a proxy passed it on
 
     @property
     def address(self) -> str | None:
         """The other end's IP address, where it has one."""
         return self._websocket.client.host if self._websocket.client else None
-
-    @property
-    def headers(self) -> Headers:
-        """Of the request."""
-        return self._websocket.headers
 
     @property
     def has_token_in_address(self) -> bool:

@@ -142,14 +142,20 @@ class PatientHttp(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def send_400_response(self, msg: str) -> None:
+        """The parser finds no HTTP in it."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
     def _refuse(self, status: HTTPStatus, why: str) -> None:
+        if self._refused:
+            return
         self._refused = True
         self._expect_nothing()
         self._unset_keepalive_if_required()
         body = why.encode()
         self.transport.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+            f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n".encode()
             + body
         )
         self.flow.resume_reading()

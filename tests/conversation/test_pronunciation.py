@@ -140,17 +140,35 @@ def test_what_only_the_eye_can_read_is_not_spoken(shown: str, said: str) -> None
         ("**(**laughs**)**うん", "うん"),
         ("(la(laughs)ughs)うん", "うん"),
         ("(laughs(b(c(d(e)))))うん", "laughs b ))うん"),
+        # written to be shown
+        ("うん&lt;break time=&quot;1s&quot;/&gt;ね", "うんね"),
+        ("うん&#60;#0.5#&#x3e;ね", "うん ね"),
+        ("うん<ｂｒｅａｋ/>ね", "うんね"),
+        # which the sentence after it would close
+        ("うん(", "うん"),
+        ("うん（ ", "うん"),
+        ("うん(      laughs", "うん laughs"),
+        ("うん<", "うん"),
+        ('うん<break time="1s"', 'うん break time="1s"'),
+        ("うん<#0.5", "うん< 0.5"),
     ],
 )
 def test_a_voice_is_given_nothing_to_obey(shown: str, said: str) -> None:
     assert speakable(shown, {}) == said
 
 
-@given(
-    st.lists(st.sampled_from(["<", ">", "/", "#", "(", ")", "（", "*", "**", "~~", "`", "😀", "0.5", "break", "うん"]))
+PARTS = st.lists(
+    st.sampled_from(
+        ["<", ">", "/", "#", "(", ")", "（", "*", "**", "~~", "`", " ", "😀", "&lt;", "&#40;", "0.5", "break", "うん"]
+    )
 )
-def test_whatever_is_put_together_is_no_mark_for_a_voice(parts: list[str]) -> None:
-    assert re.search(r"<#|#>|</?[a-z][^<>]*>|[(（] ?[a-z]", speakable("".join(parts), {})) is None
+
+
+@given(PARTS, PARTS)
+def test_whatever_is_put_together_is_no_mark_for_a_voice(parts: list[str], next_parts: list[str]) -> None:
+    """Nor are two sentences, one right behind the other."""
+    said = speakable("".join(parts), {}) + speakable("".join(next_parts), {})
+    assert re.search(r"<#|#>|</?[a-z][^<>]*>|[(（] ?[a-z]", said) is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """What a browser or a load balancer is told."""
 
+import json
+import socket
 from contextlib import closing
-from http.client import HTTPConnection
+from html.parser import HTMLParser
+from http.client import HTTPConnection, HTTPMessage
 
 import pytest
 
@@ -64,3 +67,90 @@ def test_start_is_told_in_one_clear_line_each(server: RunningServer) -> None:
     told = ("llm: embedded (DOUBAO_API_KEY not set)", "tts: embedded (MINIMAX_API_KEY not set)", "asr: embedded (BYTED")
     for line in (*told, "asr: knows only the phrases of the demo", "vad: silero (the only one)"):
         assert sum(line in entry for entry in server.log) == 1
+
+
+# ---------------------------------------------------------------- what a browser may make of it
+
+
+def ask(server: RunningServer, method: str, path: str, **headers: str) -> tuple[int, HTTPMessage, str]:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read().decode()
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "expected"),
+    [
+        *(
+            (method, path, {}, 200)
+            for method in ("GET", "HEAD")
+            for path in ("/", "/health", "/ready", "/characters", "/asyncapi.json", "/docs")
+        ),
+        ("GET", "/openapi.json", {}, 200),
+        ("GET", "/health", {"Origin": "https://app.example"}, 200),
+        ("OPTIONS", "/health", {"Origin": "https://app.example", "Access_Control_Request_Method": "GET"}, 200),
+        ("GET", "/ws", {}, 426),
+        ("GET", "/nowhere", {}, 404),
+        ("GET", "/redoc", {}, 404),
+        ("GET", "/docs/oauth2-redirect", {}, 404),
+        ("GET", "/%00", {}, 404),
+        ("DELETE", "/health", {}, 405),
+        ("GET", "/nowhere", UPGRADE, 404),
+    ],
+)
+def test_every_answer_keeps_browsers_from_making_more_of_it(
+    server: RunningServer, method: str, path: str, headers: dict[str, str], expected: int
+) -> None:
+    status, told, _ = ask(server, method, path, **headers)
+    assert status == expected
+    assert told.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert told.get_all("Referrer-Policy") == ["no-referrer"]
+    (policy,) = told.get_all("Content-Security-Policy") or [""]
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.parametrize(
+    "request_", [b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", b"GET /" + b"x" * 20_000]
+)
+def test_answer_to_what_never_reaches_the_app_is_one_and_no_page(server: RunningServer, request_: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), 30) as sock:
+        sock.sendall(request_)
+        head, _, body = sock.makefile("rb").read().lower().partition(b"\r\n\r\n")
+    assert head.startswith(b"http/1.1 4") and b"\r\nx-content-type-options: nosniff" in head
+    assert b"http/1.1" not in body.replace(b"no request of http/1.1", b"")
+
+
+class Page(HTMLParser):
+    """Every tag of a page, and where its links lead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: set[str] = set()
+        self.attributes: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.links |= {value or "" for name, value in attrs if name == "href"}
+
+
+def test_page_about_the_routes_loads_nothing_and_names_them_all(server: RunningServer) -> None:
+    status, headers, text = ask(server, "GET", "/docs")
+    page = Page(text)
+    assert status == 200 and headers.get_content_type() == "text/html"
+    assert not page.tags & {"script", "link", "style", "img", "iframe", "object", "embed", "base", "form", "svg"}
+    assert page.attributes <= {"href", "lang", "charset"} and "://" not in text
+    paths = {f"/{link.removeprefix('./')}" for link in page.links}
+    assert paths == {*json.loads(ask(server, "GET", "/openapi.json")[2])["paths"], "/openapi.json"}
+    assert {ask(server, "GET", path)[0] for path in paths} == {200}

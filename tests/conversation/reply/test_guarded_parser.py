@@ -183,6 +183,36 @@ def test_words_are_told_ahead_as_without_a_guard_where_they_repeat_little() -> N
     assert read(GuardedParser(guard()), reply) == read(ReplyParser(), reply)
 
 
+EXAMPLES = {"Chinese": CHINESE, "Japanese": JAPANESE, "English": ENGLISH}
+
+
+@pytest.mark.parametrize("text", EXAMPLES.values(), ids=EXAMPLES)
+@pytest.mark.parametrize("form", ["plain", "words", "translation"])
+def test_80_characters_pass_and_one_letter_more_does_not(text: str, form: str) -> None:
+    """A sign between letters is no more than the letters around it: it counts once the next letter comes."""
+    for size in range(76, 90):
+        part = text[:size]
+        lines = {"words": (part, "好"), "translation": (INNOCENT, part)}
+        parser = GuardedParser(guard())
+        read(parser, [part if form == "plain" else contract(lines[form])])
+        counted = len(part.rstrip("、。，. "))
+        assert parser.repeated == (counted if counted > 80 else 0)
+
+
+# As lists of rules are written: five of a sort, and more.
+ALIKE = "かれが困っているときにはまず話を最後まで静かに聞いてから、"
+RULES_ALIKE = [ALIKE + "".join(chr(0x4E00 + 200 * rule + 7 * at) for at in range(90)) for rule in range(12)]
+
+
+@pytest.mark.parametrize("rule", RULES_ALIKE)
+def test_what_begins_like_many_other_parts_of_a_prompt_counts_from_its_beginning(rule: str) -> None:
+    alike = Guard(PromptText("。\n".join(RULES_ALIKE)), INSTEAD)
+    for size, repeated in ((80, 0), (81, 81), (90, 81)):
+        parser = GuardedParser(alike)
+        read(parser, [in_sentences(rule[:size], 9)])
+        assert parser.repeated == repeated
+
+
 REPLIES = st.one_of(st.sampled_from([reply for reply, _ in RECITALS.values()]), st.sampled_from([*INNOCENTS.values()]))
 
 

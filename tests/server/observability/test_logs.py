@@ -13,6 +13,7 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from uvicorn.logging import AccessFormatter
 
 from server.auth import Authenticator
 from server.observability.log_writer import LogWriter
@@ -269,6 +270,63 @@ def test_configuring_twice_filters_once(written: Written) -> None:
     before = len(logging.getLogger("uvicorn.access").filters)
     configure_logs("debug", written.writer)
     assert len(logging.getLogger("uvicorn.access").filters) == before
+
+
+# ---------------------------------------------------------------- libraries' lines
+
+
+@pytest.mark.parametrize("name", ["uvicorn.error", "asyncio", "websockets.server", "aiohttp.client", "sqlalchemy.pool"])
+def test_line_of_a_library_is_one_of_ours(written: Written, name: str) -> None:
+    try:
+        raise ValueError("broken\nin two lines")
+    except ValueError:
+        logging.getLogger(name).exception("Failed for %s\nwith %s", "x", f"Bearer {CANARY}")
+    (event,) = written.events()
+    assert (event["event"], event["level"], event["logger"]) == ("Failed for x\nwith Bearer ***", "error", name)
+    assert "ValueError: broken\nin two lines" in event["exception"]
+
+
+@pytest.mark.parametrize(
+    ("level", "message", "arguments", "expected"),
+    [
+        (5, "trace", (), None),
+        (logging.DEBUG, "debug", (), None),
+        (35, "between", (), "warning"),
+        (logging.CRITICAL, "worst", (), "critical"),
+        (logging.ERROR, ValueError("no text"), (), "error"),
+        (logging.ERROR, "%d", ("no number",), "error"),
+        (logging.ERROR, "%s", (), "error"),
+        (logging.ERROR, "100%", ("too many",), "error"),
+    ],
+)
+def test_any_record_of_a_library_is_a_line(
+    written: Written, level: int, message: Any, arguments: tuple[object, ...], expected: str | None
+) -> None:
+    root = logging.getLogger()
+    root.handlers = [
+        handler for handler in root.handlers if type(handler).__module__ == "server.observability.library_lines"
+    ]
+    logging.getLogger("asyncio").log(level, message, *arguments)
+    assert [event["level"] for event in written.events()] == ([expected] if expected else [])
+
+
+def test_lines_that_differ_only_in_their_particulars_are_of_one_kind(written: Written) -> None:
+    for number in range(100):
+        logging.getLogger("asyncio").error(f"Fatal error on transport <Transport fd={number}>\nprotocol: {number:x}")
+        logging.getLogger("uvicorn.error").error("%s - failed", number)
+    assert len(written.lines()) < 20
+
+
+def test_handlers_of_uvicorn_make_room_and_those_of_an_operator_stay(written: Written) -> None:
+    logger, own = logging.getLogger("uvicorn.access"), logging.NullHandler()
+    uvicorns = logging.StreamHandler()
+    uvicorns.setFormatter(AccessFormatter())
+    logger.handlers[:], logger.propagate = [own, uvicorns], False
+    try:
+        configure_logs("info", written.writer)
+        assert logger.handlers == [own] and logger.propagate
+    finally:
+        logger.handlers[:], logger.propagate = [], True
 
 
 # ---------------------------------------------------------------- at a terminal
