@@ -281,8 +281,8 @@ class _Turn:
                     if sentence.language != UNSPOKEN:
                         self.reply.audio_error = self.reply.audio_error or _other_language()
                 if synthesis and text and _voice_lives(self.reply):
-                    await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))
                     tasks.start_soon(self._synthesize, synthesis, text, sentence, pcm_in)
+                    await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))  # its user may have to wait
                 else:
                     pcm_in.close()
                 await out.send((sentence, pcm_out))

@@ -30,7 +30,7 @@ async def handle(session: Session, message: AnyClientFrame) -> None:
         case wire.AgentModeStart():
             await modes.voice.start_agent(wire.AgentListening())
         case wire.VoiceCallStart():
-            await modes.voice.start_voice_call()
+            await modes.voice.start_agent(wire.VoiceCallListening())
         case wire.AgentAudioChunk(audio) | wire.VoiceCallAudioChunk(audio):
             await modes.voice.receive(audio, AgentMode)
         case wire.AgentModeStop() | wire.VoiceCallStop():

@@ -19,6 +19,7 @@ _FENCE = re.compile(r"```\s{0,3}([A-Za-z+#]*)")
 _NO_CODE = (None, "", "json", "jsonl", "text", "txt", "plaintext", "markdown", "md")
 _ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]*\Z")
 _LONGEST_ADDRESS = 512
+_LABELLED = re.compile(r"\s*[(（\[【]?(\w{2,20})[)）\]】]?\s?[:：]\s*(\S.*)", re.DOTALL)
 _LONGEST_OPENING = 64  # what shows whether JSON begins
 
 
@@ -168,6 +169,9 @@ class Prose:
         if not (like_json or self.given) and sentence.endswith("\n") and _is_label(sentence):
             self._emotion = names.emotion_of(sentence)
             return
+        labelled = _LABELLED.match(sentence)
+        if labelled and _is_label(labelled[1]):
+            self._emotion, sentence = names.emotion_of(labelled[1]), labelled[2]
         translation = words.translation(sentence)
         subtitle = self._kana and translation is not None
         self._read_fences(sentence)

@@ -91,7 +91,7 @@ class ForeignKeys:
         for found in sorted(self.values.values(), key=lambda each: each.path == ("server", "debug")):
             key, value = _ours(found)
             name = found.path[1].lower() if found.path[0] == CHARACTERS else ""
-            if name and len(found.path) == 3 and found.path[2] in _OF_A_CHARACTER and _is_text(found.value):
+            if name and len(found.path) == 3 and found.path[2] in _OF_A_CHARACTER and _is_name(found.value):
                 voices.setdefault(name, {})[found.path[2]] = str(found.value)
             elif key is not None and key not in set_by_us:
                 used[key] = value
@@ -118,6 +118,11 @@ def _name(key: yaml.Node) -> str:
 
 def _is_text(value: Scalar) -> bool:
     return isinstance(value, str) and bool(value.strip()) and value.isprintable()
+
+
+def _is_name(value: Scalar) -> bool:
+    """Whether it can be a vendor's name of something: also one of digits alone, without quotes."""
+    return _is_text(value) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _ours(found: ForeignValue) -> tuple[KeyPath | None, Scalar]:

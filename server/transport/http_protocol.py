@@ -1,10 +1,10 @@
 """One HTTP connection: uvicorn's, which is handed one whole head after the other and never more than is allowed."""
 
 import asyncio
-import resource
 import sys
 from asyncio import TimerHandle
 from collections import Counter
+from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -22,6 +22,34 @@ _HEAD_S = 5.0
 LINGER_S = 1.0
 _DISCARD_EVERY_S = 0.002
 _MOST_DESCRIPTORS = 0.95  # of those this process may have: the rest is for the database, the vendors and the log
+
+
+class Deadline:
+    """Something that must come to pass in time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: TimerHandle | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is waited for."""
+        return self._timer is not None
+
+    def begin(self, seconds: float, too_late: Callable[[], None]) -> None:
+        """Wait for so long, where nobody waits yet."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(seconds, self._pass, too_late)
+
+    def end(self) -> None:
+        """It came, or is not waited for any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _pass(self, too_late: Callable[[], None]) -> None:
+        self._timer = None
+        too_late()
 
 
 class Newcomers:
@@ -56,7 +84,7 @@ class PatientHttp(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._newcomers = newcomers
         self._heads = HeadBuffer()
-        self._deadline: TimerHandle | None = None
+        self._head_due, self._answer_due = Deadline(self.loop), Deadline(self.loop)
         self._refused = False
 
     def connection_made(self, transport: Any) -> None:
@@ -67,24 +95,24 @@ class PatientHttp(HttpToolsProtocol):
         if not has_room or _descriptors_run_out(transport):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server is full")
         else:
-            self._expect()
+            self._head_due.begin(_HEAD_S, self._too_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._expect_nothing()
+        self._head_due.end()
+        self._answer_due.end()
         self._newcomers.leave(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """The peer does not take its answer; so long it may."""
         super().pause_writing()
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self._newcomers.limits.send_timeout_seconds, self.transport.abort)
+        self._answer_due.begin(self._newcomers.limits.send_timeout_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It takes it."""
         super().resume_writing()
-        self._expect_nothing()
+        self._answer_due.end()
 
     def data_received(self, data: bytes) -> None:
         """Of a head, or of several; what comes while one is answered waits, and soon nothing more is read."""
@@ -113,10 +141,10 @@ class PatientHttp(HttpToolsProtocol):
             self._refuse(HTTPStatus(bad.status), str(bad))
             return
         if head is None:
-            if self._heads and self._deadline is None:
-                self._expect()
+            if self._heads:
+                self._head_due.begin(_HEAD_S, self._too_late)
             return
-        self._expect_nothing()
+        self._head_due.end()
         before = self.cycle
         super().data_received(head)
         other = self.transport.get_protocol()
@@ -127,16 +155,7 @@ class PatientHttp(HttpToolsProtocol):
         if other is self and self.cycle is before:
             self._refuse(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1")
 
-    def _expect(self) -> None:
-        self._deadline = self.loop.call_later(_HEAD_S, self._too_late)
-
-    def _expect_nothing(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
     def _too_late(self) -> None:
-        self._deadline = None
         if self._heads:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"The head of a request may take {_HEAD_S:g} seconds")
         else:
@@ -150,7 +169,7 @@ class PatientHttp(HttpToolsProtocol):
         if self._refused:
             return
         self._refused = True
-        self._expect_nothing()
+        self._head_due.end()
         self._unset_keepalive_if_required()
         body = why.encode()
         self.transport.write(
@@ -181,5 +200,9 @@ def _descriptors_run_out(transport: Any) -> bool:
 
 @lru_cache(1)
 def _descriptors() -> int:
+    if sys.platform == "win32":  # it has no such limit
+        return sys.maxsize
+    import resource
+
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft

@@ -1,6 +1,5 @@
 """One WebSocket connection, as it is read: in slices, no faster than the app takes it and the peer what is sent."""
 
-from asyncio import TimerHandle
 from enum import Enum, auto
 from typing import Any
 
@@ -9,7 +8,7 @@ from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
 from server.config import LimitsConfig
-from server.transport.http_protocol import discard
+from server.transport.http_protocol import Deadline, discard
 
 # Parsed in one go. The smallest frames take 6 bytes each, and up to 20 microseconds: 14 ms.
 _SLICE_BYTES = 4 * 1024
@@ -36,7 +35,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
         self.limits = limits
         self._unread = bytearray()
         self._turn_is_due = False
-        self._unwritable: TimerHandle | None = None  # the peer does not read; until when
+        self._reader_due = Deadline(self.loop)  # the peer does not read
         self.is_over = False  # nothing that comes is of any interest any more
         self._peer = Peer.STRANGER
 
@@ -86,21 +85,19 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
 
     def wait_for_reader(self) -> None:
         """Read no more until the peer has read what was sent; it is cut off where it does not."""
-        if self._unwritable is None and not self.writable.is_set():
-            self._unwritable = self.loop.call_later(self.limits.send_timeout_seconds, self.transport.abort)
+        if not self.writable.is_set():
+            self._reader_due.begin(self.limits.send_timeout_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        if self._unwritable is not None:
-            self._unwritable.cancel()
-            self._unwritable = None
+        if self._reader_due.runs:
+            self._reader_due.end()
             self.go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is read any more."""
-        if self._unwritable is not None:
-            self._unwritable.cancel()
+        self._reader_due.end()
         self._unread.clear()
         super().connection_lost(exc)
 
@@ -121,7 +118,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
     @property
     def _holds(self) -> bool:
         """Whether what came has to wait. At the end nothing does: the answer to our close is behind it."""
-        waits = self.read_paused or self._unwritable is not None
+        waits = self.read_paused or self._reader_due.runs
         return not self.close_sent and (waits or self._peer is Peer.INTRODUCED)
 
     def _take_slice(self) -> None:

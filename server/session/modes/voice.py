@@ -63,13 +63,9 @@ class VoiceModes:
             return
         agent = AgentMode(self._backend, self._requests, self._utterances, self._events, self._floor, listening)
         if await self._requests.submit(partial(self._floor.told, agent, Event.AGENT_BEGUN)):
+            if isinstance(listening, wire.VoiceCallListening):
+                self._requests.client.extensions.begin_voice_call()
             await self._floor.give(agent, Event.AGENT_START)
-
-    async def start_voice_call(self) -> None:
-        """The same, by a client of the dialect that goes with the name."""
-        if self._floor.allows(Event.AGENT_START):
-            self._requests.client.extensions.begin_voice_call()
-        await self.start_agent(wire.VoiceCallListening())
 
     async def stop_agent(self) -> None:
         """Agent mode ends at once."""

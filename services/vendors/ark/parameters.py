@@ -41,7 +41,7 @@ _STREAM_MEANT = re.compile(
 # Reasons that are none of the parameters', whatever else is said.
 _OTHER_REASON = re.compile(
     r"balance|quota|billing|credit|content[_ ]?filter|blocked|moderation|upstream|overload|capacity|interrupted|"
-    r"right now|temporar|余额|欠费|限流|敏感|稍后",
+    r"right now|temporar|top up|messages?\s?\[|input text|sensitive|余额|欠费|限流|敏感|稍后",
     re.I,
 )
 # Behind these a refusal tells what would have been right; it may name every parameter there is.

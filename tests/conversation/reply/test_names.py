@@ -3,22 +3,8 @@
 import pytest
 
 from conversation.reply.names import emotion_of
-from conversation.reply.parser import ReplyParser, SentenceReady, TranslationReady
 from services.base import Emotion
-
-Said = tuple[str, str | None, str]
-
-
-def read(text: str) -> list[Said]:
-    parser, said = ReplyParser(), list[Said]()
-    for event in [*(event for char in text for event in parser.feed(char)), *parser.close()]:
-        match event:
-            case SentenceReady(_, jp, emotion, cn):
-                said.append((jp, cn, emotion))
-            case TranslationReady(index, cn):
-                said[index] = (said[index][0], cn, said[index][2])
-    return said
-
+from tests.conversation.reply.reading import Said, read
 
 NAMES = """
 情绪 日语 中文 | 情緒 日文 漢語 | 表情 日本語 中国語 | 感情 日语台词 中文翻译 | 心情 日語 翻译
@@ -39,8 +25,8 @@ def test_fields_and_emotions_are_known_by_other_names(names: list[str], label: s
         f'{{"{emotion}":"{label}","{jp}":"こんにちは！","{cn}":"你好！"}}',
         f'{{"{emotion}": "{label}", "{jp}": "うん。", "{cn}": "嗯。"}}',
     ]
-    assert read("\n".join(lines)) == said
-    assert read("[" + ",\n".join(lines) + "]") == said
+    assert read(*"\n".join(lines)) == said
+    assert read(*("[" + ",\n".join(lines) + "]")) == said
 
 
 @pytest.mark.parametrize(
@@ -98,11 +84,11 @@ def test_an_emotion_is_known_in_other_languages(label: str, emotion: Emotion) ->
     ],
 )
 def test_a_name_or_an_emotion_is_never_spoken_and_a_sentence_always(text: str, said: list[Said]) -> None:
-    assert read(text) == said
+    assert read(*text) == said
 
 
 def test_cut_off_anywhere_no_name_and_no_emotion_is_shown() -> None:
     text = '{"情绪":"生气","日语":"あいう。","中文":"甲乙"}\n{"情绪":"开心","日语":"かき。","中文":"丙丁"}'
     for end in range(len(text)):
-        for jp, cn, _ in read(text[:end]):
+        for jp, cn, _ in read(*text[:end]):
             assert set(jp) | set(cn or "") <= set("あいう。かき甲乙丙丁"), text[:end]

@@ -103,6 +103,9 @@ def test_an_object_that_comes_late_is_still_read(text: str) -> None:
         ("ねえ、https://example.com/a!b!cだよ！そう。", ["ねえ、https://example.com/a!b!cだよ！", "そう。"]),
         ("www.example.com/?q はどう？うん。", ["www.example.com/?q はどう？", "うん。"]),
         ("え?うん。", ["え?", "うん。"]),
+        ("happy: こんにちは！sad：そうか。", ["こんにちは！", "そうか。"]),
+        ("開心：やった！", ["やった！"]),
+        ("時間：三時だよ。", ["時間：三時だよ。"]),
     ],
 )
 def test_no_word_is_lost_or_said_twice(text: str, said: list[str]) -> None:

@@ -6,25 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation.reply.parser import ReplyParser, SentenceReady, TranslationReady
+from conversation.reply.parser import ReplyParser, SentenceReady
 from conversation.reply.reply_filter import RESTART, ReplyFilter, without_marks
+from tests.conversation.reply.reading import read
 
 LINE = '{"emotion": "happy", "jp": "こんにちは！", "cn": "你好！"}'
 DRAFT = '{"emotion":"sad","jp":"さようなら。","cn":"再见。"}'
-
-Said = tuple[str, str | None, str]
-
-
-def read(*deltas: str) -> list[Said]:
-    parser, said = ReplyParser(), list[Said]()
-    for event in [*(event for delta in deltas for event in parser.feed(delta)), *parser.close()]:
-        match event:
-            case SentenceReady(_, jp, emotion, cn):
-                said.append((jp, cn, emotion))
-            case TranslationReady(index, cn):
-                said[index] = (said[index][0], cn, said[index][2])
-    return said
-
 
 # What each family of models puts around its thoughts
 THOUGHTS = [

@@ -372,6 +372,10 @@ OTHER = {
     "a stream that broke": (400, error("Error reading stream from upstream provider")),
     "a stream that broke, of a gateway": (400, error("Upstream stream failed; please retry", type="upstream_error")),
     "a stream that was closed": (400, error("Your prompt was blocked; the stream was closed", type="content_filter")),
+    "what somebody said": (400, error('messages[1].content is invalid: "what is a stream?"', code="InvalidParameter")),
+    "what somebody said, in Chinese": (400, error("Input text may be sensitive: 你可以推理吗, invalid")),
+    "a quota of a model that thinks": (403, error("Model thinking quota exceeded: must top up")),
+    "a stream that timed out": (408, error("stream timeout")),
     "a picture": (400, error("bad request while streaming: cannot decode image")),
     "messages": (
         422,
