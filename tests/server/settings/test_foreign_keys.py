@@ -94,7 +94,7 @@ def test_how_much_is_logged(tmp_path: Path, text: str, environ: dict[str, str], 
         ("resources: {asr_resource_id: 7, a: 1}", {}, "info", ["resources.asr_resource_id (line 1)", "resources.a ("]),
         ("", {"CHATANON_LOGGING__FORMAT": "x"}, "info", ["logging.format (CHATANON_LOGGING__FORMAT)"]),
         ("", {"CHATANON_AUDIO__TTS_SENTENCE_GAP_SECONDS": "1"}, "info", ["(CHATANON_AUDIO__TTS_SENTENCE_GAP_SECONDS)"]),
-        ("characters: {anon: {voice_id: 7}}", {}, "info", ["characters.anon.voice_id (line 1)"]),
+        ("characters: {anon: {voice_id: true}}", {}, "info", ["characters.anon.voice_id (line 1)"]),
         ("characters: {anon: {voice_id: ''}}", {}, "info", ["characters.anon.voice_id (line 1)"]),
     ],
 )
@@ -118,6 +118,8 @@ def test_what_is_not_used_is_told_and_refuses_nothing(
 def test_a_voice_is_overridden_by_the_environment(tmp_path: Path, environ: dict[str, str]) -> None:
     settings = read(tmp_path, "characters: {default: tomori, anon: {voice_id: A}}", environ)
     assert (settings.voices["anon"].voice_id, settings.voices["anon"].model) == ("B", "m")
+    settings = read(tmp_path, "characters: {anon: {voice_id: 2047}}", {})  # of digits alone, without quotes
+    assert settings.voices["anon"].voice_id == "2047"
     assert (settings.config.characters.default, settings.warnings) == ("tomori", ())
 
 
