@@ -118,9 +118,11 @@ def test_what_is_not_used_is_told_and_refuses_nothing(
 def test_a_voice_is_overridden_by_the_environment(tmp_path: Path, environ: dict[str, str]) -> None:
     settings = read(tmp_path, "characters: {default: tomori, anon: {voice_id: A}}", environ)
     assert (settings.voices["anon"].voice_id, settings.voices["anon"].model) == ("B", "m")
-    settings = read(tmp_path, "characters: {anon: {voice_id: 2047}}", {})  # of digits alone, without quotes
-    assert settings.voices["anon"].voice_id == "2047"
     assert (settings.config.characters.default, settings.warnings) == ("tomori", ())
+
+
+def test_a_voice_of_digits_alone_needs_no_quotes(tmp_path: Path) -> None:
+    assert read(tmp_path, "characters: {anon: {voice_id: 2047}}").voices["anon"].voice_id == "2047"
 
 
 @pytest.mark.parametrize(
