@@ -24,6 +24,7 @@ class Kind(Enum):
     OURS = auto()  # the character's text follows
     THEIRS = auto()  # somebody else's text follows
     ASKED = auto()  # a pair: what was asked stands between
+    FIELD = auto()  # a pair: a field of the reply, in XML
 
 
 # <name>, </name>, <name attribute="…">, ◁name▷, <|name|>
@@ -38,6 +39,7 @@ NAMES: Final[Mapping[str, Kind]] = {
         (Kind.SIGN, "s bos eos pad unk mask sep cls answer final_answer response reply output solution assistant"),
         (Kind.TURN_END, "end_of_turn end_of_utterance eot eod eom"),
         (Kind.ROLE, "start_of_turn"),
+        (Kind.FIELD, "jp ja japanese cn zh chinese emotion"),
     )
     for name in names.split()
 }
@@ -122,18 +124,19 @@ _WORDS_BEGUN = _beginnings(_WORDS)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A mark in a text; `end` is where it ends there."""
+    """A mark in a text; `end` is where it ends there, `name` what stands in a tag."""
 
     kind: Kind
     closes: bool
     end: int
+    name: str = ""
 
 
 def mark_at(text: str, at: int) -> Mark | None:
     """The mark that begins at this place, if one does."""
     if tag := _TAG.match(text, at):
         kind = _kind_of_tag(tag)
-        return kind and Mark(kind, bool(tag[1]), tag.end())
+        return kind and Mark(kind, bool(tag[1]), tag.end(), tag[2].lower())
     if label := _LABEL.match(text, at):
         return Mark(*_kind_of_label(label[1].lower()), label.end())
     if word := _WORD.match(text, at):

@@ -11,6 +11,7 @@ from collections import deque
 from itertools import islice
 
 from conversation.reply import language, names, words
+from conversation.reply.marks import Kind, is_role, kind_of_header
 from conversation.reply.sentences import Sentences
 from services.base import Emotion
 
@@ -19,6 +20,7 @@ _FENCE = re.compile(r"```\s{0,3}([A-Za-z+#]*)")
 _NO_CODE = (None, "", "json", "jsonl", "text", "txt", "plaintext", "markdown", "md")
 _ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]*\Z")
 _LONGEST_ADDRESS = 512
+_SPEAKER = re.compile(r"\s*[#*]{0,4}\s?([A-Za-z]{2,10})[*]{0,2}\s?[:：][*]{0,2}\s*")
 _LABELLED = re.compile(r"\s*[(（\[【]?(\w{2,20})[)）\]】]?\s?[:：]\s*(\S.*)", re.DOTALL)
 _LONGEST_OPENING = 64  # what shows whether JSON begins
 
@@ -83,6 +85,7 @@ class Prose:
         self._kana = False
         self._fence: str | None = None  # what stands behind the opening one
         self._emotion: Emotion = "auto"
+        self._others = False  # the model goes on in somebody else's name
         self._before = said.count
         self.given = 0  # sentences that went out
 
@@ -168,6 +171,12 @@ class Prose:
     def _say(self, sentence: str, follows: str, *, like_json: bool) -> None:
         if not (like_json or self.given) and sentence.endswith("\n") and _is_label(sentence):
             self._emotion = names.emotion_of(sentence)
+            return
+        speaker = _SPEAKER.match(sentence)
+        if speaker and is_role(speaker[1]):
+            self._others = kind_of_header(speaker[1]) is Kind.THEIRS
+            sentence = sentence[speaker.end() :]
+        if self._others:
             return
         labelled = _LABELLED.match(sentence)
         if labelled and _is_label(labelled[1]):

@@ -158,6 +158,8 @@ class ReplyFilter:
                 self._follow(kind_of_header(header))
             case Kind.THEIRS:
                 self._follow(Kind.THEIRS)
+            case Kind.FIELD if mark.name:
+                self._read("\n" if mark.closes else f"\n{mark.name}: ")  # which is read where no JSON is, too
 
     def _follow(self, kind: Kind) -> None:
         if kind is Kind.THOUGHT:

@@ -106,6 +106,11 @@ def test_an_object_that_comes_late_is_still_read(text: str) -> None:
         ("happy: こんにちは！sad：そうか。", ["こんにちは！", "そうか。"]),
         ("開心：やった！", ["やった！"]),
         ("時間：三時だよ。", ["時間：三時だよ。"]),
+        ("Assistant: うん。そう。", ["うん。", "そう。"]),
+        ("**AI：** うん。", ["うん。"]),
+        ("うん。\nUser: 元気？元気だよ。\nAssistant: よかった。", ["うん。", "よかった。"]),
+        ("Human: 你好\nAssistant: やあ！", ["やあ！"]),
+        ("Twitter: 見てね。", ["Twitter: 見てね。"]),
     ],
 )
 def test_no_word_is_lost_or_said_twice(text: str, said: list[str]) -> None:
