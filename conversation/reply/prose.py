@@ -73,6 +73,32 @@ class _Splitter:
             self.beginning = (self.beginning + text[:_LONGEST_OPENING]).lstrip()
 
 
+class _Labels:
+    """What stands in front of a sentence and is none of it: who speaks, and how."""
+
+    def __init__(self) -> None:
+        self.emotion: Emotion = "auto"
+        self._others = False  # the model goes on in somebody else's name
+
+    def take_line(self, line: str) -> bool:
+        """Whether all of it is an emotion's name: in Japanese it may as well be what is felt aloud."""
+        if not names.is_emotion(line) or language.has_kana(line):
+            return False
+        self.emotion = names.emotion_of(line)
+        return True
+
+    def without(self, sentence: str) -> str:
+        """What the character says of it: nothing where somebody else speaks."""
+        speaker = _SPEAKER.match(sentence)
+        if speaker and is_role(speaker[1]):
+            self._others = kind_of_header(speaker[1]) is Kind.THEIRS
+            sentence = sentence[speaker.end() :]
+        if self._others:
+            return ""
+        labelled = _LABELLED.match(sentence)
+        return labelled[2] if labelled and self.take_line(labelled[1]) else sentence
+
+
 class Prose:
     """The plain text of a reply: in front of any object as it comes, and at the end what there was beside them."""
 
@@ -84,8 +110,7 @@ class Prose:
         self._flows = True  # nothing shows that JSON begins
         self._kana = False
         self._fence: str | None = None  # what stands behind the opening one
-        self._emotion: Emotion = "auto"
-        self._others = False  # the model goes on in somebody else's name
+        self._labels = _Labels()
         self._before = said.count
         self.given = 0  # sentences that went out
 
@@ -143,7 +168,7 @@ class Prose:
         sentences.append(splitter.rest())
         labels = dict.fromkeys(each for each in sentences if like_json and names.is_emotion(words.clean(each)))
         if labels:
-            self._emotion = names.emotion_of(next(iter(labels)))
+            self._labels.emotion = names.emotion_of(next(iter(labels)))
         told = [each for each in sentences if each not in labels]
         for number, sentence in enumerate(told):
             self._say(sentence, "".join(told[number + 1 : number + 2]), like_json=like_json)
@@ -169,18 +194,9 @@ class Prose:
         return not self.given or language.is_short_kanji(sentence)
 
     def _say(self, sentence: str, follows: str, *, like_json: bool) -> None:
-        if not (like_json or self.given) and sentence.endswith("\n") and _is_label(sentence):
-            self._emotion = names.emotion_of(sentence)
+        if not (like_json or self.given) and sentence.endswith("\n") and self._labels.take_line(sentence):
             return
-        speaker = _SPEAKER.match(sentence)
-        if speaker and is_role(speaker[1]):
-            self._others = kind_of_header(speaker[1]) is Kind.THEIRS
-            sentence = sentence[speaker.end() :]
-        if self._others:
-            return
-        labelled = _LABELLED.match(sentence)
-        if labelled and _is_label(labelled[1]):
-            self._emotion, sentence = names.emotion_of(labelled[1]), labelled[2]
+        sentence = self._labels.without(sentence)
         translation = words.translation(sentence)
         subtitle = self._kana and translation is not None
         self._read_fences(sentence)
@@ -188,15 +204,10 @@ class Prose:
             tongue = language.foreign_language(text, japanese_around=self._kana or language.has_kana(follows))
             if subtitle or self._fence not in _NO_CODE:
                 tongue = language.UNSPOKEN
-            if self._said.say(text, text, self._emotion, tongue) is not None:
+            if self._said.say(text, text, self._labels.emotion, tongue) is not None:
                 self.given += 1
         self._kana = self._kana or language.has_kana(sentence)
 
     def _read_fences(self, sentence: str) -> None:
         for fence in _FENCE.finditer(sentence):
             self._fence = fence[1].lower() if self._fence is None else None
-
-
-def _is_label(line: str) -> bool:
-    """A line of an emotion's name alone: in Japanese it may as well be what is felt aloud."""
-    return names.is_emotion(line) and not language.has_kana(line)

@@ -30,6 +30,6 @@ class FloodLimit:
         if wait_ms is None:
             return None
         refusal = wire.Error(self._sentence, "rate_limited", retryable=True, retry_after_ms=wait_ms)
-        if self._refused.retry_after_ms(now) is not None:
+        if self._refused.retry_after_ms(now, min(cost, self._burst)) is not None:
             raise HangUp(refusal, close_codes.RATE_LIMITED)
         return refusal

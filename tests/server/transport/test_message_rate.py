@@ -82,11 +82,11 @@ def test_burst_that_a_client_may_send_is_answered_in_full(talk: Connect) -> None
 
 def test_after_the_wait_that_was_told_the_next_message_is_taken(talk: Connect) -> None:
     client = talk()
-    for _ in range(BURST + 10):
+    answer: Wire = {"type": "pong"}
+    while answer["type"] == "pong":  # one by one: nothing of ours is on its way when the wait is told
         client.send("ping")
-    refusals = [message for message in (client.receive() for _ in range(BURST + 10)) if message["type"] == "error"]
-    assert refusals
-    time.sleep(refusals[-1]["retry_after_ms"] / 1000)
+        answer = client.receive()
+    time.sleep(answer["retry_after_ms"] / 1000)
     client.ping()
 
 
