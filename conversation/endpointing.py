@@ -96,7 +96,7 @@ class Endpointer:
         self._floor = 0  # audio before this sample is of another utterance, or was skipped
         self._rest = b""  # received, not yet a frame
         self._received_samples = 0
-        self._clock = 0  # samples of the frames so far
+        self.clock = 0  # samples of the frames so far, skipped ones too
         self._utterance: _Utterance | None = None
 
     @property
@@ -115,7 +115,7 @@ class Endpointer:
 
     def receive(self, frame: bytes, probability: float) -> list[Event]:
         """The next frame and the probability that there is speech in it."""
-        self._clock += self._frame_samples
+        self.clock += self._frame_samples
         self._audio.append(frame)
         if self._utterance is None:
             return self._listen(probability)
@@ -123,12 +123,12 @@ class Endpointer:
 
     def skip(self, frame: bytes) -> None:
         """The next frame is not listened to: no utterance reaches over it, one in progress is forgotten."""
-        self._clock += len(frame) // BYTES_PER_SAMPLE
+        self.clock += len(frame) // BYTES_PER_SAMPLE
         self.reset()
 
     def forget_rest(self) -> None:
         """What was received and is not yet a frame is not listened to either."""
-        self._clock += len(self._rest) // BYTES_PER_SAMPLE
+        self.clock += len(self._rest) // BYTES_PER_SAMPLE
         self._rest = b""
         self.reset()
 
@@ -137,7 +137,7 @@ class Endpointer:
         self._utterance = None
         self._voice.clear()
         self._audio.clear()
-        self._floor = self._clock
+        self._floor = self.clock
 
     def _listen(self, probability: float) -> list[Event]:
         if probability <= SILENT:
@@ -146,11 +146,11 @@ class Endpointer:
         self._voice.append(min(1.0, (probability - SILENT) / (SURE - SILENT)))
         if not self._has_begun():
             return []
-        at = self._clock - self._speech_frames() * self._frame_samples
+        at = self.clock - self._speech_frames() * self._frame_samples
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
-        self._utterance = _Utterance(begin, at, voiced_until=self._clock)
+        self._utterance = _Utterance(begin, at, voiced_until=self.clock)
         held = b"".join(self._audio)
-        return [SpeechStarted(at), UtteranceAudio(held[-(self._clock - begin) * BYTES_PER_SAMPLE :])]
+        return [SpeechStarted(at), UtteranceAudio(held[-(self.clock - begin) * BYTES_PER_SAMPLE :])]
 
     @property
     def _window(self) -> int:
@@ -182,19 +182,19 @@ class Endpointer:
         return first + 1
 
     def _follow(self, utterance: "_Utterance", probability: float) -> list[Event]:
-        utterance.receive(probability, self._clock, self._frame_samples)
-        silence = self._clock - utterance.speech_until
+        utterance.receive(probability, self.clock, self._frame_samples)
+        silence = self.clock - utterance.speech_until
         ended = silence >= self._settings.end_of_speech_ms * SAMPLES_PER_MS and utterance.again == 0
         longest = self._settings.longest_utterance_ms * SAMPLES_PER_MS
-        if not ended and self._clock + self._frame_samples - utterance.begin <= longest:
+        if not ended and self.clock + self._frame_samples - utterance.begin <= longest:
             return []
         self._utterance = None
         self._voice.clear()
         if ended:
             self._floor = utterance.voiced_until  # the next may begin with this silence, but repeats no word
             return [SpeechStopped(utterance.speech_until, silence)]
-        self._floor = self._clock
-        return [SpeechStopped(utterance.voiced_until, self._clock - utterance.voiced_until, cut=True)]
+        self._floor = self.clock
+        return [SpeechStopped(utterance.voiced_until, self.clock - utterance.voiced_until, cut=True)]
 
 
 @dataclass(slots=True)

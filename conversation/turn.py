@@ -35,8 +35,10 @@ Emit = Callable[[TurnEvent], Awaitable[None]]
 
 _BYTES_PER_SAMPLE = 2
 # How far a voice may run ahead of delivery within one sentence: with a vendor's usual pieces of 40 ms about 2.5 s, and
-# a voice that gives a clause at a time is held back after few sentences' worth.
+# a voice that gives a clause at a time is held back after few sentences' worth. Where audio leaves no faster than it is
+# played, a vendor would have to wait for a listener: there, a long sentence's worth.
 _PCM_AHEAD = 64
+_PCM_AHEAD_PACED = 512
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class SpokenSentence:
     language: str | None = None  # as in SentenceReady
     begun: bool = False
     start_ms: int = 0
+    made_ms: int = 0  # audio of it that the voice has made
+    made_whole: bool = False  # there will be no more
     translated: anyio.Event = field(default_factory=anyio.Event)
 
     @property
@@ -81,7 +85,8 @@ class Reply:
 class TurnRequest:
     """What a turn needs to know. `chunk_ms`: longest piece of audio handed out.
 
-    `translation_first`: no audio of a sentence before its translation is written. `guard`: of what the LLM was told.
+    `translation_first`: no audio of a sentence before its translation is written. `paced`: `emit` takes audio no faster
+    than it is played. `guard`: of what the LLM was told.
     """
 
     prompt: Prompt
@@ -89,6 +94,7 @@ class TurnRequest:
     pronunciation: Mapping[str, str]
     chunk_ms: int = 80
     translation_first: bool = False
+    paced: bool = False
     guard: Guard | None = None
 
 
@@ -272,7 +278,9 @@ class _Turn:
         """Start each sentence's synthesis, then wait until delivery has come to it."""
         async with anyio.create_task_group() as tasks:
             async for sentence in sentences:
-                pcm_in, pcm_out = anyio.create_memory_object_stream[bytes](_PCM_AHEAD)
+                pcm_in, pcm_out = anyio.create_memory_object_stream[bytes](
+                    _PCM_AHEAD_PACED if self.request.paced else _PCM_AHEAD
+                )
                 self.owned.callback(pcm_in.close)
                 self.owned.callback(pcm_out.close)
                 text = speakable(sentence.jp, self.request.pronunciation)
@@ -292,16 +300,20 @@ class _Turn:
     async def _synthesize(
         self, synthesis: Synthesis, text: str, sentence: SpokenSentence, out: MemoryObjectSendStream[bytes]
     ) -> None:
+        made_bytes = 0
         async with out:
             try:
                 async with aclosing(synthesis.synthesize(text, sentence.emotion)) as pieces:
                     async for pcm in pieces:
+                        made_bytes += len(pcm)
+                        sentence.made_ms = self._milliseconds(made_bytes)
                         await out.send(pcm)
             except TTSError as error:
                 if _voice_lives(self.reply):
                     self.reply.audio_error = error
                 if not error.one_sentence:
                     self.spoken_until = min(self.spoken_until, sentence.index)
+            sentence.made_whole = True
 
     async def deliver(
         self, voiced: MemoryObjectReceiveStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]]
@@ -331,11 +343,14 @@ class _Turn:
         if self.request.translation_first:
             await sentence.translated.wait()
         cn = sentence.cn
-        sentence.start_ms = self.bytes_sent * 1000 // (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
+        sentence.start_ms = self._milliseconds(self.bytes_sent)
         await self.emit(SentenceBegun(sentence.index, sentence.jp, cn, sentence.emotion, sentence.start_ms, voiced))
         sentence.begun = True
         if cn is None and sentence.cn is not None:  # it came just now
             await self.emit(_translated(sentence))
+
+    def _milliseconds(self, size: int) -> int:
+        return size * 1000 // (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
 
     async def _send(self, index: int, pcm: bytes) -> bytes:
         """Hand out whole samples in pieces of at most `chunk_ms`; give back the byte that is left."""

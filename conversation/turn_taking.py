@@ -15,10 +15,22 @@ said: the character's turn. The order of requests is neither's affair (server/se
 
     SILENT <--> SPEAKING                                               in every mode
 
-Agent mode is half duplex: while a reply is spoken nothing is listened to, for without `barge_in` the microphone may
-hear the loudspeaker. Between the end of an utterance and its transcript the user may go on. That audio is held, and
-forgotten if the transcript is the beginning of a turn, or listened to after all if nothing was recognised (a cough, a
-fault).
+Beside the path: AGENT_WAITING is AGENT_STARTING while a turn runs, UNRECOGNISED is USER_SPEAKING after the ASR failed.
+
+Agent mode is half duplex where the client has not asked for `barge_in`: while a reply is spoken nothing is listened
+to, for the microphone may hear the loudspeaker. Between the end of an utterance and its transcript the user may go on.
+That audio is held, and forgotten if the transcript is the beginning of a turn, or listened to after all if nothing was
+recognised (a cough, a fault).
+
+With `barge_in` it is full duplex: nothing is ever forgotten, and a reply is listened over.
+
+    REPLYING <--> SPEAKING_OVER --> OVERHEARD --> REPLYING             a cough, a "hm": the reply goes on
+                        |               |
+                        v               v
+                  USER_SPEAKING --> TRANSCRIBING                       USER_INTERRUPTED, or the reply was over first
+
+Speech holds the reply at once. Whether it was an interruption is found out while the client still plays what it has
+(conversation/interruption/): if so, the turn is cut; if not, its audio goes on.
 """
 
 from collections.abc import Mapping
@@ -39,6 +51,8 @@ class Heard(Enum):
     TRANSCRIBING = auto()  # it is whole, its final transcript is not there
     UNRECOGNISED = auto()  # the ASR failed, and the user speaks on: what follows without a pause is no utterance
     REPLYING = auto()
+    SPEAKING_OVER = auto()  # an utterance is at the ASR, and the reply is not over
+    OVERHEARD = auto()  # such a one is whole, its final transcript is not there
     PLAYING_OUT = auto()  # the reply is sent, and may still sound
 
 
@@ -70,6 +84,9 @@ class Event(Enum):
     RECOGNITION_FAILED = auto()
     STREAM_REFUSED = auto()  # there is no room or no right for it
     STREAM_CLOSED = auto()  # by us: it failed, became too long, or the ASR was done with it first
+    USER_INTERRUPTED = auto()  # speech into the reply is meant to end it
+    NOT_INTERRUPTED = auto()  # it was none, or not meant so
+    NOTHING_INTELLIGIBLE = auto()  # so far, for as long as a reply may be held
     # What is said.
     TURN_STARTED = auto()  # any, also a typed one
     TURN_FINISHED = auto()
@@ -89,7 +106,10 @@ class Effect(Enum):
     DISCARD_UTTERANCE = auto()
     START_TURN = auto()
     CUT_TURN = auto()
+    HOLD_TURN = auto()  # no more of its audio leaves
+    RELEASE_TURN = auto()
     FORGET_AUDIO = auto()  # what is held, and the beginnings of an utterance
+    PART_SPEECH = auto()  # what follows without a pause is another utterance
 
 
 State: TypeAlias = Heard | Said
@@ -163,17 +183,54 @@ _BASE: Mapping[State, Row] = {
 }
 # In mid-stream the utterance has the floor, and other requests are refused. Else they wait in their order.
 _REQUESTS: Mapping[State, Row] = {state: {E.REQUEST: (state, ())} for state in Heard if state is not H.STREAMING}
-# The rows of the extensions that are not built yet; they go here.
-# `barge_in`: INTERRUPT, and SPEECH_STARTED while the character speaks, have the effect CUT_TURN. For the latter, audio
-# must be heard in REPLYING: a row of ATTENTION.
-_INTERRUPTION: Mapping[State, Row] = {}
+# The rows of an extension that is not built yet; they go here.
 # `resume`: between CONNECTION_LOST and RESUMED nothing is heard, and a turn goes on.
 _RESUME: Mapping[State, Row] = {}
 
-TRANSITIONS: Mapping[State, Row] = {
-    state: {**row, **_REQUESTS.get(state, {}), **_INTERRUPTION.get(state, {}), **_RESUME.get(state, {})}
-    for state, row in _BASE.items()
+_HANG_UP_OVER: Row = {E.AGENT_STOP: (H.OFF, (F.DISCARD_UTTERANCE, F.FORGET_AUDIO, F.RELEASE_TURN))}
+_FULL_DUPLEX: Mapping[State, Row] = {
+    H.LISTENING: {E.TURN_STARTED: (H.REPLYING, ())},
+    H.USER_SPEAKING: {
+        E.TRANSCRIBED: (H.REPLYING, (F.CLOSE_UTTERANCE, F.PART_SPEECH, F.START_TURN)),
+        E.NOTHING_RECOGNISED: (H.LISTENING, (F.CLOSE_UTTERANCE, F.PART_SPEECH)),
+        E.TURN_STARTED: (H.SPEAKING_OVER, (F.HOLD_TURN,)),  # typed before; two speak at once
+    },
+    H.TRANSCRIBING: {
+        E.TRANSCRIBED: (H.REPLYING, (F.START_TURN,)),
+        E.TURN_STARTED: (H.OVERHEARD, (F.HOLD_TURN,)),
+    },
+    H.UNRECOGNISED: {E.TURN_STARTED: (H.REPLYING, ())},
+    H.REPLYING: {E.SPEECH_STARTED: (H.SPEAKING_OVER, (F.HOLD_TURN, F.OPEN_UTTERANCE))},
+    H.SPEAKING_OVER: {
+        **_HANG_UP_OVER,
+        E.SPEECH_STOPPED: (H.OVERHEARD, (F.CLOSE_UTTERANCE,)),
+        E.USER_INTERRUPTED: (H.USER_SPEAKING, (F.CUT_TURN,)),
+        E.NOT_INTERRUPTED: (H.REPLYING, (F.DISCARD_UTTERANCE, F.PART_SPEECH, F.RELEASE_TURN)),
+        E.NOTHING_INTELLIGIBLE: (H.SPEAKING_OVER, (F.RELEASE_TURN,)),
+        E.NOTHING_RECOGNISED: (H.REPLYING, (F.DISCARD_UTTERANCE, F.PART_SPEECH, F.RELEASE_TURN)),
+        E.RECOGNITION_FAILED: (H.REPLYING, (F.CLOSE_UTTERANCE, F.RELEASE_TURN)),
+        E.TURN_FINISHED: (H.USER_SPEAKING, (F.ANNOUNCE_LISTENING,)),
+    },
+    H.OVERHEARD: {
+        **_HANG_UP_OVER,
+        E.USER_INTERRUPTED: (H.TRANSCRIBING, (F.CUT_TURN,)),
+        E.NOT_INTERRUPTED: (H.REPLYING, (F.DISCARD_UTTERANCE, F.RELEASE_TURN)),
+        E.NOTHING_INTELLIGIBLE: (H.OVERHEARD, (F.RELEASE_TURN,)),
+        E.NOTHING_RECOGNISED: (H.REPLYING, (F.RELEASE_TURN,)),
+        E.RECOGNITION_FAILED: (H.REPLYING, (F.RELEASE_TURN,)),
+        E.TURN_FINISHED: (H.TRANSCRIBING, (F.ANNOUNCE_LISTENING,)),
+    },
+    S.SPEAKING: {E.INTERRUPT: (S.SPEAKING, (F.CUT_TURN,))},
 }
+
+
+def _table(*parts: Mapping[State, Row]) -> Mapping[State, Row]:
+    states = {state for part in parts for state in part}
+    return {state: {event: to for part in parts for event, to in part.get(state, {}).items()} for state in states}
+
+
+HALF_DUPLEX = _table(_BASE, {state: _REQUESTS[state] for state in _REQUESTS if state in _BASE}, _RESUME)
+FULL_DUPLEX = _table(_BASE, _REQUESTS, _RESUME, _FULL_DUPLEX)
 
 
 class Attention(Enum):
@@ -191,7 +248,14 @@ ATTENTION: Mapping[Heard, Attention] = {
     H.TRANSCRIBING: Attention.HOLD,
     H.UNRECOGNISED: Attention.HEAR,
 }  # else it is skipped
+ATTENTION_TO_ALL: Mapping[Heard, Attention] = {
+    **ATTENTION,
+    H.REPLYING: Attention.HEAR,
+    H.SPEAKING_OVER: Attention.HEAR,
+    H.OVERHEARD: Attention.HOLD,
+}
 
+OVER_REPLY = frozenset({H.SPEAKING_OVER, H.OVERHEARD})
 WITHOUT_MODE = frozenset({H.OFF, H.STREAM_BROKEN})  # where no chunk is expected
 STREAM_MODE = frozenset({H.STREAMING})
 AGENT_MODE = frozenset(Heard) - WITHOUT_MODE - STREAM_MODE
@@ -200,23 +264,26 @@ AGENT_MODE = frozenset(Heard) - WITHOUT_MODE - STREAM_MODE
 class TurnTaking:
     """Both sides of one session."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, full_duplex: bool = False) -> None:
+        """`full_duplex`: the client has asked for `barge_in`."""
         self.heard = Heard.OFF
         self.said = Said.SILENT
+        self._transitions = FULL_DUPLEX if full_duplex else HALF_DUPLEX
+        self._attention = ATTENTION_TO_ALL if full_duplex else ATTENTION
 
     @property
     def attention(self) -> Attention:
         """What becomes of audio that arrives now."""
-        return ATTENTION.get(self.heard, Attention.SKIP)
+        return self._attention.get(self.heard, Attention.SKIP)
 
     def allows(self, asked: Event) -> bool:
         """Whether the user may ask for this now."""
-        return asked in TRANSITIONS[self.heard]
+        return asked in self._transitions[self.heard]
 
     def receive(self, event: Event) -> tuple[Effect, ...]:
         """Go where the table says; what is to be done about it."""
-        said, cuts = TRANSITIONS[self.said].get(event, (self.said, ()))
-        heard, effects = TRANSITIONS[self.heard].get(event, (self.heard, ()))
+        said, first = self._transitions[self.said].get(event, (self.said, ()))
+        heard, then = self._transitions[self.heard].get(event, (self.heard, ()))
         assert isinstance(said, Said) and isinstance(heard, Heard)
         self.said, self.heard = said, heard
-        return (*cuts, *effects)
+        return (*first, *then)

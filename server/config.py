@@ -97,6 +97,7 @@ class AudioConfig(Section, frozen=True):
     channels: Literal[1] = 1
     bits: Literal[16] = 16
     chunk_ms: Annotated[int, Meta(ge=10, le=1000)] = 80
+    lead_ms: Annotated[int, Meta(ge=100, le=5000)] = 400  # with `barge_in`: so far ahead of its playback audio leaves
 
 
 class LLMConfig(Section, frozen=True):
@@ -121,6 +122,7 @@ class AgentConfig(Section, frozen=True):
     pre_roll_ms: Annotated[int, Meta(ge=0, le=2000)] = 300  # audio before the speech that belongs to it
     shortest_utterance_ms: Annotated[int, Meta(ge=32, le=2000)] = 128  # less speech than this is a cough
     longest_utterance_seconds: Annotated[float, Meta(ge=1, le=600)] = 60.0
+    barge_in_min_ms: Annotated[int, Meta(ge=0, le=2000)] = 240  # less speech than this does not interrupt a reply
 
 
 class SherpaConfig(Section, frozen=True):

@@ -45,6 +45,8 @@ async def handle(session: Session, message: AnyClientFrame) -> None:
                 await modes.text.clear_history()
         case wire.GetHistory(limit, before):
             await modes.text.show_history(limit, before)
+        case wire.Interrupt(played_ms):
+            await modes.turns.interrupt(played_ms)
         case wire.Connect():
             await session.connection.refuse("wrong_state", "This connection is connected already")
         case _:

@@ -41,6 +41,7 @@ class TimedASR:
 
     def __init__(self, asr: ASR, final_s: float) -> None:
         self.phrases_only = asr.phrases_only
+        self.tells_partials = asr.tells_partials
         self._asr = asr
         self._final_s = final_s
 

@@ -164,6 +164,7 @@ class ASR(Protocol):
     """An ASR. One object per process serves all users."""
 
     phrases_only: bool  # it knows the phrases of the scripted personas and nothing else
+    tells_partials: bool  # it says what it has understood before the utterance is whole
 
     def open_recognition(
         self, hints: RecognitionHints, *, whole: bool = False

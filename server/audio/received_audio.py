@@ -41,6 +41,11 @@ class ReceivedAudio:
         return milliseconds(self._endpointer.received_samples)
 
     @property
+    def heard_samples(self) -> int:
+        """How much of it was listened to or skipped."""
+        return self._endpointer.clock
+
+    @property
     def pauses(self) -> bool:
         """Whether a pause in the speech has just become one."""
         return self._silent_frames == _PAUSE_FRAMES
@@ -69,6 +74,11 @@ class ReceivedAudio:
             if not isinstance(event, UtteranceAudio):
                 self._speaking = isinstance(event, SpeechStarted)
         return events
+
+    def part(self) -> None:
+        """What comes next is none of the utterance in progress, also where it follows without a pause."""
+        self._endpointer.reset()
+        self._speaking = False
 
     def forget(self) -> bool:
         """Listen to nothing of what has come so far. Whether that was in the middle of speech."""

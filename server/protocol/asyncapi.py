@@ -35,12 +35,14 @@ _ANSWERS: dict[type[wire.ClientMessage], tuple[type[wire.ServerMessage], ...]] =
     wire.ClearHistory: (wire.HistoryCleared,),
     wire.Ping: (wire.Pong,),
     wire.GetHistory: (wire.HistoryMessage,),
+    wire.Interrupt: (wire.Interrupted, wire.AudioEnd, wire.Response, wire.TurnEnd),
 }
 
 # Messages that only those get who were granted one of these extensions.
 _EXTENSIONS: dict[type[wire.ServerMessage], tuple[wire.Extension, ...]] = {
     wire.TurnStarted: ("turns",),
     wire.TurnEnd: ("turns", "stages"),
+    wire.Interrupted: ("barge_in",),
     wire.SentenceMessage: ("sentences",),
     wire.SpeechStarted: ("speech_events",),
     wire.SpeechStopped: ("speech_events",),

@@ -9,10 +9,10 @@ from server.protocol.wire import Extension
 
 # What this version grants; the others are left out of the answer until they are built.
 GRANTED_EXTENSIONS: frozenset[Extension] = frozenset(
-    {"turns", "sentences", "stages", "sentence_responses", "history", "speech_events", "binary_audio"}
+    {"turns", "sentences", "stages", "sentence_responses", "history", "speech_events", "binary_audio", "barge_in"}
 )
 # Messages of an extension: unknown to whoever was not granted it.
-EXTENSION_OF: Mapping[type[wire.ClientMessage], Extension] = {wire.GetHistory: "history"}
+EXTENSION_OF: Mapping[type[wire.ClientMessage], Extension] = {wire.GetHistory: "history", wire.Interrupt: "barge_in"}
 
 
 class Extensions:

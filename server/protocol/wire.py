@@ -27,6 +27,7 @@ AudioErrorCode = Literal["tts_failed", "tts_timeout"]
 IncompleteReason = Literal["llm_failed", "llm_timeout", "too_long"]
 TurnInput = Literal["text", "audio", "stream", "agent"]
 TurnStatus = Literal["completed", "interrupted", "failed"]
+InterruptionReason = Literal["speech", "client"]
 HistoryRole = Literal["user", "assistant"]
 DisconnectReason = Literal["new_connection", "server_shutdown", "token_revoked"]
 
@@ -121,10 +122,16 @@ class GetHistory(ClientMessage, frozen=True, tag="get_history"):
     before: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None  # what a database can hold
 
 
+class Interrupt(ClientMessage, frozen=True, tag="interrupt"):
+    """Extension `barge_in`: the character shall stop speaking. `played_ms`: of this turn's audio, if it is counted."""
+
+    played_ms: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
+
+
 AnyClientMessage = (
     Connect | TextMessage | AudioMessage | AudioStreamStart | AudioStreamChunk | AudioStreamEnd
     | AgentModeStart | AgentModeStop | AgentAudioChunk | VoiceCallStart | VoiceCallStop | VoiceCallAudioChunk
-    | SwitchCharacter | ClearHistory | Ping | GetHistory
+    | SwitchCharacter | ClearHistory | Ping | GetHistory | Interrupt
 )  # fmt: skip
 
 
@@ -292,6 +299,17 @@ class TurnStarted(ServerMessage, frozen=True, tag="turn_started"):
     turn_number: int
 
 
+class Interrupted(ServerMessage, frozen=True, tag="interrupted"):
+    """Extension `barge_in`: the turn ends here; stop playing. `audio_end` and a `response` of what was heard follow.
+
+    `heard_ms`: how much of its audio had been played by then.
+    """
+
+    turn_id: str
+    reason: InterruptionReason
+    heard_ms: int
+
+
 class TurnEnd(ServerMessage, frozen=True, tag="turn_end"):
     """Extensions `turns` and `stages`: the last message of a turn.
 
@@ -369,7 +387,10 @@ class TtsStart(ServerMessage, frozen=True, tag="tts_start"):
 
 
 class HistoryEntry(Struct, frozen=True):
-    """One remembered message; `at` is ISO 8601 in UTC with milliseconds. A user's text stands in `content_cn`."""
+    """One remembered message; `at` is ISO 8601 in UTC with milliseconds. A user's text stands in `content_cn`.
+
+    `cut`, where it is true: the reply was broken off, and this is what was heard of it.
+    """
 
     id: int
     role: HistoryRole
@@ -377,6 +398,7 @@ class HistoryEntry(Struct, frozen=True):
     content_jp: str | None
     emotion: str | None
     at: str
+    cut: bool | UnsetType = UNSET
 
 
 class HistoryMessage(ServerMessage, frozen=True, tag="history"):
@@ -389,7 +411,7 @@ class HistoryMessage(ServerMessage, frozen=True, tag="history"):
 AnyServerMessage = (
     Connected | Thinking | Transcription | AudioChunk | AudioEnd | Response | AudioStreamStarted | AgentListening
     | VoiceCallListening | CharacterSwitched | HistoryCleared | Pong | Disconnected | Error
-    | TurnStarted | TurnEnd | SentenceMessage | SpeechStarted | SpeechStopped
+    | TurnStarted | Interrupted | TurnEnd | SentenceMessage | SpeechStarted | SpeechStopped
     | AsrStart | AsrEnd | LlmStart | LlmEnd | TtsStart | HistoryMessage
 )  # fmt: skip
 AnyServerFrame = AnyServerMessage | AudioFrame

@@ -4,7 +4,6 @@ The table (conversation/turn_taking.py) knows no object; this is its hand. Both 
 heard (the modes) and what is said (the turns).
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from conversation.turn_taking import AGENT_MODE, WITHOUT_MODE, Attention, Effect, Event, Heard, Said, TurnTaking
@@ -36,12 +35,31 @@ class VoiceMode(Protocol):
         ...
 
 
-class Floor:
-    """Who may speak now, in one session. `cut_turn` ends the running turn and returns when it is gone."""
+class RunningTurn(Protocol):
+    """What the character is saying, if it is: turns.py."""
 
-    def __init__(self) -> None:
-        self.cut_turn: Callable[[], Awaitable[None]] | None = None
-        self._taking = TurnTaking()
+    def cut(self) -> None:
+        """It ends here."""
+        ...
+
+    def hold(self) -> None:
+        """It waits."""
+        ...
+
+    def release(self) -> None:
+        """It goes on."""
+        ...
+
+
+class Floor:
+    """Who may speak now, in one session. `turn` is set once there is what may be cut."""
+
+    turn: RunningTurn
+
+    def __init__(self, *, full_duplex: bool = False) -> None:
+        """`full_duplex`: replies are listened over."""
+        self.full_duplex = full_duplex
+        self._taking = TurnTaking(full_duplex=full_duplex)
         self._mode: VoiceMode | None = None  # the one that is open, or was open last
 
     @property
@@ -78,12 +96,19 @@ class Floor:
         """Do what the table says. True where it says that a turn begins."""
         effects = self._taking.receive(event)
         for effect in effects:
-            if effect is Effect.CUT_TURN:
-                if self.cut_turn is not None:
-                    await self.cut_turn()
-            elif self._mode is not None:
-                await self._mode.do(effect)
+            await self._do(effect)
         # Nothing may wait for room here: in a request's task, the one that would take the audio comes after this.
         if self.heard in AGENT_MODE and self._mode is not None:
             await self._mode.hear(waits=False)
         return Effect.START_TURN in effects
+
+    async def _do(self, effect: Effect) -> None:
+        match effect:
+            case Effect.CUT_TURN:
+                self.turn.cut()
+            case Effect.RELEASE_TURN:
+                self.turn.release()
+            case _ if self._mode is not None:
+                if effect is Effect.HOLD_TURN:
+                    self.turn.hold()
+                await self._mode.do(effect)

@@ -20,6 +20,11 @@ class Place:
         self._queue = queue
         self.moved = anyio.Event()  # to the front, or out of the queue
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether all before it are done."""
+        return self.moved.is_set() and not self._queue.closed
+
     async def reached(self) -> bool:
         """Wait until all before it are done. False where the queue was closed meanwhile: then nothing is to be done."""
         if not self.moved.is_set():

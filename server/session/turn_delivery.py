@@ -9,7 +9,9 @@ import structlog
 
 from conversation.character import Character
 from conversation.endpointing import BYTES_PER_SAMPLE
-from conversation.events import ReplyAudio, ThinkingStarted, TurnEvent
+from conversation.events import ReplyAudio, SentenceBegun, ThinkingStarted, TurnEvent
+from conversation.interruption.heard_lines import lines_heard
+from conversation.pacing import Pacing
 from conversation.prompt import build_prompt
 from conversation.timeline import Timeline
 from conversation.turn import Reply, TurnRequest, run_turn
@@ -26,10 +28,10 @@ log = structlog.get_logger()
 
 
 class NotTranscribed(Exception):
-    """There is no transcript of what the user said; `error` is the answer to that."""
+    """There is no transcript of what the user said; `error` is the answer to that, None where there is none."""
 
-    def __init__(self, error: wire.Error) -> None:
-        super().__init__(error.message)
+    def __init__(self, error: wire.Error | None) -> None:
+        super().__init__(error and error.message)
         self.error = error
 
 
@@ -37,9 +39,17 @@ class NotTranscribed(Exception):
 Transcribe = Callable[[TurnId, Timeline], Awaitable[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Of a turn: by whom, and how much of its audio had been heard."""
+
+    reason: wire.InterruptionReason
+    heard_ms: int
+
+
 @dataclass(slots=True)
 class TurnDelivery:
-    """Run once."""
+    """Run once, and then either finished or, where it was cut from outside, ended as that."""
 
     backend: Backend
     client: Client
@@ -51,16 +61,20 @@ class TurnDelivery:
     turn_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     reply: Reply = field(default_factory=Reply)
     messages: TurnMessages = field(init=False)
+    pacing: Pacing = field(init=False)
+    failure: wire.Error | None = None  # instead of a reply
+    interruption: Interruption | None = None
     audio_open: bool = False  # some was sent, or may have been, and its end was not
-    over: bool = False
 
     def __post_init__(self) -> None:
         granted, rate_hz = self.client.extensions.granted, self.backend.tts.sample_rate_hz
         self.messages = TurnMessages(granted, self.turn_id, self.number, rate_hz, self.reply)
+        lead_s = self.backend.config.audio.lead_ms / 1000
+        self.pacing = Pacing(self.client.playback, lead_s if self.messages.can_be_interrupted else None)
 
     async def run(self, said: str | Transcribe, kind: wire.TurnInput) -> None:
-        """From `thinking` to its last message, or to `error` where nothing was heard or the LLM fails before its first
-        sentence. Cancelled or broken off, it keeps what was said and heard until then, marked as cut.
+        """From `thinking` to its last audio, or to a `failure` where nothing was recognised or the LLM fails before its
+        first sentence. Cancelled or broken off, it keeps what was said and heard until then, marked as cut.
         """
         ended = False
         try:
@@ -68,38 +82,61 @@ class TurnDelivery:
             await self._send(self.messages.begun(kind))
             self.said = said if isinstance(said, str) else await said(self.messages.shown_id, self.timeline)
             await self._talk(self.said)
-            if self.audio_open or not self.messages.sentence_by_sentence:
-                await self._end_audio()
             ended = True
         except (ConnectionLost, HangUp):
             raise
         except NotTranscribed as reason:
             ended = True
-            await self._fail(reason.error)
-            return
+            self.failure = reason.error
         except LLMError as error:
             ended = True
-            await self._fail(wire.Error(str(error), llm_code(error), error.retryable, turn_id=self.messages.shown_id))
-            return
+            self.failure = wire.Error(str(error), llm_code(error), error.retryable, turn_id=self.messages.shown_id)
         except Exception:  # a defect of ours ends the turn, not the session
-            if self.audio_open:
-                await self._end_audio()
-            await self._fail(incident(turn_id=self.turn_id))
-            return
+            self.failure = incident(turn_id=self.turn_id)
         finally:
             if not ended:
-                await self._keep(self.reply.lines_begun(), cut=True)
-        if not await self._keep(self.reply.lines(), cut=self.reply.incomplete is not None):
+                await self._keep(self._lines_reached(), cut=True)
+
+    async def finish(self) -> None:
+        """After its last audio: it is kept, and its client gets the rest. What was spoken to its end is not cut."""
+        if self.failure is not None:
+            if self.audio_open:
+                await self._end_audio()
+            await self.client.send(self.failure)
+            await self._end("failed")
+            return
+        kept = False
+        try:
+            if self.audio_open or not self.messages.sentence_by_sentence:
+                await self._end_audio()
+        finally:
+            kept = await self._keep(self.reply.lines(), cut=self.reply.incomplete is not None)
+        if not kept:
             await self.history.tell_unavailable()
-        await self._send(self.messages.answered())
+        await self._send(self.messages.answered(self.reply.lines()))
         await self._end("completed")
 
-    async def end_cut(self) -> None:
-        """After a turn that was cut: its client learns that no more of it comes."""
-        if self.audio_open:
-            await self._end_audio()
-        if not self.over:
-            await self._end("interrupted")
+    def interrupt(self, reason: wire.InterruptionReason, played_ms: int | None = None) -> None:
+        """It is about to be cut. `played_ms`: of its audio, where the client counts that."""
+        if self.interruption is None:
+            heard_s = self.pacing.heard_s(None if played_ms is None else played_ms / 1000)
+            self.interruption = Interruption(reason, round(heard_s * 1000))
+
+    async def end_interrupted(self) -> None:
+        """After it was cut: its client stops playing, and learns how much of it is remembered."""
+        assert self.interruption is not None
+        await self.client.send(self.messages.interrupted(self.interruption.reason, self.interruption.heard_ms))
+        self.client.playback.stop(anyio.current_time())
+        await self._end_audio()
+        await self._send(self.messages.answered(self._lines_reached()))
+        await self._end("interrupted")
+
+    def _lines_reached(self) -> list[Line]:
+        """Those of a turn that was broken off that are to be remembered."""
+        if self.interruption is None and not self.messages.can_be_interrupted:
+            return self.reply.lines_begun()
+        heard_ms = self.interruption.heard_ms if self.interruption else round(self.pacing.heard_s() * 1000)
+        return lines_heard(self.reply.sentences, heard_ms)
 
     async def _send(self, messages: Iterable[wire.AnyServerFrame]) -> None:
         for message in messages:
@@ -123,6 +160,7 @@ class TurnDelivery:
             self.character.pronunciation,
             self.backend.config.audio.chunk_ms,
             translation_first=self.messages.sentence_by_sentence,
+            paced=self.messages.can_be_interrupted,
             guard=self.backend.characters.guard(self.character),
         )
         try:
@@ -137,24 +175,22 @@ class TurnDelivery:
         match event:
             case ThinkingStarted():
                 await self.client.played_out()
+            case SentenceBegun(voiced=True):
+                await self.pacing.due()
             case ReplyAudio():
+                seconds = len(event.pcm) / (BYTES_PER_SAMPLE * self.backend.tts.sample_rate_hz)
+                await self.pacing.due(seconds)
                 self.audio_open = True  # before: a turn that is cut in this await cannot know whether it left
         await self._send(self.messages.of(event))
         if isinstance(event, ReplyAudio):
-            seconds = len(event.pcm) / (BYTES_PER_SAMPLE * self.backend.tts.sample_rate_hz)
-            self.client.playback.sent(seconds, anyio.current_time())
+            self.pacing.sent(seconds)
 
     async def _keep(self, lines: Sequence[Line], *, cut: bool) -> bool:
         if self.said is None:
             return True
         return await self.history.keep(self.character.name, self.turn_id, self.said, lines, cut=cut)
 
-    async def _fail(self, error: wire.Error) -> None:
-        await self.client.send(error)
-        await self._end("failed")
-
     async def _end(self, status: wire.TurnStatus) -> None:
         timings = self.timeline.timings_ms()
         log.info("turn", status=status, turn_id=self.turn_id, character=self.character.name, **timings)
         await self._send(self.messages.ended(status, timings))
-        self.over = True

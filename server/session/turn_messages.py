@@ -1,6 +1,6 @@
 """Pure: what happens in a turn in; the messages of the protocol it is for this client out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias, assert_never
 
 from msgspec import UNSET, UnsetType
@@ -17,7 +17,7 @@ from conversation.events import (
 from conversation.reply.joining import join_sentences, reply_emotion
 from conversation.turn import Reply
 from server.protocol import wire
-from services.base import LLMError
+from services.base import Line, LLMError
 
 TurnId: TypeAlias = str | UnsetType  # on messages of the base protocol only for those who asked for `turns`
 Messages: TypeAlias = Iterator[wire.AnyServerFrame]
@@ -44,6 +44,11 @@ class TurnMessages:
     def sentence_by_sentence(self) -> bool:
         """Whether each sentence has a `response` of its own, before its audio, and all of them no other."""
         return "sentence_responses" in self._has
+
+    @property
+    def can_be_interrupted(self) -> bool:
+        """Whether the user may cut it short."""
+        return "barge_in" in self._has
 
     def begun(self, kind: wire.TurnInput) -> Messages:
         """The first of all."""
@@ -81,10 +86,13 @@ class TurnMessages:
         """No more audio comes."""
         return wire.AudioEnd(self.shown_id)
 
-    def answered(self) -> Messages:
-        """The whole reply."""
+    def interrupted(self, reason: wire.InterruptionReason, heard_ms: int) -> wire.Interrupted:
+        """Instead of the rest of its audio."""
+        return wire.Interrupted(self._id, reason, heard_ms)
+
+    def answered(self, lines: Sequence[Line]) -> Messages:
+        """The whole reply, or what there is of it."""
         if not self.sentence_by_sentence:
-            lines = self._reply.lines()
             yield wire.Response(
                 content_cn=join_sentences(line.cn for line in lines),
                 content_jp=join_sentences(line.jp for line in lines),

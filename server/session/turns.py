@@ -1,6 +1,7 @@
 """What a user said in; the character's turn, from `thinking` to its last message, out.
 
-The side of what is said. A turn has a scope of its own: it can be cut short from outside, at any await.
+The side of what is said. A turn has a scope of its own: it can be cut short from outside, at any await before all of
+its audio has left.
 """
 
 import anyio
@@ -34,7 +35,7 @@ class Turns:
         self._client = client
         self._count = 0
         self._last: TurnDelivery | None = None
-        self._running: tuple[anyio.CancelScope, anyio.Event] | None = None  # its scope, and that it is gone
+        self._running: anyio.CancelScope | None = None  # of that turn, while it can be cut
 
     async def answer(self, said: str | Transcribe, kind: wire.TurnInput, timeline: Timeline) -> None:
         """One turn, from within its place in the order of requests. `timeline` begins where its timings do."""
@@ -42,28 +43,46 @@ class Turns:
         turn = self._last = TurnDelivery(
             self._backend, self._client, self.history, self.character, self._count, timeline
         )
-        scope, gone = self._running = anyio.CancelScope(), anyio.Event()
+        scope = self._running = anyio.CancelScope()
         try:
             with scope:
                 await self._floor.happened(Event.TURN_STARTED)
                 await turn.run(said, kind)
-            if scope.cancelled_caught:
-                await turn.end_cut()
         finally:
             self._running = None
-            gone.set()
+        if scope.cancelled_caught:
+            await turn.end_interrupted()
+        else:
+            await turn.finish()
         await self._floor.happened(Event.TURN_FINISHED)
 
-    async def cut(self) -> None:
-        """End the running turn, if there is one. On return it is gone: it sends nothing more, what was heard is kept.
+    async def interrupt(self, played_ms: int | None) -> None:
+        """By the client; nothing where no turn runs. `played_ms`: of the turn's audio, as the client counts it."""
+        if self._running is not None and self._last is not None:
+            self._last.interrupt("client", played_ms)
+        await self._floor.happened(Event.INTERRUPT)
 
-        Its client gets `audio_end` where any audio may have left, and `turn_end`: rather twice than not at all, where
-        the cut came while one of them was being sent.
-        """
-        if self._running is not None:
-            scope, gone = self._running
-            scope.cancel()
-            await gone.wait()
+    def cut(self) -> None:
+        """End the running turn, if there is one and its audio is not all sent. It goes away by itself, as soon as its
+        task is next on: it keeps what was heard, and then says `interrupted`, behind which nothing of it comes."""
+        if self._running is not None and self._last is not None:
+            self._last.interrupt("speech")
+            self._running.cancel()
+
+    def hold(self) -> None:
+        """No more audio of the running turn leaves."""
+        if self._running is not None and self._last is not None:
+            self._last.pacing.hold()
+
+    def release(self) -> None:
+        """It goes on where it was."""
+        if self._last is not None:
+            self._last.pacing.release()
+
+    @property
+    def speech(self) -> str:
+        """What the character is saying, or said last."""
+        return "".join(line.jp for line in self._last.reply.lines_begun()) if self._last is not None else ""
 
     def left_open(self) -> tuple[wire.AnyServerMessage, ...]:
         """What the client of a turn that was broken off still waits for, before it is told that we hang up."""

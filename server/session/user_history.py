@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import structlog
+from msgspec import UNSET
 
-from conversation.prompt import as_reply
+from conversation.prompt import Remembered, as_reply
 from conversation.reply.joining import join_sentences, reply_emotion
 from server.protocol import wire
 from services.base import Line, Message
@@ -29,15 +30,15 @@ class UserHistory:
         self._send = send
         self._told = False
 
-    async def recall(self, character: str) -> list[Message]:
-        """The newest messages as an LLM is shown them, oldest first; none where the store cannot be read."""
+    async def recall(self, character: str) -> list[Remembered]:
+        """The newest messages, oldest first; none where the store cannot be read."""
         try:
             messages, _ = await self._store.newest(self._key(character), _MESSAGES_RECALLED)
         except HistoryUnavailable as error:
             self._log(error, "read")
             await self.tell_unavailable()
             return []
-        return [_as_prompt(message) for message in messages]
+        return [Remembered(_as_prompt(message), message.cut) for message in messages]
 
     async def said_before(self, character: str) -> tuple[str, ...]:
         """What the two said last, newest first, as an ASR is told it; nothing where it cannot be read."""
@@ -112,4 +113,5 @@ def _as_prompt(message: StoredMessage) -> Message:
 
 def _as_entry(message: StoredMessage) -> wire.HistoryEntry:
     at = message.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return wire.HistoryEntry(message.id, message.role, message.content_cn, message.content_jp, message.emotion, at)
+    cut = True if message.cut else UNSET
+    return wire.HistoryEntry(message.id, message.role, message.content_cn, message.content_jp, message.emotion, at, cut)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation.character import Character
-from conversation.prompt import as_reply, build_prompt, estimate_tokens
+from conversation.prompt import CUT, Remembered, as_reply, build_prompt, estimate_tokens
 from conversation.reply.parser import ReplyParser, SentenceReady, TranslationReady
 from services.base import EMOTIONS, Line, Message, Role
 
@@ -27,11 +27,12 @@ EACH = estimate_tokens("一")
 
 
 def build(past: list[Message], context_tokens: int) -> tuple[Message, ...]:
-    return build_prompt(ANON, "\nOne line each.\n", past, "四", context_tokens).messages
+    remembered = [Remembered(message) for message in past]
+    return build_prompt(ANON, "\nOne line each.\n", remembered, "四", context_tokens).messages
 
 
 def test_the_fixed_part_is_first_and_what_is_said_now_is_last() -> None:
-    prompt = build_prompt(ANON, "\nOne line each.\n", TALK, "四", 8000)
+    prompt = build_prompt(ANON, "\nOne line each.\n", [Remembered(message) for message in TALK], "四", 8000)
     assert prompt.character == "anon"
     assert prompt.messages == (Message("system", "You are Anon.\n\nOne line each."), *TALK, user("四"))
 
@@ -53,6 +54,26 @@ def test_where_no_exchange_fits_only_what_is_said_now_is_left(context_tokens: in
 def test_a_long_message_ends_the_memory_before_it() -> None:
     past = [user("一"), assistant("い"), user("長" * 1000), assistant("に"), user("三"), assistant("さ")]
     assert build(past, 500)[1:-1] == (user("三"), assistant("さ"))
+
+
+@pytest.mark.parametrize(
+    ("past", "told"),
+    [
+        ([Remembered(user("一"), cut=True), Remembered(assistant("い"), cut=True)], ["一", "い", CUT + "四"]),
+        (
+            [Remembered(user("一"), cut=True), Remembered(assistant("い"), cut=True), Remembered(user("二"))],
+            ["一", "い", CUT + "二", "四"],
+        ),
+        (
+            [Remembered(user("一"), cut=True), Remembered(user("二")), Remembered(assistant("に"))],
+            ["一", "二", "に", "四"],
+        ),
+    ],
+    ids=["the last reply", "one before", "before a word of it was heard"],
+)
+def test_what_follows_a_reply_that_was_cut_says_so(past: list[Remembered], told: list[str]) -> None:
+    prompt = build_prompt(ANON, "", past, "四", 8000)
+    assert [message.content for message in prompt.messages[1:]] == told
 
 
 def test_several_messages_of_one_role_in_a_row_stay() -> None:

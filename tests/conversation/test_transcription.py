@@ -28,6 +28,7 @@ class Recogniser:
     stalls: bool = False
     ends_early: bool = False
     phrases_only: bool = False
+    tells_partials: bool = True
     heard: bytearray = field(default_factory=bytearray)
     open: int = 0
 

@@ -17,6 +17,7 @@ from server.audio.received_audio import ReceivedAudio
 from server.backend import Backend
 from server.protocol import wire
 from server.session.floor import Floor
+from server.session.modes.interruptions import Interruptions
 from server.session.modes.speech_events import SpeechEvents
 from server.session.modes.utterances import Utterance, Utterances
 from server.session.requests import Requests
@@ -46,6 +47,9 @@ class AgentMode:
         self._intake = ChunkIntake(backend.config)
         self._received = ReceivedAudio(backend.config, backend.vad)
         self._utterance: Utterance | None = None  # what is being said, or was said last
+        self._interruptions = Interruptions(
+            requests, lambda: floor.heard, partial(floor.told, self), utterances.interruption_rules()
+        )
         self._hears = False
         self._hinted = False  # that only phrases are understood
 
@@ -97,8 +101,12 @@ class AgentMode:
                 await self.discard()
             case Effect.FORGET_AUDIO:
                 await self._events.cut(self._received)
-            case Effect.START_TURN | Effect.CUT_TURN:
-                pass  # by whoever has the transcript; by who owns the turns
+            case Effect.PART_SPEECH:
+                self._received.part()
+            case Effect.HOLD_TURN:
+                self._interruptions.begin()
+            case Effect.START_TURN | Effect.CUT_TURN | Effect.RELEASE_TURN:
+                pass  # by whoever has the transcript; by the floor
             case _:
                 assert_never(effect)
 
@@ -108,8 +116,13 @@ class AgentMode:
             self._utterance.discard()
             self._utterance = None
 
-    async def begun(self) -> None:
-        """Nothing: that audio is heard was announced before."""
+    async def begun(self) -> bool:
+        """That audio is heard was announced before; what is said into a reply may be nothing."""
+        return not self._interruptions.pending
+
+    async def recognises(self, text: str, *, final: bool) -> bool:
+        """Whether it is said to the character, and not only while it speaks."""
+        return await self._interruptions.recognises(text, final=final)
 
     async def heard(self) -> None:
         """Nothing: the audio goes on, and endpointing has said where the utterance ends."""
@@ -126,6 +139,9 @@ class AgentMode:
     async def not_transcribed(self, utterance: Utterance, error: wire.Error | None) -> None:
         """No speech is nothing, but whoever speaks to an ASR of few phrases is told once what they are."""
         if utterance is not self._utterance:
+            return
+        if self._interruptions.pending:  # perhaps nobody spoke: it is not worth a word into the reply
+            await self._floor.told(self, Event.NOTHING_RECOGNISED)
             return
         if error is None or error.code != "no_speech":
             if error is not None:
@@ -155,12 +171,13 @@ class AgentMode:
                 await self._floor.told(self, Event.SPEECH_STOPPED)
             case _:
                 assert_never(event)
+        await self._interruptions.follow(event, self._received.heard_samples)
 
     async def _play_out(self) -> None:
         await self._requests.client.played_out()
         await self._floor.told(self, Event.PLAYED_OUT)
 
     async def _open_utterance(self) -> None:
-        utterance = self._utterance = self._utterances.new("agent")
+        utterance = self._utterance = self._utterances.new("agent", at_once=self._floor.full_duplex)
         if not await self._requests.start(partial(self._utterances.serve, utterance, self)):
             await self._floor.told(self, Event.NOTHING_RECOGNISED)

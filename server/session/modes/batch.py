@@ -10,6 +10,7 @@ from server.audio.conversion import AudioTooLong, BadAudio, read_batch
 from server.audio.queued_audio import Recording
 from server.backend import Backend
 from server.protocol import wire
+from server.session.modes.telling import Telling
 from server.session.modes.utterances import Utterances
 from server.session.request_queue import Place
 from server.session.requests import Requests
@@ -70,7 +71,7 @@ class BatchMode:
         utterance = self._utterances.new("audio")
         await utterance.audio.put(recording.data)  # the first piece always fits
         utterance.audio.close()
-        text = await self._utterances.transcribe(utterance, turn_id)
+        text = await self._utterances.transcribe(utterance, Telling(self._requests.client, turn_id))
         recording.release()
         timeline.mark("final_transcript", anyio.current_time())
         return text

@@ -33,13 +33,13 @@ def build_modes(
     backend: Backend, connection: Connection, user: User, character: Character, extensions: Extensions
 ) -> tuple[Requests, Modes]:
     """Nothing of it runs before the session does."""
-    floor = Floor()
+    floor = Floor(full_duplex="barge_in" in extensions)
     client = Client(connection.send, extensions)
     requests = Requests(backend, connection, client, user, floor)
     history = UserHistory(backend.history, user.token_hash, connection.send)
     turns = Turns(backend, client, history, character, floor)
-    floor.cut_turn = turns.cut
-    utterances = Utterances(backend, connection, turns, extensions)
+    floor.turn = turns
+    utterances = Utterances(backend, client, turns)
     events = SpeechEvents(connection.send, extensions)
     return requests, Modes(
         TextMode(backend, requests, turns),

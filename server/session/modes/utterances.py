@@ -9,20 +9,21 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
-from msgspec import UNSET
 
 from conversation.character import Character
+from conversation.interruption.judge import Rules, is_harmless
 from conversation.timeline import Timeline
 from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceBuffer, transcribe
 from conversation.user_text import spoken_text
 from server.backend import Backend
 from server.protocol import wire
-from server.protocol.extensions import Extensions
+from server.session.client import Client
+from server.session.modes.telling import Speaker, Telling, TellingInOrder
 from server.session.request_queue import Place
 from server.session.turn_delivery import NotTranscribed
 from server.session.turn_messages import TurnId
 from server.session.turns import Turns
-from server.transport.connection import Connection, ConnectionLost, HangUp
+from server.transport.connection import ConnectionLost, HangUp
 from services.base import RECOGNITION_RATE_HZ, ASRError, RecognitionHints
 
 STREAM_PATIENCE_S = 15.0  # a stream was started and nothing comes: wire.md, `stream_timeout`
@@ -33,16 +34,8 @@ _SLOWEST = 2  # a stream may take so many times as long as it sounds: a slow one
 _BYTES_PER_SECOND = RECOGNITION_RATE_HZ * 2
 
 
-class UtteranceOwner(Protocol):
+class UtteranceOwner(Speaker, Protocol):
     """Where an utterance comes from, and who is told what became of it: stream.py, agent.py."""
-
-    async def begun(self) -> None:
-        """What was asked before is answered: the utterance goes to the ASR."""
-        ...
-
-    async def heard(self) -> None:
-        """The ASR takes no more of it."""
-        ...
 
     async def transcribed(self, utterance: "Utterance") -> bool:
         """Its final transcript was sent. Whether a turn answers it."""
@@ -59,6 +52,7 @@ class Utterance:
 
     kind: wire.TurnInput
     audio: UtteranceBuffer
+    at_once: bool = False  # it goes to the ASR at its first word, and waits for its place with its transcript
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of its transcription, not of the turn after
     ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
 
@@ -81,77 +75,75 @@ class Utterance:
 class Utterances:
     """All that one user says, in every mode, on its way to text."""
 
-    def __init__(self, backend: Backend, connection: Connection, turns: Turns, extensions: Extensions) -> None:
+    def __init__(self, backend: Backend, client: Client, turns: Turns) -> None:
         self._backend = backend
-        self._connection = connection
+        self._client = client
         self._turns = turns
-        self._extensions = extensions
+
+    def interruption_rules(self) -> Rules:
+        """By which speech into a reply is judged."""
+        shortest_ms = self._backend.config.agent.barge_in_min_ms
+        return Rules(shortest_ms, self._backend.asr.tells_partials, lambda text: is_harmless(text, self._turns.speech))
 
     @property
     def phrases_only(self) -> bool:
         """Whether the ASR knows a few phrases and no other: then whoever is not understood is told some of them."""
         return self._backend.asr.phrases_only
 
-    def new(self, kind: wire.TurnInput) -> Utterance:
+    def new(self, kind: wire.TurnInput, *, at_once: bool = False) -> Utterance:
         """One that begins now, and may be as far ahead of the ASR as the limits say."""
         limit_bytes = int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND)
-        return Utterance(kind, UtteranceBuffer(limit_bytes))
+        return Utterance(kind, UtteranceBuffer(limit_bytes), at_once)
 
     async def serve(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> None:
-        """In its place: its transcript, and the turn that answers it."""
-        if not await place.reached():
+        """Its transcript, in its place or at once, and in its place the turn that answers it."""
+        if not (utterance.at_once or await place.reached()):
             utterance.discard()
         if utterance.discarded:
             return
-        text = await self._transcript(utterance, owner)
+        text = await self._transcript(utterance, owner, place)
         if text is not None and await owner.transcribed(utterance):
             await self._turns.answer(text, utterance.kind, begin_timeline(utterance))
 
-    async def transcribe(
-        self, utterance: Utterance, turn_id: TurnId = UNSET, owner: UtteranceOwner | None = None
-    ) -> str:
+    async def transcribe(self, utterance: Utterance, telling: Telling) -> str:
         """The final text, which was sent, as were the changing ones before it.
 
         Raises:
-            NotTranscribed: there is none.
+            NotTranscribed: there is none, or it is not said to the character.
         """
         character = self._turns.character
         self._backend.llm.prepare()
         self._backend.tts.prepare(character.voice(self._backend.engines["tts"].name))
-        if "stages" in self._extensions:
-            await self._connection.send(wire.AsrStart(turn_id))
 
         async def on_partial(partial: str) -> None:
             if text := spoken_text(partial):
-                await self._connection.send(wire.Transcription(text, True, turn_id))
+                await telling.partial(text)
 
         try:
+            await telling.begin()
             request = await self._request(utterance.kind, character)
             text = spoken_text(await transcribe(request, utterance.audio, self._backend.asr, on_partial))
         except ASRError as error:
             code: wire.ErrorCode = "asr_timeout" if error.timed_out else "asr_failed"
-            raise NotTranscribed(wire.Error(str(error), code, error.retryable, turn_id=turn_id)) from error
+            raise NotTranscribed(wire.Error(str(error), code, error.retryable, turn_id=telling.turn_id)) from error
         except NoAudio as silence:
-            raise NotTranscribed(_nothing_came(silence, turn_id)) from None
+            raise NotTranscribed(_nothing_came(silence, telling.turn_id)) from None
         finally:
             utterance.audio.abandon()
-            if owner is not None:
-                await owner.heard()
+            await telling.end()
         if not text:
             nothing = self._not_understood(character)
-            raise NotTranscribed(wire.Error(nothing, "no_speech", retryable=True, turn_id=turn_id))
-        await self._connection.send(wire.Transcription(text, False, turn_id))
-        if "stages" in self._extensions:
-            await self._connection.send(wire.AsrEnd(text, turn_id))
+            raise NotTranscribed(wire.Error(nothing, "no_speech", retryable=True, turn_id=telling.turn_id))
+        await telling.final(text)
         return text
 
-    async def _transcript(self, utterance: Utterance, owner: UtteranceOwner) -> str | None:
+    async def _transcript(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> str | None:
         try:
             with utterance.scope:
-                await owner.begun()
-                return await self.transcribe(utterance, owner=owner)
+                return await self.transcribe(utterance, TellingInOrder(self._client, owner, place))
         except NotTranscribed as reason:
-            await owner.not_transcribed(utterance, reason.error)
+            if reason.error is not None:
+                await owner.not_transcribed(utterance, reason.error)
         except (ConnectionLost, HangUp):
             raise
         except Exception:  # a defect of ours must not leave the mode waiting for ever

@@ -208,6 +208,7 @@ class _Engine:
     """The ASR of this process."""
 
     phrases_only = False
+    tells_partials = True
 
     def __init__(self, connector: aiohttp.BaseConnector, settings: ASRSettings, keys: Mapping[str, str]) -> None:
         self.settings = settings

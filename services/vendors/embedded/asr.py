@@ -178,6 +178,7 @@ class EmbeddedASR:
     """The ASR of this process."""
 
     phrases_only = True
+    tells_partials = False
 
     def __init__(self, worker: WorkerProcess) -> None:
         self._worker = worker

@@ -186,6 +186,7 @@ class SherpaASR:
     phrases_only = False
 
     def __init__(self, recogniser: Recogniser) -> None:
+        self.tells_partials = recogniser.kind.streaming
         self._recogniser = recogniser
 
     @asynccontextmanager

@@ -1,7 +1,7 @@
 """A turn that is cut from outside, at any moment: it is gone, nothing of it follows, and what was heard is kept."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from stores.history import HistoryKey
 pytestmark = pytest.mark.anyio
 
 SENTENCES = ("一。", "二。", "三。")
+SENTENCE_MS = 80
 STEPS = 500  # more than a turn takes; the last ones find it over
 STUCK_S = 60
 
@@ -66,11 +67,11 @@ class Conversation:
     def __init__(self, backend: Backend, user: int) -> None:
         self.sent: list[wire.AnyServerFrame] = []
         self.key = HistoryKey(f"{user:064d}", "anon")
-        self.floor = Floor()
+        self.floor = Floor(full_duplex=True)
         history = UserHistory(backend.history, self.key.token_hash, self.send)
-        client = Client(self.send, Extensions(["turns"], []))
+        client = Client(self.send, Extensions(["turns", "barge_in"], []))
         self.turns = Turns(backend, client, history, backend.characters.default, self.floor)
-        self.floor.cut_turn = self.turns.cut
+        self.floor.turn = self.turns
 
     async def send(self, message: wire.AnyServerFrame) -> None:
         await anyio.lowlevel.checkpoint()
@@ -88,6 +89,7 @@ class Conversation:
 async def backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Backend]:
     monkeypatch.setenv("CHATANON_HISTORY__URL", "memory:")
     monkeypatch.setenv("CHATANON_CREDENTIALS", "")
+    monkeypatch.setenv("CHATANON_AUDIO__LEAD_MS", "5000")  # no turn here is so long that it would wait to be heard
     for kind in ("LLM", "TTS", "ASR"):
         monkeypatch.setenv(f"CHATANON_ENGINES__{kind}", "embedded")
     async with open_backend(load()) as backend:
@@ -95,11 +97,17 @@ async def backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncItera
         yield replace(backend, llm=engines, tts=engines)
 
 
+def sent_ms(messages: Sequence[wire.AnyServerFrame]) -> int:
+    return sum(len(each.audio) for each in messages if isinstance(each, wire.AudioChunk)) // 32
+
+
 @pytest.mark.slow
-async def test_a_turn_cut_after_any_number_of_steps_is_gone_and_keeps_what_was_heard(backend: Backend) -> None:
+@pytest.mark.parametrize("by", ["speech", "client"])
+async def test_a_turn_cut_after_any_number_of_steps_is_gone_and_keeps_what_was_heard(backend: Backend, by: str) -> None:
     whole = Conversation(backend, STEPS)
     await whole.say("完整的一轮")
     interrupted = 0
+    heard_in_part = 0
     with anyio.fail_after(STUCK_S):
         for steps in range(1, STEPS):  # after one it has begun
             conversation = Conversation(backend, steps)
@@ -107,32 +115,40 @@ async def test_a_turn_cut_after_any_number_of_steps_is_gone_and_keeps_what_was_h
                 tasks.start_soon(conversation.say, "你好")
                 for _ in range(steps):
                     await anyio.lowlevel.checkpoint()
-                await conversation.turns.cut()
-                audio = conversation.kinds().count("AudioChunk")
-            after = conversation.kinds()
-            ends = [message for message in conversation.sent if isinstance(message, wire.TurnEnd)]
-            interrupted += ends[-1].status == "interrupted" if ends else 0
-            assert after.count("AudioChunk") == audio, "audio followed the cut"
-            assert after.count("AudioEnd") >= min(audio, 1), "the client was not told that no more comes"
-            assert "AudioChunk" not in after[after.index("AudioEnd") :] if audio else True
-            assert "TurnEnd" in after, "the turn has no end"
+                played_ms = sent_ms(conversation.sent)
+                if by == "client":
+                    await conversation.turns.interrupt(played_ms)
+                else:
+                    conversation.turns.cut()
+            kinds = conversation.kinds()
+            was_cut = "Interrupted" in kinds
+            interrupted += was_cut
+            end = ["Interrupted", "AudioEnd", "Response", "TurnEnd"] if was_cut else ["AudioEnd", "Response", "TurnEnd"]
+            assert kinds[-len(end) :] == end and kinds.count("AudioEnd") == kinds.count("TurnEnd") == 1
+            response, turn_end = conversation.sent[-2:]
+            assert isinstance(response, wire.Response) and isinstance(turn_end, wire.TurnEnd)
+            assert turn_end.status == ("interrupted" if was_cut else "completed")
             messages, _ = await backend.history.newest(conversation.key, 10)
             heard = [line.jp for message in messages for line in message.lines]
-            assert heard == list(SENTENCES[: len(heard)]) and bool(audio) <= bool(heard)
-            assert messages or "Thinking" not in after, "what the user said is lost"
-            assert all(message.cut for message in messages) or len(heard) == len(SENTENCES)
+            assert response.content_jp == "".join(heard) == "".join(SENTENCES[: len(heard)])
+            assert [(message.role, message.cut) for message in messages][:1] == [("user", was_cut)]
+            if was_cut and by == "client":
+                assert abs(len(heard) * SENTENCE_MS - played_ms) <= SENTENCE_MS
+                heard_in_part += 0 < len(heard) < len(SENTENCES)
             conversation.sent.clear()
             await conversation.say("再来")
-            assert conversation.kinds() == whole.kinds()
+            assert set(conversation.kinds()) == set(whole.kinds())
+            assert sent_ms(conversation.sent) == sent_ms(whole.sent)
     assert 20 < interrupted < STEPS - 20  # every part of a turn was cut, and some turns were over
+    assert heard_in_part > 5 or by == "speech"
 
 
 async def test_cutting_where_no_turn_runs_does_nothing(backend: Backend) -> None:
     conversation = Conversation(backend, 0)
-    await conversation.turns.cut()
+    conversation.turns.cut()
     await conversation.say("你好")
     told = len(conversation.sent)
-    await conversation.turns.cut()
+    conversation.turns.cut()
     assert len(conversation.sent) == told
     assert conversation.kinds()[-2:] == ["Response", "TurnEnd"]
 
@@ -145,7 +161,7 @@ async def test_what_is_heard_goes_on_beside_a_turn_and_keeps_its_place_behind_it
 
     async def speak(place: Place) -> None:
         speaking.set()  # at once, though the reply has its place before this one
-        await conversation.turns.cut()
+        conversation.turns.cut()
         heard.set()
         assert await place.reached()
         await conversation.say("等一下")
@@ -178,6 +194,6 @@ async def test_the_floor_is_told_of_a_turn_that_was_cut_as_of_every_other(backen
             while not conversation.kinds():
                 await anyio.lowlevel.checkpoint()
             assert conversation.floor.allows(Event.STREAM_START)
-            await conversation.turns.cut()
+            conversation.turns.cut()
         await conversation.say("再来")
     assert conversation.kinds()[-1] == "TurnEnd"
