@@ -9,6 +9,7 @@ import anyio
 
 from conversation.playback import Playback
 
+_INSTANT_S = 0.001  # is not worth waiting for
 _REFILL = 0.5  # of the lead: who has waited for it sends several pieces at once, so that not each needs a timer
 
 
@@ -37,12 +38,18 @@ class Pacing:
         while True:
             if not self._released.is_set():
                 await self._released.wait()
-            if self._lead_s is None:
+            wait_s = self.wait_s(seconds, anyio.current_time())
+            if wait_s == 0:
                 return
-            ahead_s = self._playback.left_s(anyio.current_time())
-            if ahead_s <= max(0.0, self._lead_s - seconds):
-                return
-            await anyio.sleep(ahead_s - max(0.0, min(self._lead_s * _REFILL, self._lead_s - seconds)))
+            await anyio.sleep(wait_s)
+
+    def wait_s(self, seconds: float, now: float) -> float:
+        """How long a piece of this length must wait for what is ahead of it; not more than needed, and not often."""
+        if self._lead_s is None:
+            return 0.0
+        ahead_s = self._playback.left_s(now)
+        room_s = max(0.0, self._lead_s - seconds)
+        return 0.0 if ahead_s <= room_s + _INSTANT_S else ahead_s - min(self._lead_s * _REFILL, room_s)
 
     def sent(self, seconds: float) -> None:
         """A piece of this length left."""
