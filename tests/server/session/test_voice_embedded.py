@@ -48,6 +48,25 @@ def test_hands_free_talk_understands_one_phrase_after_the_other(talk: Talk) -> N
         assert messages[0]["text"] == phrase
 
 
+def test_a_reply_of_the_demo_is_interrupted_by_speech_which_is_then_answered(talk: Talk) -> None:
+    client = talk(extensions=["barge_in"])
+    client.send("agent_mode_start")
+    client.receive()
+
+    def speak(phrase: str) -> None:
+        for chunk in speech.chunks(in_a_room(speech.say(phrase, "zh"))):
+            client.send("agent_audio_chunk", audio_base64=base64_of(chunk))
+
+    speak("你叫什么名字")
+    client.until("audio_chunk")
+    speak("明天见")
+    messages = client.until("agent_listening", "error")
+    heard = ["interrupted", "audio_end", "response", "transcription", "thinking", "audio_chunk", "audio_end", "response"]
+    told = kinds(messages)
+    assert told[told.index("interrupted") :] == [*heard, "agent_listening"]
+    assert "明天见" in [message.get("text") for message in messages]
+
+
 def test_suggested_phrases_are_understood(server: RunningServer, talk: Talk) -> None:
     suggested = {item["name"]: item["suggestions"] for item in server.get("/characters")[1]["characters"]}
     client = talk(character_name="anon")
