@@ -202,6 +202,8 @@ class Chat:
                 self._replies.add_sentence(frame)
             case "audio_chunk":
                 self._replies.add_audio(frame)
+            case "interrupted":
+                self._replies.cut()
             case "audio_end":
                 self._replies.end_audio()
             case "response":

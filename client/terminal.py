@@ -6,17 +6,20 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import anyio
 
 from client.audio_manager import SAMPLE_BYTES, SAMPLE_RATE_HZ, Player, WavRecorder
 from client.connection import Frame, text_of
 from client.language import has_text, tell
+
+if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 COMMANDS = ("/switch", "/clear", "/save", "/help", "/quit", "/exit")
 READ_BYTES = 65_536
@@ -35,8 +38,17 @@ class Style(Enum):
     WARNING = "33"
 
 
+Interrupt = Callable[[], bool]  # stops a character that speaks; whether one did
+
+
+def never() -> bool:
+    """Nothing can be interrupted."""
+    return False
+
+
 class Terminal(Protocol):
     interactive: bool  # a person waits here and can decide for himself when to give up
+    interrupt: Interrupt  # by a key
 
     def show(self, text: str, style: Style = Style.PLAIN) -> None: ...
 
@@ -83,6 +95,7 @@ class PipeTerminal:
     interactive = False
 
     def __init__(self) -> None:
+        self.interrupt: Interrupt = never  # there are no keys
         self._encoding = (sys.stdin and sys.stdin.encoding) or "utf-8"
         self._unread = b""
         self._ended = sys.stdin is None
@@ -144,6 +157,7 @@ class PromptTerminal:
         from prompt_toolkit.completion import WordCompleter
         from prompt_toolkit.shortcuts import CompleteStyle
 
+        self.interrupt: Interrupt = never
         self._colours = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         self._status = ""
         self._session: PromptSession[str] = PromptSession(
@@ -152,7 +166,26 @@ class PromptTerminal:
             complete_style=CompleteStyle.READLINE_LIKE,  # a menu would keep eight lines free below the prompt
             complete_while_typing=False,
             interrupt_exception=EOFError,  # Ctrl-C and Ctrl-D both mean: leave
+            key_bindings=self._bindings(),
         )
+
+    def _bindings(self) -> "KeyBindings":
+        """Ctrl-C, and Space where nothing is typed yet, stop a character that speaks; else they are what they are."""
+        from prompt_toolkit.key_binding import KeyBindings
+
+        bindings = KeyBindings()
+
+        @bindings.add("c-c")
+        def _(event: "KeyPressEvent") -> None:
+            if not self.interrupt():
+                event.app.exit(exception=EOFError())
+
+        @bindings.add(" ")
+        def _(event: "KeyPressEvent") -> None:
+            if event.current_buffer.text or not self.interrupt():
+                event.current_buffer.insert_text(" ")
+
+        return bindings
 
     def _prompt(self) -> str:
         """The status stands above it, and does not stay behind when a line is done."""
@@ -246,6 +279,15 @@ class Replies:
     def end_audio(self) -> None:
         if self._player is not None:
             self._player.end_reply()
+
+    def cut(self) -> bool:
+        """The character is silent from here on. False: it was before."""
+        return self._player is not None and self._player.cut()
+
+    @property
+    def played_ms(self) -> int | None:
+        """How much of the reply was heard; None where there is no speaker."""
+        return None if self._player is None else self._player.played_ms
 
     @property
     def is_sounding(self) -> bool:

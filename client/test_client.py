@@ -85,6 +85,7 @@ def choose_parts(
     if not isinstance(companion, VoiceDisplay):
         return chat, [partial(modes.send_lines, chat, replies, terminal)]
     if isinstance(companion, AgentMode):
+        terminal.interrupt = companion.interrupt
         parts: list[Part] = [partial(modes.talk_hands_free, companion, replies)]
         return chat, parts if speeches else [*parts, partial(modes.send_lines, chat, replies, terminal, companion)]
     if not speeches:

@@ -76,9 +76,9 @@ TEXTS = {
         "単独では一度に送り、--voice や --agent と一緒なら実時間で流します",
     ),
     "help_headset": (
-        "戴着耳机：角色说话时不关麦克风",
-        "you wear a headset: the microphone stays open while the character speaks",
-        "ヘッドホン使用：キャラクターが話している間もマイクを切りません",
+        "戴着耳机：角色说话时不关麦克风，开口就能打断；Ctrl-C 或空格也能",
+        "you wear a headset: the microphone stays open, and speaking interrupts the character; so do Ctrl-C and Space",
+        "ヘッドホン使用：マイクを切らず、話しかければ割り込めます。Ctrl-C とスペースでも止まります",
     ),
     "help_list_devices": ("列出声音设备就结束", "list the sound devices and end", "音声デバイスを一覧して終わります"),
     "help_input_device": (

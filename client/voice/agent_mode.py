@@ -37,6 +37,10 @@ class AgentMode(VoiceDisplay):
         self._headset = headset
         self._floor = _Floor()
         self._sent_ms = 0.0
+        self._interrupts = False  # the next thing that is sent
+        self._played_ms: int | None = None  # by then
+        if headset:
+            self.extensions = (*self.extensions, "barge_in")
 
     def receive(self, frame: Frame) -> None:
         super().receive(frame)
@@ -46,6 +50,14 @@ class AgentMode(VoiceDisplay):
             lag_ms = self._sent_ms - at_ms if isinstance(at_ms, int | float) else -1.0
             if 0 <= lag_ms <= LONGEST_LAG_MS:
                 self.latency.start(anyio.current_time() - lag_ms / 1000)
+
+    def interrupt(self) -> bool:
+        """Stop the character, if it speaks and can be stopped. Whether it does."""
+        played_ms = self._replies.played_ms
+        if not (self._headset and self._replies.cut()):
+            return False
+        self._interrupts, self._played_ms = True, played_ms
+        return True
 
     def lose(self) -> None:
         super().lose()
@@ -74,6 +86,10 @@ class AgentMode(VoiceDisplay):
                 self._terminal.warn(str(error))
                 self._end(UNUSABLE)
                 return
+            if self._interrupts:
+                self._interrupts = False
+                played = {} if self._played_ms is None else {"played_ms": self._played_ms}
+                await line.send({"type": "interrupt", **played})
             if chunk:
                 await line.send(audio_frame("agent_audio_chunk", chunk))
             self._sent_ms += seconds_of(chunk) * 1000

@@ -65,7 +65,7 @@ class Latency:
 class VoiceDisplay(Companion):
     """The companion of every mode with sound in it; it works with any of its extensions missing."""
 
-    extensions = ("sentences", "turns", "speech_events")
+    extensions: tuple[str, ...] = ("sentences", "turns", "speech_events")
 
     def __init__(self, terminal: Terminal) -> None:
         self.latency = Latency(terminal)

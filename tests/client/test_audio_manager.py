@@ -135,6 +135,33 @@ async def test_close_drops_what_was_not_heard_yet() -> None:
     assert heard == [(16000, "start"), (16000, noise(10, 0)), (16000, "close")]
 
 
+async def test_what_is_cut_is_not_played_and_what_was_played_of_it_is_known() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class SlowSpeaker(MemorySpeaker):
+        def write(self, pcm: bytes, /) -> None:
+            entered.set()
+            leave.wait()
+            super().write(pcm)
+
+    heard: list[tuple[int, str | bytes]] = []
+    player = Player(print, lambda rate: SlowSpeaker(heard, rate))
+    await player.start()
+    assert player.played_ms == 0
+    for seed in range(3):
+        player.play(noise(1600, seed), 16000)
+    entered.wait()
+    player.cut()
+    leave.set()
+    await player.wait_played()
+    assert player.played_ms == 100
+    player.play(noise(1600, 3), 16000)
+    await player.wait_played()
+    assert player.played_ms == 100
+    player.close()
+    assert [what for _, what in heard if isinstance(what, bytes)] == [noise(1600, 0), noise(1600, 3)]
+
+
 async def test_play_never_waits_when_the_speaker_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio_manager, "QUEUED_CHUNKS", 3)
     stuck, leave = threading.Event(), threading.Event()

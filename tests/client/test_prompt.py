@@ -1,5 +1,6 @@
 """A person at a terminal: typing, leaving, and what signals and the server do to the prompt."""
 
+import base64
 import os
 import pty
 import signal
@@ -14,7 +15,7 @@ import anyio.abc
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, surroundings
+from tests.client.peer import CLIENT, PATIENCE_S, Message, Peer, open_peer, say, surroundings
 from tests.client.sound_library import install_sounddevice
 from tests.client.voice_peer import VOICE_EXTENSIONS, Recogniser
 
@@ -68,10 +69,10 @@ class Screen:
 
 @asynccontextmanager
 async def open_screen(
-    url: str, folder: Path, *arguments: str, **variables: str
+    url: str, folder: Path, *arguments: str, sound: str = "--no-audio", **variables: str
 ) -> AsyncGenerator[tuple[Screen, anyio.abc.Process]]:
     screen = Screen()
-    command = [sys.executable, str(CLIENT), "--url", url, "--no-audio", *arguments]
+    command = [sys.executable, str(CLIENT), "--url", url, *filter(None, [sound]), *arguments]
     slave = screen.slave
     try:
         async with await anyio.open_process(
@@ -166,3 +167,41 @@ async def test_a_person_sees_level_and_words_while_speaking_and_the_answer_after
             assert await client.wait() == 0
             assert screen.is_sane()
     assert len(asr.utterances) == 1 and peer.closed == [1000]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", [" ", "\x03"], ids=["space", "ctrl-c"])
+async def test_a_key_silences_a_character_that_speaks_and_says_how_much_was_heard(tmp_path: Path, key: str) -> None:
+    library = install_sounddevice(tmp_path / "library")
+    interrupts: list[Message] = []
+
+    async def answer(peer: Peer, socket: ServerConnection, message: Message) -> None:
+        match message["type"]:
+            case "agent_mode_start":
+                await say(socket, "agent_listening", message="Ready to listen")
+                await say(socket, "transcription", text="讲个故事", is_partial=False)
+                await say(socket, "thinking", message="Processing...")
+                audio = base64.b64encode(bytes(3200)).decode()
+                await say(socket, "audio_chunk", audio_base64=audio, audio_format="pcm", audio_sample_rate=16000)
+                await say(socket, "sentence", index=0, content_jp="むかしむかし", content_cn="很久以前", emotion="calm")
+            case "interrupt":
+                interrupts.append(message)
+                await say(socket, "interrupted", turn_id="t1", reason="client", heard_ms=message["played_ms"])
+                await say(socket, "audio_end")
+                await say(socket, "response", content_cn="很久", content_jp="むかし", emotion="calm")
+                await say(socket, "agent_listening", message="Ready to listen")
+                await say(socket, "transcription", text="然后", is_partial=False)
+
+    with anyio.fail_after(PATIENCE_S):
+        async with (
+            open_peer(answer, (*VOICE_EXTENSIONS, "barge_in")) as peer,
+            open_screen(peer.url, tmp_path, "--agent", "--headset", sound="", PYTHONPATH=library) as (screen, client),
+        ):
+            await screen.wait_for("很久以前")
+            screen.type(key)
+            await screen.wait_for("你：然后")
+            screen.type("\x03")  # where nobody speaks it leaves
+            assert await client.wait() == 0
+            assert screen.is_sane()
+    assert peer.talks[0][0]["extensions"][-1] == "barge_in"
+    assert [message["played_ms"] for message in interrupts] == [100]

@@ -6,7 +6,7 @@ import anyio
 import numpy as np
 import pytest
 
-from client.terminal import Style, cut_to_width
+from client.terminal import Style, cut_to_width, never
 from client.voice.voice_display import VoiceDisplay
 
 pytestmark = pytest.mark.anyio
@@ -18,6 +18,7 @@ class Paper:
     interactive = True
 
     def __init__(self) -> None:
+        self.interrupt = never
         self.lines: list[str] = []
         self.statuses: list[str] = []
 

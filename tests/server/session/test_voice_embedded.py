@@ -61,7 +61,16 @@ def test_a_reply_of_the_demo_is_interrupted_by_speech_which_is_then_answered(tal
     client.until("audio_chunk")
     speak("明天见")
     messages = client.until("agent_listening", "error")
-    heard = ["interrupted", "audio_end", "response", "transcription", "thinking", "audio_chunk", "audio_end", "response"]
+    heard = [
+        "interrupted",
+        "audio_end",
+        "response",
+        "transcription",
+        "thinking",
+        "audio_chunk",
+        "audio_end",
+        "response",
+    ]
     told = kinds(messages)
     assert told[told.index("interrupted") :] == [*heard, "agent_listening"]
     assert "明天见" in [message.get("text") for message in messages]
