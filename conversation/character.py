@@ -7,10 +7,12 @@ from itertools import chain, islice
 from typing import Any
 
 from conversation.reply.guarded_parser import Guard
+from conversation.reply.labels import Speakers
 from conversation.reply.prompt_text import PromptText
 from services.base import Line, Script, Voice
 
 _SUGGESTIONS = 6
+_HIRAGANA = {ord(kana): ord(kana) - 0x60 for kana in map(chr, range(0x30A1, 0x30F7))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +58,27 @@ class Character:
             yield from _texts(topic.answers)
         yield from _texts(self.script.fallback if self.script else ())
 
-    def guard(self, system_text: str) -> Guard:
-        """Against repeating what an LLM is told of them. Costly: made once."""
-        return Guard(PromptText(system_text, self.sayings()), self.deflection)
+    def names(self) -> frozenset[str]:
+        """All ways to write their name that are known: also those of the reading table that sound the same."""
+        known = {self.name, self.display_name, *self.hotwords}
+        known |= {word for name in self.hotwords for word in name.split() if len(word) > 1}
+        readings = {reading for word, reading in self.pronunciation.items() if _ends_with(known, word)}
+        known |= {word for word, reading in self.pronunciation.items() if reading in readings}
+        return frozenset(known | readings | {reading.translate(_HIRAGANA) for reading in readings})
+
+    def guard(self, system_text: str, others: Iterable[str] = ()) -> Guard:
+        """Against repeating what an LLM is told of them; `others`: names of other characters. Costly: made once."""
+        return Guard(PromptText(system_text, self.sayings()), self.deflection, Speakers.of(self.names(), others))
 
 
 def neutral_deflection() -> Line:
     """Of a character that has no such line of its own."""
     return Line("それは、お話しできません。", "这个不方便说。", "calm")
+
+
+def _ends_with(names: Iterable[str], word: str) -> bool:
+    """Whether a word is one of these names, or the given name at the end of one in kanji."""
+    return any(name == word or (not name.isascii() and name.endswith(word)) for name in names)
 
 
 def _texts(answers: Iterable[Iterable[Line]]) -> Iterator[str]:

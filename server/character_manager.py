@@ -77,7 +77,8 @@ class CharacterManager:
         self._characters = dict(characters)
         self.default = default
         self.reply_format = reply_format
-        self._guards = {each.name: each.guard(system_text(each, reply_format)) for each in characters.values()}
+        names = [name for each in characters.values() for name in each.names()]
+        self._guards = {each.name: each.guard(system_text(each, reply_format), names) for each in characters.values()}
 
     @classmethod
     def load(

@@ -254,7 +254,7 @@ def load(environ: Mapping[str, str] = os.environ, root: Path = PROJECT_ROOT) -> 
     source = "defaults" if data is None else str(path)
     if data is None:
         warnings.append(f"{path}: there is no such file; every key has its default")
-    read = read_model(Config, decode(data or b"", path), source, environ, partial(_wrong_endpoints, source))
+    read = read_model(Config, decode(data or b"", path), source, environ, partial(_wrong_together, source))
     if read.warning:
         warnings.append(read.warning)
     secrets, about_secrets = _load_secrets(environ, root)
@@ -282,6 +282,20 @@ def _endpoints(config: Config) -> Iterator[tuple[_Endpoint, str]]:
         yield "asr_batch", config.endpoints.asr_batch
     yield "tts", config.endpoints.tts
     yield "llm", config.endpoints.llm
+
+
+def _wrong_together(source: str, config: Config, places: Mapping[tuple[str, ...], str]) -> Iterator[str]:
+    """What the type of one key alone cannot tell."""
+    yield from _wrong_endpoints(source, config, places)
+    extensions = config.protocol.default_extensions
+    wrong: dict[tuple[str, ...], None] = {}  # one list for both is wrong once
+    for name, given in {"browsers": extensions.browsers, "others": extensions.others}.items():
+        if "sentence_responses" in given and "stages" not in given:
+            key: tuple[str, ...] = ("protocol", "default_extensions", name)
+            wrong[key if key in places else key[:2]] = None
+    for path in wrong:
+        words = "holds sentence_responses, which needs stages; add stages to the list"
+        yield f"{places.get(path, source)}: {'.'.join(path)} {words}"
 
 
 def _wrong_endpoints(source: str, config: Config, places: Mapping[tuple[str, ...], str]) -> Iterator[str]:

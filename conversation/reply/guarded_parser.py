@@ -6,6 +6,7 @@ What was spoken before that stays; the sentence in which it becomes too much is 
 from dataclasses import dataclass, replace
 from typing import Final
 
+from conversation.reply.labels import NOBODY, Speakers
 from conversation.reply.parser import ReplyEvent, ReplyParser, SentenceReady, TranslationReady
 from conversation.reply.prompt_text import PromptText, Repetition
 from services.base import Emotion, Line
@@ -15,17 +16,18 @@ LONGEST: Final = 80  # characters of a prompt, in one stretch, that anybody may 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What is not to be repeated, and what the character says instead."""
+    """What is not to be repeated, and what the character says instead; and whose name is whose."""
 
     prompt: PromptText
     deflection: Line
+    speakers: Speakers = NOBODY
 
 
 class GuardedParser:
     """A ReplyParser. `repeated`: how much of the prompt was in what was replaced; where any was, the reply is over."""
 
     def __init__(self, guard: Guard | None) -> None:
-        self._parser = ReplyParser()
+        self._parser = ReplyParser(guard.speakers if guard else NOBODY)
         self._guard = guard
         prompt = guard.prompt if guard else PromptText("")
         self._jp, self._cn, self._both = Repetition(prompt), Repetition(prompt), Repetition(prompt)

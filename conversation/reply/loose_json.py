@@ -27,6 +27,7 @@ class Mark(Enum):
     CLOSE_LIST = auto()
     COLON = auto()
     COMMA = auto()
+    NEXT_SENTENCE = auto()  # what follows is another object, though no brace says so: only of lines of fields
 
 
 @dataclass(frozen=True, slots=True)

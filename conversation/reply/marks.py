@@ -95,8 +95,28 @@ _WORDS: Final[Mapping[str, Kind]] = {
 _OURS: Final = frozenset("assistant model bot ai chatbot gpt final".split())
 _THEIRS: Final = frozenset("user human system developer tool ipython environment observation".split())
 _THOUGHT: Final = frozenset("analysis commentary to".split())
+# Before a colon, in plain text.
+_SPEAKERS: Final[Mapping[str, Kind]] = {
+    **dict.fromkeys((*_OURS, "final answer", "助手", "角色", "アシスタント"), Kind.OURS),
+    **dict.fromkeys((*_THEIRS, "you", "player", "customer"), Kind.THEIRS),
+    **dict.fromkeys("用户 用戶 使用者 玩家 客户 对方 對方 你 系统 系統 工具".split(), Kind.THEIRS),
+    **dict.fromkeys("ユーザー ユーザ あなた 人間 相手 プレイヤー システム 사용자 당신".split(), Kind.THEIRS),
+    # How models write that call tools by text alone
+    **dict.fromkeys(("thought", "action", "action input", "observation"), Kind.THEIRS),
+}
 
 _WITH_ATTRIBUTES: Final = frozenset((Kind.THOUGHT, Kind.CALL))
+# Calls as Python writes them. Words in brackets alone are an aside: OK(lol).
+_CALLED = r"[`\[*\s]{0,4}(?:[a-z_]\w{0,40}\s?=\s?)?(?:await\s|return\s)?"
+_ARGUMENTS = (
+    r"[A-Za-z_][\w.]{0,80}\(\s{0,8}(?:[\"'\[{]|\)|[A-Za-z_]\w{0,40}\s?=|[A-Za-z_][\w.]{0,80}\()",
+    r"[A-Za-z_][\w.]{0,80}\(\s{0,8}\Z",
+    r"(?:print|[A-Za-z_]\w{0,40}[_.][\w.]{1,40})\(\s{0,8}[\w-]",
+)
+_CALL_BEGUN = re.compile(rf"{_CALLED}(?:{'|'.join(_ARGUMENTS)})", re.ASCII)
+_CALL_ENDED = re.compile(r"\)[\s`\]*;,]{0,8}\Z")
+_CALL_OPEN = re.compile(r"\(\s{0,8}\Z")  # an object follows
+_FENCE_LINE = re.compile(r"```[\w+#-]*\s*")
 LEADS: Final = re.compile(r"[<\[◁]")
 LONGEST: Final = 160  # characters of a mark; what is longer is text
 
@@ -186,3 +206,24 @@ def kind_of_header(header: str) -> Kind:
 
 def is_role(word: str) -> bool:
     return word.lower() in _OURS | _THEIRS
+
+
+def kind_of_speaker(name: str) -> Kind | None:
+    """Whose words follow a name and a colon, OURS or THEIRS; None where it is no role's name."""
+    return _SPEAKERS.get(name.lower())
+
+
+def begins_call(text: str) -> bool:
+    """Whether a line that begins with this calls a function."""
+    return _CALL_BEGUN.match(text) is not None
+
+
+def is_call(text: str) -> bool:
+    """Whether a line is a call of a function and nothing else."""
+    return begins_call(text) and (_CALL_ENDED.search(text[-16:]) or _CALL_OPEN.search(text[-16:])) is not None
+
+
+def are_calls(text: str) -> bool:
+    """Whether all lines are such calls, or all of it is one."""
+    lines = [line for line in text.splitlines() if line.strip() and not _FENCE_LINE.fullmatch(line)]
+    return bool(lines) and (all(map(is_call, lines)) or (is_call(" ".join(lines)) and not is_call(lines[0])))

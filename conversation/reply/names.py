@@ -39,6 +39,9 @@ WHOLE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     field: tuple(name for name, of in _FIELD_OF_SIGNS if of == field) for field in ("jp", "cn", "emotion")
 }
 
+# Beside one of the words above, in the names of lines: "Japanese text", line_jp.
+_BESIDE: Final = "text line sentence label tag translation subtitle reply dialogue".split()
+
 # The text to be spoken, if an object has no other: in a contract of another, not ours.
 UNTOLD: Final = frozenset(
     "text content reply sentence speech dialogue dialog line 台词 台詞 原文 セリフ 文本 回复".split()
@@ -64,6 +67,16 @@ _LONGEST_FIRST: Final = sorted((word for word in _EMOTION_OF_WORD if not word.is
 
 _NOT_LETTERS = re.compile(r"[^a-z]+")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# What stands before a colon where each field has its line, in small letters and with spaces.
+LINE_NAMES: Final[Mapping[str, str]] = {
+    **{name: field for name, field in _FIELD_OF_SIGNS},
+    **{
+        name: field
+        for word, field in FIELD_OF_WORD.items()
+        for name in (word, *(pair for other in _BESIDE for pair in (f"{word} {other}", f"{other} {word}")))
+    },
+}
+COLUMNS: Final = "responses_"
 
 
 def field_name(key: str) -> str | None:

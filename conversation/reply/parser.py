@@ -8,11 +8,13 @@ never becomes an empty reply. What is accepted besides: the columns `responses_c
 by sentence. Thoughts, marks of chat templates and calls of tools are taken out first.
 """
 
-from conversation.reply import words
+from conversation.reply import labels, words
+from conversation.reply.field_lines import FieldLines
+from conversation.reply.labels import NOBODY, Speakers
 from conversation.reply.loose_json import LooseJsonScanner, Mark, Outside, Token, Word
 from conversation.reply.objects import ReplyObject
 from conversation.reply.prose import Prose
-from conversation.reply.reply_filter import RESTART, ReplyFilter, Restart
+from conversation.reply.reply_filter import ReplyFilter, Restart
 from conversation.reply.sentences import MAX_SENTENCES, ReplyEvent, SentenceReady, Sentences, TranslationReady
 from services.base import Emotion
 
@@ -24,10 +26,11 @@ MAX_CHARS = 64_000  # four times what the longest permitted reply of a vendor (4
 class ReplyParser:
     """One reply. `too_long` is set when it was cut at MAX_SENTENCES or MAX_CHARS; from then on nothing comes out."""
 
-    def __init__(self) -> None:
+    def __init__(self, speakers: Speakers = NOBODY) -> None:
         self._filter = ReplyFilter()
-        self._said = Sentences()
+        self._said = Sentences(speakers)
         self._reading = _Reading(self._said)
+        self._asked: list[_Reading] = []  # what stood before the end of what was asked
         self._chars = 0
 
     @property
@@ -65,12 +68,16 @@ class ReplyParser:
     def _end(self) -> None:
         self._read(self._filter.close())
         self._reading.end()
+        while self._asked and not self._said.count:  # the character's own words, with a mark of what it was asked
+            self._asked.pop().end()
 
     def _read(self, pieces: list[str | Restart]) -> None:
         for piece in pieces:
-            if piece is not RESTART:
+            if not isinstance(piece, Restart):
                 self._reading.feed(piece)
             elif self._reading.can_be_dropped:
+                if piece is Restart.ASKED:
+                    self._asked.append(self._reading)
                 self._reading = _Reading(self._said)
 
 
@@ -85,6 +92,7 @@ class _Reading:
         self._between: list[str] = []  # what stands outside, since the last object
         self._loose: list[str] = []  # prose around the objects, and words in them that are no field's
         self._prose = Prose(said)  # what stands before any object
+        self._fields: FieldLines | None = None  # where no brace stands, once one was begun
         self._preface: str | None = None  # its rest, once an object was opened
         self._raw: list[str] = []  # all text until the first sentence of an object, for a second reading
 
@@ -99,7 +107,9 @@ class _Reading:
     @property
     def can_be_dropped(self) -> bool:
         """Whether nothing of it was given out, but perhaps plain sentences."""
-        return self._prose.spoke_alone and not self.words_ahead and (self._preface is None or not self._prose.given)
+        return (
+            self._prose.spoke_alone and not self.words_ahead and (self._preface is None or not self._prose.spoken.given)
+        )
 
     def feed(self, text: str) -> None:
         if self._prose.spoke_alone:
@@ -110,7 +120,7 @@ class _Reading:
         """Read what was left open; where no object spoke, all of it once more, as what it may have been meant for."""
         self._read_rest()
         raw = "".join(self._raw)
-        if self._prose.spoke_alone and not self._prose.given and '\\"' in raw:  # JSON quoted in a string
+        if self._prose.spoke_alone and not self._prose.spoken.given and '\\"' in raw:  # JSON quoted in a string
             self._loose.clear()
             self._read(self._scanner.feed(words.unescaped(raw)))
             self._read_rest()
@@ -119,8 +129,9 @@ class _Reading:
         if words.is_tool_call(raw):
             self._prose.finish(self._preface or "", like_json=False)
             return
-        self._prose.finish("".join(self._loose), like_json=self._prose.is_quoted or words.looks_like_json(raw))
-        if not self._prose.given:
+        like_json = self._prose.is_quoted or words.looks_like_json(labels.split_emotion(raw)[1])
+        self._prose.finish("".join(self._loose), like_json=like_json)
+        if not self._prose.spoken.given:
             self._prose.finish(words.without_names(raw), like_json=True)
 
     def _read_rest(self) -> None:
@@ -135,8 +146,17 @@ class _Reading:
     def _read(self, tokens: list[Token]) -> None:
         for token in tokens:
             match token:
+                case Outside(text) if self._fields:
+                    self._read(self._fields.feed(text))
                 case Outside(text) if self._preface is None:
                     self._prose.feed(text)
+                    if (fields := self._prose.take_fields()) is not None:
+                        self._end_prose()
+                        self._fields = FieldLines()
+                        self._read(self._fields.feed(fields))
+                case Mark.NEXT_SENTENCE:
+                    if self._objects:
+                        self._objects[-1].end()
                 case Outside(text):
                     self._between.append(text)
                 case Mark.OPEN_OBJECT:
@@ -152,9 +172,13 @@ class _Reading:
                     self._objects[-1].receive(token)
 
     def _end_prose(self) -> None:
+        """What stands before any object, and fields that have no brace."""
         if self._preface is None:
             self._preface = self._prose.take_rest()
-            self._between.append(self._preface)
+            (self._loose if self._prose.is_plain(self._preface) else self._between).append(self._preface)
+        if self._fields:
+            fields, self._fields = self._fields, None
+            self._read(fields.close())
 
     def _open_object(self) -> None:
         if self._preface is None:

@@ -6,18 +6,18 @@ may yet become a mark.
 
 import re
 from enum import Enum, auto
-from typing import Final
 
+from conversation.reply.held_text import HeldText, Strings
 from conversation.reply.marks import LEADS, Kind, Mark, is_role, kind_of_header, mark_at, may_begin_mark
 
 
 class Restart(Enum):
     """In place of text: all before it was no reply."""
 
-    RESTART = auto()
+    THOUGHT = auto()
+    ASKED = auto()  # unless nothing else comes
 
 
-RESTART: Final = Restart.RESTART
 _HEADER = re.compile(r"[\w .=:-]*", re.ASCII)
 _ROLE = re.compile(r"\s*[A-Za-z]*")
 _LONGEST_HEADER = 100
@@ -33,6 +33,7 @@ class _State(Enum):
     CALL = auto()
     THEIRS = auto()
     OVER = auto()  # what follows is another turn
+    DOUBT = auto()  # after the end of a thought that began nowhere, in a string
 
 
 # What ends hidden text, besides the end of the pair.
@@ -43,12 +44,37 @@ _ENDED_BY = {
     _State.THEIRS: frozenset((Kind.OURS, Kind.HEADER, Kind.ROLE)),
     _State.OVER: frozenset[Kind](),
 }
+_HIDDEN = frozenset(_ENDED_BY)
 _PAIR = {
     _State.THOUGHT: Kind.THOUGHT,
     _State.CHANNEL: Kind.THOUGHT,
     _State.CALL: Kind.CALL,
     _State.THEIRS: Kind.ASKED,
 }
+
+
+class _Out:
+    """What comes out, and whether it ends within a string of JSON."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str | Restart] = []
+        self._strings = Strings()
+
+    @property
+    def in_string(self) -> bool:
+        return self._strings.open
+
+    def write(self, text: str) -> None:
+        self._pieces.append(text)
+        self._strings.read(text)
+
+    def restart(self, restart: Restart) -> None:
+        self._pieces.append(restart)
+        self._strings = Strings()
+
+    def take(self) -> list[str | Restart]:
+        pieces, self._pieces = self._pieces, []
+        return pieces
 
 
 class ReplyFilter:
@@ -59,23 +85,25 @@ class ReplyFilter:
         self._waiting = ""  # perhaps the beginning of a mark
         self._header = ""
         self._said = False  # anything that can be seen
-        self._out: list[str | Restart] = []
+        self._held: HeldText | None = None  # since a mark in a string: it may belong to that string
+        self._restart = Restart.THOUGHT  # that is in doubt
+        self._out = _Out()
 
     def feed(self, text: str) -> list[str | Restart]:
         """What is sure by now."""
         self._take(self._waiting + text, whole=False)
-        return self._taken()
+        return self._out.take()
 
     def close(self) -> list[str | Restart]:
         """What had waited: no mark came of it, unless it is so long that it can only be a torn one."""
         if len(self._waiting) < _TORN:
             self._take(self._waiting, whole=True)
         self._leave_header()
-        return self._taken()
-
-    def _taken(self) -> list[str | Restart]:
-        out, self._out = self._out, []
-        return out
+        if self._state is _State.DOUBT:
+            self._uncover(restart=True)
+        elif self._held and self._held.ends_string:
+            self._uncover()
+        return self._out.take()
 
     def _take(self, text: str, *, whole: bool) -> None:
         at, self._waiting = 0, ""
@@ -99,10 +127,30 @@ class ReplyFilter:
 
     def _read(self, text: str) -> None:
         if self._state is _State.TEXT:
-            self._out.append(text)
+            self._out.write(text)
             self._said = self._said or not text.isspace()
+        elif self._held is not None:
+            self._held.read(text)
+            if self._state is not _State.DOUBT and self._held.ends_string_first:
+                self._uncover()
+            elif self._state is _State.DOUBT and self._held.closes_string is not None:
+                self._uncover(restart=not self._held.closes_string)
         elif self._state in (_State.ROLE, _State.HEADER):
             self._read_header(text)
+
+    def _uncover(self, *, restart: bool = False) -> None:
+        """What was hidden is text: but the mark before it, nothing was none. `restart`: what came before was."""
+        held, self._held, self._state = self._held, None, _State.TEXT
+        if restart:
+            self._out.restart(self._restart)
+            self._said = False
+        if held is not None:
+            self._read(held.text)
+
+    def _hide(self, state: _State) -> None:
+        self._state = state
+        if state in _HIDDEN or state is _State.DOUBT:
+            self._held = HeldText() if self._out.in_string else None
 
     def _read_header(self, text: str) -> None:
         self._header += text
@@ -130,10 +178,12 @@ class ReplyFilter:
             self._state is _State.HEADER and mark.kind not in (Kind.BODY, Kind.HEADER, Kind.SIGN)
         ):
             self._leave_header()
+        if self._state is _State.DOUBT:
+            self._uncover(restart=True)
         if self._state in _ENDED_BY:
             paired = mark.closes and mark.kind is _PAIR.get(self._state)
             if paired or mark.kind in _ENDED_BY[self._state]:
-                self._state = _State.TEXT
+                self._state, self._held = _State.TEXT, None
             if paired or self._state is not _State.TEXT:
                 return
         self._receive_in_text(mark)
@@ -141,14 +191,17 @@ class ReplyFilter:
     def _receive_in_text(self, mark: Mark) -> None:
         match mark.kind:
             case Kind.THOUGHT | Kind.ASKED if mark.closes:
-                self._out.append(RESTART)
-                self._said = False
+                self._restart = Restart.THOUGHT if mark.kind is Kind.THOUGHT else Restart.ASKED
+                if self._out.in_string:
+                    self._hide(_State.DOUBT)
+                else:
+                    self._uncover(restart=True)
             case Kind.THOUGHT:
-                self._state = _State.THOUGHT
+                self._hide(_State.THOUGHT)
             case Kind.ASKED if self._said:
-                self._state = _State.OVER
+                self._hide(_State.OVER)
             case Kind.CALL if not mark.closes:
-                self._state = _State.CALL
+                self._hide(_State.CALL)
             case Kind.ROLE:
                 self._state = _State.ROLE
             case Kind.HEADER:
@@ -163,9 +216,9 @@ class ReplyFilter:
 
     def _follow(self, kind: Kind) -> None:
         if kind is Kind.THOUGHT:
-            self._state = _State.CHANNEL
+            self._hide(_State.CHANNEL)
         elif kind is Kind.THEIRS:
-            self._state = _State.OVER if self._said else _State.THEIRS
+            self._hide(_State.OVER if self._said else _State.THEIRS)
         else:
             self._state = _State.TEXT
 
@@ -177,5 +230,15 @@ def without_marks(text: str) -> str:
     reply_filter = ReplyFilter()
     kept = ""
     for piece in [*reply_filter.feed(text), *reply_filter.close()]:
-        kept = "" if piece is RESTART else kept + str(piece)
+        kept = "" if isinstance(piece, Restart) else kept + piece
     return kept
+
+
+def only_without_marks(text: str) -> str:
+    """A whole text without the marks in it, but with all that these hide."""
+    kept, at = "", 0
+    for lead in LEADS.finditer(text):
+        if lead.start() >= at and (mark := mark_at(text, lead.start())):
+            kept += text[at : lead.start()]
+            at = mark.end
+    return kept + text[at:]

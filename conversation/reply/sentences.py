@@ -5,6 +5,7 @@ from itertools import zip_longest
 
 from conversation.reply import names
 from conversation.reply.joining import join_sentences
+from conversation.reply.labels import Speakers
 from conversation.reply.language import foreign_language
 from services.base import Emotion
 
@@ -39,7 +40,8 @@ ReplyEvent = SentenceReady | TranslationReady
 class Sentences:
     """The sentences said so far, and the events not yet taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, speakers: Speakers) -> None:
+        self.speakers = speakers
         self.count = 0
         self.too_long = False
         self._events: list[ReplyEvent] = []
@@ -50,6 +52,7 @@ class Sentences:
 
     def say(self, jp: str, cn: str | None, emotion: Emotion, language: str | None = None) -> int | None:
         """Give the sentence's index, or None where there is nothing to say or no room."""
+        jp, cn = self.speakers.without_own(jp), cn and self.speakers.without_own(cn)
         if not jp or self.too_long:
             return None
         if self.count == MAX_SENTENCES:
@@ -61,7 +64,7 @@ class Sentences:
 
     def translate(self, index: int, cn: str) -> None:
         if not self.too_long:
-            self._events.append(TranslationReady(index, cn))
+            self._events.append(TranslationReady(index, self.speakers.without_own(cn)))
 
     def say_columns(self, jp: list[str], cn: list[str], labels: list[str]) -> None:
         """Columns of unequal length: what is left over of one goes with the last sentence of the other."""

@@ -3,8 +3,11 @@
 import re
 import unicodedata
 
+from conversation.reply import labels
+from conversation.reply.labels import Opening
+from conversation.reply.marks import are_calls
 from conversation.reply.names import WHOLE_NAMES, begins_emotion, field_name, is_emotion
-from conversation.reply.reply_filter import without_marks
+from conversation.reply.reply_filter import only_without_marks, without_marks
 from services.base import EMOTIONS
 
 _MAX_KEY = 40
@@ -19,19 +22,9 @@ _BEFORE_NAME = r"(?:[-*+]\s{0,4})?[\"'“*]{0,2}"
 _AFTER_NAME = r"[\"'”*]{0,2}[^\S\n]{0,8}[:：]"
 _LINE_FIELD = re.compile(rf"(?:\A|\n)[^\S\n]{{0,8}}{_BEFORE_NAME}(?:{'|'.join(WHOLE_NAMES['jp'])}){_AFTER_NAME}")
 _FIRST_FIELD = re.compile(rf"\A\s*{_BEFORE_NAME}(?:{'|'.join(WHOLE_NAMES['emotion'])}){_AFTER_NAME}")
-_TRANSLATION = re.compile(rf"\A\s*{_BEFORE_NAME}(?:{'|'.join(WHOLE_NAMES['cn'])}){_AFTER_NAME}\**\s*")
-_LINE_NAMES = (*WHOLE_NAMES["jp"], *WHOLE_NAMES["emotion"])
-_NAMES_BEGUN = sorted(
-    {name[:length] for name in ("jp", "cn", "emotion", _COLUMN, *_LINE_NAMES) for length in range(1, len(name) + 1)},
-    key=len,
-    reverse=True,
-)
-_NAME_AHEAD = (
-    rf"{_BEFORE_NAME}(?:jp|cn|emotion|responses_[a-z_]{{1,20}}|{'|'.join(_LINE_NAMES)})[\"'“”*]{{0,2}}\s{{0,8}}"
-)
-_OPENS = re.compile(rf"```|\[\s{{0,8}}[\[\"'“]|[\"'“]\s{{0,4}}[\[\\]|{_NAME_AHEAD}[:：]")
-_NAME_BEGUN = rf"{_BEFORE_NAME}(?:responses_[a-z_]{{0,20}}|{'|'.join(_NAMES_BEGUN)})?"
-_MAY_OPEN = re.compile(rf"(?:`{{0,2}}|\[\s{{0,8}}|[\"'“]\s{{0,4}}|{_NAME_BEGUN}|{_NAME_AHEAD})\Z")
+_OPENS = re.compile(r"\[\s{0,8}[\[\"'“]|[\"'“]\s{0,4}[\[\\]")
+_MAY_OPEN = re.compile(r"(?:`{1,2}|\[\s{0,8}|[\"'“]\s{0,4})?\Z")
+_FENCED = re.compile(r"```[\w+#-]{0,20}\s*")
 _LIST = re.compile(r"\[\s{0,8}[\"'“]")
 _QUOTED_FIELD = re.compile(r"[\"'“]?" + _FIELD.pattern)
 _JSON = re.compile(r"\{|\A\s*[\"'“]|\[\s{0,8}[\"'“]|" + _FIELD.pattern)
@@ -40,7 +33,7 @@ _WHOLE_CLAUSES = re.compile(r"[^{}\[\]“”\",:：<◁]*(?:[、。]|[！？!?�
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 # What no encoding can carry, and what turns text around: as in `conversation/user_text.py`.
 _UNSHOWABLE = re.compile(r"[\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-_FENCE = re.compile(r"```[A-Za-z]*")
+_FENCE = re.compile(r"```[\w+#-]*")
 _SENTENCE = re.compile(r"(?:(?:https?://|www\.)[!-~]+|[^。！？!?…\n])*[。！？!?…]*[」』”’）)\]】\"']*")
 _BETWEEN_STRINGS = re.compile(r"(?<=[\"'”])\s{0,8},\s{0,8}(?=[\"'“])")
 _SYNTAX = str.maketrans("", "", '{}[]"`“”\\')
@@ -91,11 +84,16 @@ def looks_like_fields(text: str) -> bool:
     return any((_FIELD.search(text), _LINE_FIELD.search(text), _FIRST_FIELD.search(text)))
 
 
-def opens_json(text: str) -> bool | None:
-    """Whether a list, a fence, or fields without a brace begin with this; None as long as that cannot be told."""
+def opening(text: str, *, first: bool) -> Opening:
+    """What begins with this: a list, a fence or a string of JSON, or fields without a brace; `first`: it is the first
+    of all."""
+    if fenced := _FENCED.match(text):
+        rest = text[fenced.end() :]
+        inside = labels.opening(rest, first=first) if rest else Opening.UNKNOWN
+        return Opening.JSON if inside is Opening.NOTHING else inside
     if _OPENS.match(text):
-        return True
-    return None if _MAY_OPEN.match(text) else False
+        return Opening.JSON
+    return Opening.UNKNOWN if _MAY_OPEN.match(text) else labels.opening(text, first=first)
 
 
 def holds_syntax(text: str) -> bool:
@@ -105,8 +103,8 @@ def holds_syntax(text: str) -> bool:
 
 def translation(text: str) -> str | None:
     """What follows a name of `cn` at the beginning of a line, else None."""
-    label = _TRANSLATION.match(text)
-    return text[label.end() :] if label else None
+    label = labels.label_at(text)
+    return text[label.end :] if label and label.field == "cn" and not label.quoted else None
 
 
 def looks_like_json(text: str) -> bool:
@@ -114,13 +112,15 @@ def looks_like_json(text: str) -> bool:
 
 
 def is_tool_call(text: str) -> bool:
-    """Whether a text is JSON that calls a function: some models write it without any mark."""
-    return all(sign.search(text) for sign in _TOOL_CALL)
+    """Whether a text is JSON, or Python, that calls a function: some models write it without any mark."""
+    return are_calls(text) or all(sign.search(text) for sign in _TOOL_CALL)
 
 
 def clean(text: str) -> str:
     """A text as it is shown: on one line, without field names, and brackets and quotes only where they pair."""
-    text = _SPACES.sub(" ", without_marks(_UNSHOWABLE.sub("", text)))
+    text = _UNSHOWABLE.sub("", text)
+    told = without_marks(text)
+    text = _SPACES.sub(" ", told if has_word(told) else only_without_marks(text))
     text = _QUOTED_FIELD.sub(" ", text)
     for opening, closing in ("{}", "[]", "“”"):
         if not _pairs(text, opening, closing):

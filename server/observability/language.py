@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 
+from server.observability.refusal_texts import REFUSALS
 from server.observability.texts import SENTENCES, TEXTS
 
 LANGUAGES = ("zh", "en", "ja")  # the order of the columns in TEXTS; SENTENCES leave out the English
@@ -17,11 +18,22 @@ VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # the order of Python
 UNSAID = "zh"  # the project's users; also where the locale is C or POSIX, which is what machines say
 FOREIGN = "en"  # who reads none of them
 
+TRANSLATIONS = {**REFUSALS, **SENTENCES}  # the most general come last
 LONGEST_SENTENCE = 1_000
 PATTERNS = {  # of what may stand in braces of these names
     "count": r"[0-9]+",
     "line": r".+?, line [0-9]+|environment variable \S+",
     "kind": r"[a-z]+",
+    "key": r"[^\s:]+(?: \(item [0-9]+(?:, item [0-9]+)*\)[^\s:]*)?|this key of (?:the file|\S+)|the file|the whole",
+    "value": r"[^;]+?",
+    "low": r"[-+.e0-9]+",
+    "high": r"[-+.e0-9]+",
+    "most": r"[0-9]+",
+    "state": r"is missing|is empty",
+    "first": r"(?: \(first in line [0-9]+\))?",
+    "tail": r"(?:; .+)?",
+    "hint": r"(?:; .+)?",
+    "unseen": r"(?:; line [0-9]+ holds .+)?",
     "name": r"[\w.-]+",
     "names": r"[A-Z][A-Z0-9_]+(?:(?:,| and|, or) [A-Z][A-Z0-9_]+)*",
 }
@@ -63,7 +75,7 @@ def translate(sentence: str) -> str:
     language = language_of(os.environ)
     if language == FOREIGN or len(sentence) > LONGEST_SENTENCE:
         return sentence
-    for template, (chinese, japanese) in SENTENCES.items():
+    for template, (chinese, japanese) in TRANSLATIONS.items():
         found = _pattern(template).fullmatch(sentence)
         if found:
             fields = {name: translate(value) for name, value in found.groupdict().items()}

@@ -275,5 +275,6 @@ SENTENCES = {
         "トークンをアドレスに書いているクライアントがあります。無視され、他人に読まれるおそれがあります",
     ),
     # ------------------------------------------------ last: where something is, and what is wrong there
+    "history.url: {path} {what}": ("history.url：{path}：{what}", "history.url：{path}：{what}"),
     "{line}: {problem}": ("{line}：{problem}", "{line}：{problem}"),
 }

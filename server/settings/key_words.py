@@ -75,6 +75,8 @@ def unknown_key(model: type[msgspec.Struct], path: KeyPath, name: str) -> str:
         mend = f"did you mean {' or '.join(elsewhere)}?"
     elif name.isupper():
         mend = "keys and tokens belong in the environment or in credentials.py"
+    elif path == ("characters",):
+        mend = f"known here: {', '.join(known)}, or a character's name with a section (voice_id, tts_model) below it"
     elif known:
         mend = f"known here: {', '.join(known)}"
     else:

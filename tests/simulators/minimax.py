@@ -388,7 +388,7 @@ def complaints(start: dict[str, Any]) -> Iterator[int]:
         and audio.get("sample_rate", 32000) in (8000, 16000, 22050, 24000, 32000, 44100)
         and audio.get("format", "mp3") == "pcm"  # the only one that is simulated
         and audio.get("channel", 1) == 1
-        and start.get("language_boost") in (None, "auto", "Japanese")
+        and start.get("language_boost") in (None, "auto", "Chinese", "Chinese,Yue", "English", "Japanese", "Korean")
     )
     if not fits:
         yield 2013

@@ -7,8 +7,8 @@ saying it is a word in one of them, and a row in tests/services/ark/test_paramet
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import msgspec
 
@@ -64,6 +64,12 @@ _BLOCKS = [(re.compile(f"<{tag}.*?</{tag}>", re.I | re.S), f"</{tag}>") for tag 
 _OTHER_WORD: Mapping[str, str] = {"minimal": "none", "none": "minimal"}
 # What was sent, repeated: Pydantic's `input`, also where a list of its errors is printed into a text.
 _REPEATED = re.compile(r"""(['"]?)input(_value)?\1\s*[:=]\s*(\{(?:[^{}]|\{[^{}]*\})*\}?|\[[^]]*\]?|[^,}\]]*)""")
+# What is quoted, in more than one word: what a user said, unless its key says that it is the refusal of another server.
+_QUOTED = re.compile(
+    r"""(?P<said>[\\"']{0,3}(?:message|msg|msgs|detail|details|error|errors|reason|raw|why)[\\"']{0,4}\s{0,4}[:=]\s{0,4}\\{0,2})?"""
+    r"""(?:"[^"\n]*(?:"|\Z)|“[^”\n]*”?|「[^」\n]*」?|『[^』\n]*』?|`[^`\n]*`|(?<!\w)'[^'\n]*'(?!\w))"""
+)
+_SEVERAL_WORDS = re.compile(r"[\w?？!！.,，。]\s+\w|[^\x00-\x7f“”「」『』]{2}")
 _LABELS: Final = frozenset(("type", "code", "status", "object", "error_type", "kind"))
 _POINTERS: Final = frozenset(("param", "loc", "field", "parameter", "property", "path", "argument"))
 _SKIPPED: Final = frozenset(("input", "ctx", "url", "id", "request_id", "@type", "body"))
@@ -98,7 +104,10 @@ def read_objection(status: int | None, body: bytes) -> Objection:
         _gather(msgspec.json.decode(body), said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said.words = [text]
-    words = _NOT_WORDS.sub(" ", _without_blocks(_REPEATED.sub(" ", "\n".join(said.words)[:_LONGEST_READ])))
+    whole = _REPEATED.sub(" ", "\n".join(said.words)[:_LONGEST_READ])
+    words = _without_quotes(whole)
+    silent = status in (400, 422) and words == whole
+    words = _NOT_WORDS.sub(" ", _without_blocks(words))
     complaint, *instead = _INSTEAD.split(words, maxsplit=1)
     pointed = frozenset(name for name, names in _NAMES.items() if any(names.match(at) for at in said.pointers))
     elsewhere = not pointed and _OTHER_REASON.search(" ".join((words, *said.labels))) is not None
@@ -113,8 +122,13 @@ def read_objection(status: int | None, body: bytes) -> Objection:
     efforts = frozenset(re.findall(r"(?<![\w-])(?:none|minimal)(?![\w-])", " ".join(instead)))
     if not instead and not _NO.search(" ".join((*said.words, *said.labels))):
         efforts = frozenset(_OTHER_WORD)  # it may be the name or the value
-    silent = status in (400, 422) and not names and not said.pointers
+    silent = silent and not names and not said.pointers
     return Objection(names, efforts, silent and not _SAYS_NOTHING.sub("", _bare(words)).strip())
+
+
+def _without_quotes(text: str) -> str:
+    """Names of parameters stay: they are one word."""
+    return _QUOTED.sub(lambda found: found[0] if found["said"] or not _SEVERAL_WORDS.search(found[0]) else " ", text)
 
 
 def _named_in(text: str) -> frozenset[str]:
@@ -163,6 +177,7 @@ class Parameters:
     stream: bool | None  # None: left out
     usage: bool
     effort: str  # of thinking; "": left out
+    guessed: frozenset[str] = frozenset()  # which of these are so only because a refusal gave no reason
 
     def fields(self) -> Iterator[tuple[str, object]]:
         if self.stream is not None:
@@ -173,28 +188,48 @@ class Parameters:
             yield "reasoning_effort", self.effort
 
 
+_OWN_NAMES: Mapping[str, str] = {"stream": "stream", "usage": "stream_options", "effort": "reasoning_effort"}
+_GUESS_HOLDS: Final = 20  # turns
+
+
 class Dialect:
     """The parameters that a server was found to take, for the life of the process and for all who talk to it.
 
     Something is found when it was answered, and by whoever was answered first: a refusal alone teaches nothing, because
-    the next one may say that the reason is another.
+    the next one may say that the reason is another. What a refusal without a reason made us leave out is left out for
+    some turns and then asked for again: it may have been a bad moment of a gateway's.
     """
 
     def __init__(self, wanted: Parameters) -> None:
         self._wanted = wanted
-        self.known = wanted
+        self._found = wanted
+        self._guess: dict[str, Any] = {}
+        self._turns_left = 0  # for which the guess holds
+        self._told: set[str] = set()
         self._in_vain: set[str] = set()  # left out, and refused with the same words
 
     def answered(self, asked: Parameters) -> tuple[str, ...]:
         """A request with these parameters was answered. The names of those found just now not to be taken."""
         changes = {
             name: getattr(asked, name)
-            for name in (field.name for field in fields(Parameters))
-            if getattr(asked, name) not in (getattr(self._wanted, name), getattr(self.known, name))
+            for name in _OWN_NAMES
+            if getattr(asked, name) not in (getattr(self._wanted, name), getattr(self._found, name))
         }
-        self.known = replace(self.known, **changes)
-        own = {"stream": "stream", "usage": "stream_options", "effort": "reasoning_effort"}
-        return tuple(own[name] for name in changes)
+        self._found = replace(self._found, **{name: to for name, to in changes.items() if name not in asked.guessed})
+        guess = {name: to for name, to in changes.items() if name in asked.guessed}
+        if guess and guess != self._guess:
+            self._guess, self._turns_left = guess, _GUESS_HOLDS
+        elif guess:
+            self._turns_left -= 1
+            self._guess = guess if self._turns_left else {}
+        new = [_OWN_NAMES[name] for name in changes if _OWN_NAMES[name] not in self._told]
+        self._told.update(new)
+        return tuple(new)
+
+    @property
+    def known(self) -> Parameters:
+        """With which to ask first."""
+        return replace(self._found, **self._guess, guessed=frozenset(self._guess))
 
     def without(self, asked: Parameters, objection: Objection) -> Parameters | None:
         """What to ask for instead; None where nothing is left to try, or the refusal is about something else."""
@@ -219,12 +254,12 @@ class Dialect:
         return replace(asked, stream=not asked.stream if asked.stream is self._wanted.stream else None)
 
     def _leave_out_next(self, asked: Parameters) -> Parameters:
-        """One more, beginning with the least needed."""
+        """One more, beginning with the least needed; never `stream`, which would make everybody wait."""
         if asked.stream and asked.usage:
-            return replace(asked, usage=False)
+            return replace(asked, usage=False, guessed=asked.guessed | {"usage"})
         if asked.effort:
-            return replace(asked, effort="")
-        return replace(asked, stream=False) if asked.stream else asked
+            return replace(asked, effort="", guessed=asked.guessed | {"effort"})
+        return asked
 
 
 def _without_blocks(text: str) -> str:

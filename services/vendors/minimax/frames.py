@@ -1,10 +1,11 @@
 """MiniMax T2A v2 over WebSocket, sans-IO: requests in, JSON text out; JSON text in, events and faults out."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -96,6 +97,15 @@ def status_fault(code: int, trace_id: str = "") -> Fault:
     return Fault(remedy, message, code=code, trace_id=trace_id, one_sentence=one_sentence)
 
 
+JAPANESE: Final = "Japanese"
+_HIRAGANA = re.compile("[ぁ-ゖ]")
+_KATAKANA = re.compile("[ァ-ヺｦ-ﾝ]")
+_HANGUL = re.compile("[가-힣]")
+_HAN = re.compile("[㐀-䶿一-鿿豈-﫿]")
+_CHINESE_ONLY: Final = frozenset("你妳您她嗎吗呢吧們们哪很怎麼么什啦")  # some of them are in Japan's tables, too
+_MOST_KANJI: Final = 8
+
+
 def http_fault(status: int, trace_id: str = "") -> Fault:
     """What an answer other than 101 to the handshake means; a redirect counts as a wrong address."""
     if status in (401, 403):
@@ -107,8 +117,25 @@ def http_fault(status: int, trace_id: str = "") -> Fault:
     return Fault(Remedy.GIVE_UP, _ADDRESS, code=f"HTTP {status}", trace_id=trace_id)
 
 
-def task_start(voice: Voice, emotion: Emotion, model: str, sample_rate_hz: int) -> bytes:
-    """The message that opens a task: all its texts are spoken by this voice, with this emotion."""
+def language_of(text: str) -> str:
+    """What `language_boost` calls the language of a sentence. Kanji alone are Japanese in a reply that keeps to its
+    form, unless there are many of them, or one that Japan does not use. Katakana may be a name in any language."""
+    if _HIRAGANA.search(text):
+        return JAPANESE
+    if _HANGUL.search(text):
+        return "Korean"
+    signs = "".join(_HAN.findall(text))
+    in_use = signs.encode("shift_jis", "ignore").decode("shift_jis") == signs
+    many = len(signs) > _MOST_KANJI and not _KATAKANA.search(text)
+    foreign = many or not in_use or not _CHINESE_ONLY.isdisjoint(signs)
+    return "Chinese" if foreign else JAPANESE
+
+
+def task_start(voice: Voice, emotion: Emotion, model: str, sample_rate_hz: int, language: str = JAPANESE) -> bytes:
+    """The message that opens a task: all its texts are spoken by this voice, with this emotion, in this language.
+
+    The vendor takes the language per task, not per sentence, as it does the emotion: so each has a task of its own.
+    """
     setting: dict[str, object] = {
         "voice_id": voice.voice_id or DEFAULT_VOICE_ID,
         "speed": min(max(voice.speed, 0.5), 2.0),
@@ -123,7 +150,7 @@ def task_start(voice: Voice, emotion: Emotion, model: str, sample_rate_hz: int) 
             "model": voice.model or model,
             "voice_setting": setting,
             "audio_setting": {"sample_rate": sample_rate_hz, "format": "pcm", "channel": 1},
-            "language_boost": "Japanese",
+            "language_boost": language,
         }
     )
 

@@ -37,8 +37,10 @@ class Pool:
     def patience_s(self) -> float:
         return min(PATIENCE_S, self._settings.first_audio_s)
 
-    def task_start(self, voice: Voice, emotion: Emotion) -> bytes:
-        return frames.task_start(voice, emotion, self._settings.model, self._settings.sample_rate_hz)
+    def task_start(self, voice: Voice, emotion: Emotion, words: str = "") -> bytes:
+        """`words`: in whose language; none yet are taken for Japanese."""
+        language = frames.language_of(words)
+        return frames.task_start(voice, emotion, self._settings.model, self._settings.sample_rate_hz, language)
 
     def first_task(self, voice: Voice) -> bytes:
         """With which the next turn of this voice will most likely begin."""

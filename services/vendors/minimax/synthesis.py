@@ -50,7 +50,7 @@ class MinimaxSynthesis:
         if not self._spoken:
             self._spoken = True
             self._pool.first_emotions[self._voice] = emotion
-        connection, spoken, pcm = await self._begin(self._pool.task_start(self._voice, emotion), text)
+        connection, spoken, pcm = await self._begin(self._pool.task_start(self._voice, emotion, text), text)
         try:
             while pcm is not None:
                 yield pcm
@@ -71,7 +71,7 @@ class MinimaxSynthesis:
     def expect(self, emotion: Emotion, words: str = "") -> None:
         if self._tasks.cancel_scope.cancel_called:
             return
-        task = self._pool.task_start(self._voice, emotion)
+        task = self._pool.task_start(self._voice, emotion, words)
         if not words or not self._pool.variant.in_pieces:
             self._tasks.start_soon(self._connections.prepare, task, True)
             return

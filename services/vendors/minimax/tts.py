@@ -1,7 +1,8 @@
 """MiniMax T2A v2 over WebSocket: a sentence in, its pcm out; connections are made ahead of need and kept warm.
 
-A turn speaks over one connection per emotion, because `task_start` fixes the emotion. A sentence is sent while the one
-before it is still coming in. No task reads: whoever waits for a sentence reads for all who wait on that connection.
+A turn speaks over one connection per emotion and language, because `task_start` fixes both. A sentence is sent while
+the one before it is still coming in. No task reads: whoever waits for a sentence reads for all who wait on that
+connection.
 
 An address that ends in `_bidi` is spoken to in the bidirectional variant. There a turn that is interrupted leaves a
 connection that the next one goes on with, once the vendor has acknowledged the cancellation. And there a sentence is

@@ -62,7 +62,7 @@ def test_an_emotion_is_known_in_other_languages(label: str, emotion: Emotion) ->
     [
         ("<jp>うん。</jp><cn>嗯。</cn>", [("うん。", "嗯。", "auto")]),
         ("<reply>\n<emotion>sad</emotion>\n<jp>うん。</jp>\n<cn>嗯。</cn>\n</reply>", [("うん。", "嗯。", "sad")]),
-        ("<emotion>happy</emotion>うん。", [("うん。", "うん。", "auto")]),
+        ("<emotion>happy</emotion>うん。", [("うん。", "うん。", "happy")]),
         ('{"emotion": "sad", "jp": "<jp>うん。</jp>", "cn": "嗯。"}', [("うん。", "嗯。", "sad")]),
         ("日语：こんにちは！\n中文：你好！", [("こんにちは！", "你好！", "auto")]),
         ("情绪：开心\n日语：こんにちは！\n中文：你好！", [("こんにちは！", "你好！", "happy")]),

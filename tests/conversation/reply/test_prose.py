@@ -4,14 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversation.reply.labels import Speakers
 from conversation.reply.language import UNSPOKEN
 from conversation.reply.parser import ReplyEvent, ReplyParser, SentenceReady
+from tests.conversation.reply.reading import Said, read
 
 LINE = '{"emotion": "happy", "jp": "あいう。", "cn": "甲乙"}'
 
 
+SPEAKERS = Speakers.of(["anon", "千早爱音", "爱音", "Chihaya Anon"], ["灯", "anon"])
+
+
 def events_of(*deltas: str) -> list[ReplyEvent]:
-    parser = ReplyParser()
+    parser = ReplyParser(SPEAKERS)
     events = [event for delta in deltas for event in parser.feed(delta)]
     return events + parser.close()
 
@@ -111,10 +116,104 @@ def test_an_object_that_comes_late_is_still_read(text: str) -> None:
         ("うん。\nUser: 元気？元気だよ。\nAssistant: よかった。", ["うん。", "よかった。"]),
         ("Human: 你好\nAssistant: やあ！", ["やあ！"]),
         ("Twitter: 見てね。", ["Twitter: 見てね。"]),
+        # the character's own name, and those of others
+        ("Anon: こんにちは", ["こんにちは"]),
+        ("爱音：うん。そう。\n爱音：ね。", ["うん。", "そう。", "ね。"]),
+        ("千早爱音：\nうん。", ["うん。"]),
+        ("**Anon (happy):** うん。", ["うん。"]),
+        ("【爱音】うん。", ["うん。"]),
+        ("爱音「うん。」", ["「うん。」"]),
+        ("Chihaya Anon: うん。", ["うん。"]),
+        ("爱音はね、うん。", ["爱音はね、うん。"]),
+        ("用户：你好。\n爱音：うん。", ["うん。"]),
+        ("うん。\nユーザー：元気？\n元気だよ。", ["うん。"]),
+        ("灯：ああ。\n爱音：うん。", ["うん。"]),
+        ('{"jp": "爱音：うん。", "cn": "爱音：嗯。"}', ["うん。"]),
+        # calls of tools as Python writes them
+        ('get_weather(city="Tokyo")', []),
+        ("うん。\nget_weather(city='東京？今日')\nそう。", ["うん。", "そう。"]),
+        ('print(get_weather("Tokyo"))\nうん。', ["うん。"]),
+        ('[get_weather(city="Tokyo"), get_time()]', []),
+        ('result = weather.get(\n    city="Tokyo",\n)\nうん。', ["うん。"]),
+        ('get_weather({"city": "Tokyo"})', []),
+        ("```tool_code\nprint(x)\n```", []),
+        ("Thought: weather\nAction: get\nFinal Answer: うん。", ["うん。"]),
+        ("<function_call>get()</function_call>", []),
+        ("LINE(ライン)だよ。OK(笑)！うん(^^)", ["LINE(ライン)だよ。", "OK(笑)！", "うん(^^)"]),
+        ("OK(lol)\nprint(1)は便利。", ["OK(lol)", "print(1)は便利。"]),
     ],
 )
 def test_no_word_is_lost_or_said_twice(text: str, said: list[str]) -> None:
     assert sentences(text) == said
+
+
+@pytest.mark.parametrize(
+    ("written", "gone_out"),
+    [
+        ("emotion: happy\njp: やった！", 0),  # the line may go on
+        ("emotion: happy\njp: やった！\n", 1),
+        ("emotion: happy\njp: やった！\ncn: 太好了！\nemotion: sad\njp: うん。\n", 2),
+        ("**Emotion:** happy\n**JP:** やった！\n", 1),
+        ("- emotion：happy\n- jp：やった！\n", 1),
+        ("1. emotion: happy\n   jp: やった！\n", 1),
+        ("情绪：开心\n日语：やった！\n", 1),
+        ("Emotion: happy\nJapanese text: やった！\n", 1),
+        ("```yaml\nemotion: happy\njp: やった！\n", 1),
+        ("はい、どうぞ：\nemotion: happy\njp: やった！\n", 1),
+        ("うん。そう。ね\nemotion: happy\njp: やった！\n", 4),
+        ("emotion: happy, jp: やった！, cn: 太好了！\n", 1),
+        ('"emotion": "happy", "jp": "やった！", "cn": "太好了！"\n', 1),
+        ("<emotion>happy</emotion>\n<jp>やった！</jp>", 1),
+        ("jp: やった！\ncn: 太好了！\n", 0),  # its emotion may follow
+        ("jp: やった！\ncn: 太好了！\njp:", 1),
+        ("jp: やった！\ncn: 太好了！\njp: うん。\n", 2),
+        ("jp: やった！\ncn: 太好了！\nemotion: happy\n", 1),
+        ("emotion: happy\nやった！う", 1),
+    ],
+)
+def test_fields_in_lines_are_spoken_as_each_line_ends(written: str, gone_out: int) -> None:
+    parser = ReplyParser()
+    events = [event for char in written for event in parser.feed(char)]
+    assert sum(isinstance(event, SentenceReady) for event in events) == gone_out
+
+
+HAPPY = ("やった！", "太好了！", "happy")
+PLAIN = ("やった！", "太好了！", "auto")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("emotion: happy\njp: やった！\ncn: 太好了！", [HAPPY]),
+        (
+            "jp: やった！\ncn: 太好了！\nemotion: happy\njp: うん。\ncn: 嗯。\nemotion: sad",
+            [HAPPY, ("うん。", "嗯。", "sad")],
+        ),
+        ("cn: 太好了！\njp: やった！\ncn: 嗯。\njp: うん。", [PLAIN, ("うん。", "嗯。", "auto")]),
+        (
+            "emotion: happy\n\njp: やった！  \n\ncn: 太好了！\n\n---\n\njp: うん。\ncn: 嗯。",
+            [HAPPY, ("うん。", "嗯。", "auto")],
+        ),
+        ("- **emotion**: happy\n- **jp**: やった！\n- **cn**: 太好了！", [HAPPY]),
+        ("EMOTION：happy\nJP：やった！\nCN：太好了！\n", [HAPPY]),
+        ("Mood: happy\nJapanese: やった！\nTranslation: 太好了！", [HAPPY]),
+        ("Japanese (jp): やった！\nChinese (zh): 太好了！", [PLAIN]),
+        ("emotion: happy | jp: やった！ | cn: 太好了！", [HAPPY]),
+        ("jp:\nやった！\ncn:\n太好了！", [PLAIN]),
+        ('emotion: happy\njp: "やった！"\ncn: "太好了！"', [HAPPY]),
+        ("emotion: happy\njp: やった！\nromaji: yatta\ncn: 太好了！", [HAPPY]),
+        ("emotion: happy\njp: やった！\n太好了！", [HAPPY]),
+        ("emotion: happy\njp: やった！\ncn: 太好了！\nうん。", [HAPPY, ("うん。", "うん。", "auto")]),
+        ("jp: 時間：三時、うん, ね。\ncn: 时间：三点。", [("時間：三時、うん, ね。", "时间：三点。", "auto")]),
+        ("emotion: happy\njp: Anon: やった！\nUser: ああ。\ncn: 太好了！", [HAPPY]),
+        ("emotion: happy\njp: やった！\ncn: 太好了！\nemo", [HAPPY]),
+        ("emotion: happy\nやった！", [("やった！", "やった！", "happy")]),
+        ("[emotion: happy] やった！", [("やった！", "やった！", "happy")]),
+        ("うん。\ncn: 嗯。", [("うん。", "うん。", "auto"), ("嗯。", "嗯。", "auto")]),
+    ],
+)
+def test_fields_in_lines_keep_their_translation_and_their_emotion(text: str, said: list[Said]) -> None:
+    assert read(*text, speakers=SPEAKERS) == said
 
 
 @pytest.mark.parametrize(
@@ -196,6 +295,9 @@ PIECES = [
         "?",
         "!",
     ),
+    *("emotion: ", "happy", "jp：", "- **jp**: ", "cn: ", "**CN:** ", "Japanese: ", "1. ", ", ", "|", "```yaml\n"),
+    *("Anon: ", "【爱音】", "爱音「", "用户：", "灯：", "print(", "get_weather(", 'city="', ")\n", "[INST]", "[/INST]"),
+    *('{"jp": "', '", "cn": "', '"}', "<|user|>", "<tool_call>"),
 ]
 
 
@@ -207,7 +309,10 @@ def test_any_split_gives_the_same_sentences(text: str, data: st.DataObject) -> N
     assert events_of(*deltas) == events_of(*text) == events_of(text)
 
 
-@pytest.mark.parametrize("sign", ["あ", " ", "\n", "-\n", "。", "`", "jp", "[\n", "a b\n", "「", "日本", "!\n"])
+@pytest.mark.parametrize(
+    "sign",
+    ["あ", " ", "\n", "-\n", "。", "`", "jp", "[\n", "a b\n", "「", "日本", "!\n", "jp: ", "jp: う\n", "print(。"],
+)
 def test_twenty_thousand_signs_one_by_one_come_to_an_end(sign: str) -> None:
     """It would take minutes if a sign meant another look at all before it."""
     parser = ReplyParser()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversation.reply.parser import ReplyParser, SentenceReady
-from conversation.reply.reply_filter import RESTART, ReplyFilter, without_marks
+from conversation.reply.reply_filter import ReplyFilter, Restart, without_marks
 from tests.conversation.reply.reading import read
 
 LINE = '{"emotion": "happy", "jp": "こんにちは！", "cn": "你好！"}'
@@ -78,10 +78,41 @@ MARKS = """
 def test_marks_of_templates_are_neither_shown_nor_spoken(mark: str) -> None:
     expected = [("こんにちは！", "你好！", "happy")]
     assert read(f"{mark}{LINE}{mark}") == expected
+    assert read(LINE.replace("！", "！" + mark)) == expected
     if mark != "[/INST]":
-        assert read(LINE.replace("！", "！" + mark)) == expected
         assert read(LINE.replace("！", "！" + mark.replace("<", "\\u003c").replace(">", "\\u003E"))) == expected
     assert read(f"{mark}\nこんにちは！") == [("こんにちは！", "こんにちは！", "auto")]
+
+
+@pytest.mark.parametrize(
+    "begin", [*(begin for begin, _ in THOUGHTS), "<tool_call>", "<|user|>", "[INST]", "<|im_start|>user"]
+)
+def test_a_mark_within_a_string_takes_no_more_than_itself(begin: str) -> None:
+    expected = [("こんにちは！", "你好！", "happy")]
+    marked = LINE.replace("こん", begin + "こん")
+    assert read(marked + LINE) == read(*marked + LINE) == expected * 2
+    assert read(LINE + LINE.replace("にち", f"に{begin}ち").replace(", ", ",")) == expected * 2
+    assert read(LINE.replace("你", begin + "你")) == expected
+    assert read(LINE.replace("こん", '\\"こん').replace("にち", f'{begin}\\"にち'))[0][0] == '"こん"にちは！'
+
+
+@pytest.mark.parametrize("end", ["</think>", "◁/think▷", "<|END_THINKING|>", "[/INST]"])
+def test_an_end_within_a_string_takes_no_more_than_itself(end: str) -> None:
+    expected = [("こんにちは！", "你好！", "happy")]
+    assert (
+        read(LINE.replace("にち", f"に{end}ち") + LINE)
+        == read(*LINE.replace("は！", f"は！{end}") + LINE)
+        == expected * 2
+    )
+    assert read('{"jp":"こんにちは！","cn":"你好！","emotion":"happy' + end + '"}') == expected
+
+
+@pytest.mark.parametrize(("begin", "end"), [("[INST]", "[/INST]"), ("<<SYS>>", "<</SYS>>"), ("[SYSTEM_PROMPT]",) * 2])
+def test_what_a_mark_of_questions_encloses_is_the_reply_where_there_is_no_other(begin: str, end: str) -> None:
+    end = end.replace("[S", "[/S")
+    assert read(f"{begin}うん。{end}") == read(*f"{begin} うん。 {end}\n") == [("うん。", "うん。", "auto")]
+    assert read(f"{begin}{LINE}{end}") == [("こんにちは！", "你好！", "happy")]
+    assert read(f"{begin}ああ。{end}うん。") == read(*f"{begin}ああ。{end}うん。") == [("うん。", "うん。", "auto")]
 
 
 CALLS = [
@@ -169,7 +200,7 @@ def test_nothing_but_the_beginning_of_a_mark_is_kept_waiting() -> None:
     reply_filter = ReplyFilter()
     text = 'あ<3い<|5う[笑]<br> <think>x</think>え<b a="c">お <th>[TH]か <THINKE< <'
     for count, char in enumerate(text, 1):
-        given_out += "".join(piece for piece in reply_filter.feed(char) if piece is not RESTART)
+        given_out += "".join(piece for piece in reply_filter.feed(char) if not isinstance(piece, Restart))
         waits = without_marks(text[:count]).removeprefix(given_out)
         assert re.fullmatch(r"(?:<[|]?|<\s?/?[a-zA-Z]{0,6}|\[[A-Z]{0,5})?", waits), waits
 
@@ -178,7 +209,7 @@ PIECES = [
     *(part for pair in THOUGHTS for part in pair),
     *MARKS,
     *("<|im_start|>", "user", "<|start|>", "<|message|>", "<tool_call>", "</tool_call>", "[INST]", "<", ">", "[", "|"),
-    *("あ。", " ", "\n", '{"emotion": "happy", "jp": "', '", "cn": "', '"}', "う、", "a", "analysis", "/"),
+    *("あ。", " ", "\n", '","cn":"', '{"emotion": "happy", "jp": "', '", "cn": "', '"}', "う、", "a", "analysis", "/"),
 ]
 ANYTHING = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 

@@ -5,12 +5,14 @@ import re
 import string
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from client.language import language_of as language_of_client
-from server.observability.language import LANGUAGES, language_of, tell, translate
-from server.observability.texts import SENTENCES, TEXTS
+from server.config import ConfigError, load
+from server.observability.language import LANGUAGES, TRANSLATIONS, language_of, tell, translate
+from server.observability.texts import TEXTS
 from tests.client.test_language import ENVIRONMENTS
 from tests.running_server import ROOT
 
@@ -45,23 +47,79 @@ def trees() -> tuple[ast.Module, ...]:
 
 @cache
 def said() -> frozenset[str]:
-    return frozenset(text for tree in trees() for text in templates(tree))
+    return frozenset(without_names(text) for tree in trees() for text in templates(tree))
 
 
-@pytest.mark.parametrize("template", SENTENCES)
+@pytest.mark.parametrize("template", TRANSLATIONS)
 def test_every_sentence_translated_is_one_that_the_code_says(template: str) -> None:
-    assert without_names(template) in said()
+    """As a whole, or behind the key that it is about."""
+    sentence = without_names(template)
+    assert {sentence, sentence.removeprefix("{} "), sentence.removeprefix("endpoints.{} ")} & said()
 
 
-@pytest.mark.parametrize("template", SENTENCES)
+@pytest.mark.parametrize("template", TRANSLATIONS)
 def test_translations_name_what_the_sentence_names(template: str) -> None:
-    assert all(fields_of(text) == fields_of(template) for text in SENTENCES[template])
+    assert all(fields_of(text) == fields_of(template) for text in TRANSLATIONS[template])
+
+
+REFUSED_BY = {"ConfigError", "BrokenCharacter", "EngineUnavailable", "HistoryUrlError", "_unavailable"}
+# What is put together of parts that are translated by themselves, or say what a library said.
+PUT_TOGETHER = re.compile(r"(?:\{\}[^a-z]*|, line |has no |; download the model again)+")
+
+
+def test_every_refusal_of_start_up_is_translated() -> None:
+    known = {without_names(template) for template in TRANSLATIONS}
+    refusals: set[str] = set()
+    for tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in REFUSED_BY:
+                refusals |= {next(templates(ast.Tuple(node.args[:1], ast.Load())), "")}
+    assert {text for text in refusals - known if text and not PUT_TOGETHER.fullmatch(text)} == set()
+    assert refusals & known
+
+
+BROKEN = """\
+sevrer: {port: 1}
+server:
+  port: eight
+  port: 1
+  cors_origins: a
+limits: 7
+limits2: 7
+llm: {stream: 1}
+log: {level: INFO}
+timeouts: {llm_gap: 0}
+audio: {tts_sample_rate: 48000}
+models: {llm_model: 5, tts_model: }
+protocol: {default_extensions: turns}
+characters: {anon: hello}
+endpoints: {llm: nowhere, tts: "wss://a@b/"}
+"""
+
+
+@pytest.mark.parametrize("language", ["zh", "ja"])
+def test_a_broken_configuration_is_refused_in_the_reader_s_language(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, language: str
+) -> None:
+    """No line keeps an English word of ours."""
+    path = tmp_path / "c.yaml"
+    path.write_text(BROKEN, encoding="utf-8")
+    monkeypatch.setenv("LANGUAGE", language)
+    with pytest.raises(ConfigError) as refused:
+        load({"CHATANON_CONFIG": str(path), "CHATANON_CREDENTIALS": ""}, tmp_path)
+    lines = translate(str(refused.value)).split("\n")
+    assert len(lines) >= 15
+    assert [
+        line
+        for line in lines
+        if re.search(r"\b(?:must|is|not|did|known|put|give|needs|a|one|or|an|from)\b [a-z]", line)
+    ] == []
 
 
 def test_every_sentence_of_the_log_is_translated() -> None:
     """What is one word is a name for machines and may stay."""
     levels = {"debug", "info", "warning", "error", "critical", "exception"}
-    known = {without_names(template) for template in SENTENCES}
+    known = {without_names(template) for template in TRANSLATIONS}
     missing: set[str] = set()
     for tree in trees():
         for node in ast.walk(tree):

@@ -349,7 +349,7 @@ UNEXPLAINED = {
 
 
 @pytest.mark.parametrize("said", UNEXPLAINED)
-@pytest.mark.parametrize(("name", "requests"), [("stream_options", 2), ("reasoning_effort", 3), ("stream", 4)])
+@pytest.mark.parametrize(("name", "requests"), [("stream_options", 2), ("reasoning_effort", 3)])
 async def test_a_refusal_without_a_reason_leaves_out_one_after_another(
     ark: ArkSimulator, said: str, name: str, requests: int
 ) -> None:
@@ -357,6 +357,30 @@ async def test_a_refusal_without_a_reason_leaves_out_one_after_another(
     async with open_llm(settings_for(ark)) as llm:
         assert await read(llm) == REPLY and len(ark.requests) == requests
         assert await read(llm) == REPLY and len(ark.requests) == requests + 1
+
+
+async def test_what_was_left_out_without_a_reason_is_asked_for_again_some_turns_later(ark: ArkSimulator) -> None:
+    ark.plan(Behaviour(refusal=Refusal(400, html=b"")), Behaviour(refusal=Refusal(400, html=b"")))
+    async with open_llm(settings_for(ark)) as llm:
+        for _ in range(40):
+            assert await read(llm) == REPLY
+    asked = sent(ark)
+    assert asked[:4] == [
+        WANTED,
+        {name: WANTED[name] for name in ("stream", "reasoning_effort")},
+        *[{"stream": True}] * 2,
+    ]
+    assert asked[-1] == WANTED and all(each["stream"] for each in asked)
+
+
+@pytest.mark.parametrize("said", UNEXPLAINED)
+async def test_refusals_without_a_reason_never_end_streaming(ark: ArkSimulator, said: str) -> None:
+    ark.plan(*[Behaviour(refusal=Refusal(400, html=UNEXPLAINED[said].encode()))] * 3)
+    async with open_llm(settings_for(ark)) as llm:
+        with pytest.raises(LLMError):
+            await read(llm)
+        assert await read(llm) == REPLY
+    assert sent(ark)[-1] == WANTED and all(each["stream"] for each in sent(ark))
 
 
 # What is about something else; asking again is of no use.
@@ -373,6 +397,11 @@ OTHER = {
     "a stream that broke, of a gateway": (400, error("Upstream stream failed; please retry", type="upstream_error")),
     "a stream that was closed": (400, error("Your prompt was blocked; the stream was closed", type="content_filter")),
     "what somebody said": (400, error('messages[1].content is invalid: "what is a stream?"', code="InvalidParameter")),
+    "what somebody said, of another field": (400, error('content is invalid: "what is a stream?"')),
+    "what somebody said, in other quotes": (400, error("invalid input 'is the stream not supported?'")),
+    "what somebody said, cut off": (400, error('invalid content: "why is reasoning_effort unsupported and')),
+    "what somebody said, in brackets": (400, error("内容无效：「推理不支持stream吗」")),
+    "what somebody said, under a key": (400, '{"error":"invalid content \\"is stream_options unknown to you\\""}'),
     "what somebody said, in Chinese": (400, error("Input text may be sensitive: 你可以推理吗, invalid")),
     "a quota of a model that thinks": (403, error("Model thinking quota exceeded: must top up")),
     "a stream that timed out": (408, error("stream timeout")),

@@ -20,6 +20,7 @@ from services.vendors.minimax.frames import (
     TaskStarted,
     decode,
     http_fault,
+    language_of,
     status_fault,
     task_continue,
     task_start,
@@ -47,6 +48,28 @@ def test_task_start_is_the_page_example() -> None:
         "audio_setting": {"sample_rate": RATE, "format": "pcm", "channel": 1},
         "language_boost": "Japanese",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("こんにちは！", "Japanese"),
+        ("了解！", "Japanese"),
+        ("全然大丈夫。", "Japanese"),
+        ("OK! 123", "Japanese"),
+        ("ｳﾝ", "Japanese"),
+        ("国際フォーラム午前十時開始", "Japanese"),
+        ("我们是アノン。", "Chinese"),
+        ("你好！", "Chinese"),
+        ("好的，我们走。", "Chinese"),
+        ("今天天气不错。", "Chinese"),
+        ("學校中午十二點放學回家", "Chinese"),
+        ("안녕!", "Korean"),
+    ],
+)
+def test_a_task_speaks_the_language_of_its_sentence(text: str, language: str) -> None:
+    started = json.loads(task_start(Voice(), "happy", "m", RATE, language_of(text)))
+    assert started["language_boost"] == language
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,15 @@ async def test_a_voice_is_spoken_at_the_configured_rate_as_its_character_has_it(
         assert start["voice_setting"]["emotion"] == "sad"
 
 
+async def test_a_sentence_of_another_language_is_spoken_as_such_and_the_next_one_as_japanese_again() -> None:
+    said = {"うん。": "Japanese", "好的，我们走吧。": "Chinese", "안녕!": "Korean", "ね。": "Japanese"}
+    async with minimax() as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
+        for text in said:
+            assert await hear(synthesis, text, "happy") == simulator.speech(text)
+        starts = {text: simulator.call_of(text).start for text in said}
+        assert {text: start and start["language_boost"] for text, start in starts.items()} == said
+
+
 async def test_one_emotion_is_one_connection_and_the_next_sentence_is_sent_while_one_is_received() -> None:
     manner = Manner(first_audio_s=0.05, pace=20)
     async with minimax(manner) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
