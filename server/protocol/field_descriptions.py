@@ -38,6 +38,9 @@ FIELDS = {
     "id": "Grows from message to message.",
     "emotion": "How it was said; null for what the user said.",
     "at": "When: ISO 8601 in UTC, with milliseconds.",
+    "cut": "True: the turn was broken off, and of its reply this is what was heard.",
+    "played_ms": "How much of this turn's audio the client has played. Null: it does not count that.",
+    "heard_ms": "How much of this turn's audio had been played.",
 }
 
 VOCABULARIES = {
@@ -47,7 +50,8 @@ VOCABULARIES = {
     "IncompleteReason": "Why a reply was cut.",
     "DisconnectReason": "Why the server hangs up.",
     "TurnInput": "How the user said it.",
-    "TurnStatus": "How a turn ended; `interrupted` is reserved.",
+    "TurnStatus": "How a turn ended; `interrupted`: by the user.",
+    "InterruptionReason": "What stopped the turn: the user's speech, or the client's `interrupt`.",
     "Extension": "A part of the protocol that a client gets only if it asks for it.",
     "HistoryRole": "Who said it: the user or the character.",
 }

@@ -11,13 +11,13 @@ from conversation.character import Character
 from conversation.endpointing import BYTES_PER_SAMPLE
 from conversation.events import ReplyAudio, SentenceBegun, ThinkingStarted, TurnEvent
 from conversation.interruption.heard_lines import lines_heard
-from conversation.pacing import Pacing
 from conversation.prompt import build_prompt
 from conversation.timeline import Timeline
 from conversation.turn import Reply, TurnRequest, run_turn
 from server.backend import Backend
 from server.observability.incidents import incident
 from server.protocol import wire
+from server.session.audio_gate import AudioGate
 from server.session.client import Client
 from server.session.turn_messages import TurnId, TurnMessages, llm_code
 from server.session.user_history import UserHistory
@@ -61,7 +61,7 @@ class TurnDelivery:
     turn_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     reply: Reply = field(default_factory=Reply)
     messages: TurnMessages = field(init=False)
-    pacing: Pacing = field(init=False)
+    gate: AudioGate = field(init=False)
     failure: wire.Error | None = None  # instead of a reply
     interruption: Interruption | None = None
     audio_open: bool = False  # some was sent, or may have been, and its end was not
@@ -70,7 +70,7 @@ class TurnDelivery:
         granted, rate_hz = self.client.extensions.granted, self.backend.tts.sample_rate_hz
         self.messages = TurnMessages(granted, self.turn_id, self.number, rate_hz, self.reply)
         lead_s = self.backend.config.audio.lead_ms / 1000
-        self.pacing = Pacing(self.client.playback, lead_s if self.messages.can_be_interrupted else None)
+        self.gate = AudioGate(self.client.playback, lead_s if self.messages.can_be_interrupted else None)
 
     async def run(self, said: str | Transcribe, kind: wire.TurnInput) -> None:
         """From `thinking` to its last audio, or to a `failure` where nothing was recognised or the LLM fails before its
@@ -119,8 +119,7 @@ class TurnDelivery:
     def interrupt(self, reason: wire.InterruptionReason, played_ms: int | None = None) -> None:
         """It is about to be cut. `played_ms`: of its audio, where the client counts that."""
         if self.interruption is None:
-            heard_s = self.pacing.heard_s(None if played_ms is None else played_ms / 1000)
-            self.interruption = Interruption(reason, round(heard_s * 1000))
+            self.interruption = Interruption(reason, self.gate.heard_ms(played_ms))
 
     async def end_interrupted(self) -> None:
         """After it was cut: its client stops playing, and learns how much of it is remembered."""
@@ -135,7 +134,7 @@ class TurnDelivery:
         """Those of a turn that was broken off that are to be remembered."""
         if self.interruption is None and not self.messages.can_be_interrupted:
             return self.reply.lines_begun()
-        heard_ms = self.interruption.heard_ms if self.interruption else round(self.pacing.heard_s() * 1000)
+        heard_ms = self.interruption.heard_ms if self.interruption else self.gate.heard_ms()
         return lines_heard(self.reply.sentences, heard_ms)
 
     async def _send(self, messages: Iterable[wire.AnyServerFrame]) -> None:
@@ -176,14 +175,14 @@ class TurnDelivery:
             case ThinkingStarted():
                 await self.client.played_out()
             case SentenceBegun(voiced=True):
-                await self.pacing.due()
+                await self.gate.due()
             case ReplyAudio():
                 seconds = len(event.pcm) / (BYTES_PER_SAMPLE * self.backend.tts.sample_rate_hz)
-                await self.pacing.due(seconds)
+                await self.gate.due(seconds)
                 self.audio_open = True  # before: a turn that is cut in this await cannot know whether it left
         await self._send(self.messages.of(event))
         if isinstance(event, ReplyAudio):
-            self.pacing.sent(seconds)
+            self.gate.sent(seconds)
 
     async def _keep(self, lines: Sequence[Line], *, cut: bool) -> bool:
         if self.said is None:

@@ -72,12 +72,12 @@ class Turns:
     def hold(self) -> None:
         """No more audio of the running turn leaves."""
         if self._running is not None and self._last is not None:
-            self._last.pacing.hold()
+            self._last.gate.hold()
 
     def release(self) -> None:
         """It goes on where it was."""
         if self._last is not None:
-            self._last.pacing.release()
+            self._last.gate.release()
 
     @property
     def speech(self) -> str:
