@@ -136,11 +136,19 @@ class _Output:
             self._speaker = None
 
 
+@dataclass(slots=True)
+class _Reply:
+    """As far as the speaker was given it."""
+
+    played_ms: float = 0.0
+    cut: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     pcm: bytes
     sample_rate_hz: int
-    reply: int
+    reply: _Reply
 
 
 class Player:
@@ -156,9 +164,7 @@ class Player:
         self._closing = threading.Event()
         self._overflowed = False
         self._in_reply = False  # more of it is to come
-        self._reply = 0  # the number of the one that comes, or comes next
-        self._cut_to = -1  # replies up to this number are not played
-        self._played = (-1, 0.0)  # of which reply the speaker was given how much, in ms
+        self._reply = _Reply()  # that comes, or came last
         self._heard: Future[None] | None = None  # the latest reply
         self._thread = threading.Thread(target=self._run, name="player", daemon=True)
 
@@ -169,7 +175,8 @@ class Player:
 
     def play(self, pcm: bytes, sample_rate_hz: int) -> None:
         """Never waits: what does not fit is left out, and that is said once."""
-        self._in_reply = True
+        if not self._in_reply:
+            self._in_reply, self._reply = True, _Reply()
         try:
             self._orders.put_nowait(_Chunk(pcm, sample_rate_hz, self._reply))
         except queue.Full:
@@ -185,25 +192,17 @@ class Player:
         except queue.Full:
             heard.set_result(None)
         self._in_reply, self._heard = False, heard
-        self._reply += 1
         return heard
 
-    def cut(self) -> bool:
-        """What is left of the reply is not played, but for the piece that the speaker has. False: there is none."""
-        if not self.is_sounding or self._latest <= self._cut_to:
-            return False
-        self._cut_to = self._latest
-        return True
+    def cut(self) -> int | None:
+        """What is left of the reply is not played, but for the piece that the speaker has.
 
-    @property
-    def played_ms(self) -> int:
-        """How much of the reply that is coming, or came last, the speaker was given."""
-        reply, milliseconds = self._played
-        return round(milliseconds) if reply == self._latest else 0
-
-    @property
-    def _latest(self) -> int:
-        return self._reply if self._in_reply else self._reply - 1
+        How many ms of it were played; None where nothing sounds.
+        """
+        if not self.is_sounding or self._reply.cut:
+            return None
+        self._reply.cut = True
+        return round(self._reply.played_ms)
 
     @property
     def is_sounding(self) -> bool:
@@ -238,13 +237,11 @@ class Player:
     def _write(self, chunk: _Chunk) -> None:
         step = max(1, chunk.sample_rate_hz * PIECE_MS // 1000) * SAMPLE_BYTES
         for start in range(0, len(chunk.pcm), step):
-            if self._closing.is_set() or chunk.reply <= self._cut_to:
+            if self._closing.is_set() or chunk.reply.cut:
                 return
             piece = chunk.pcm[start : start + step]
             self._output.write(piece, chunk.sample_rate_hz)
-            reply, milliseconds = self._played
-            before = milliseconds if reply == chunk.reply else 0.0
-            self._played = chunk.reply, before + len(piece) * 1000 / (SAMPLE_BYTES * chunk.sample_rate_hz)
+            chunk.reply.played_ms += len(piece) * 1000 / (SAMPLE_BYTES * chunk.sample_rate_hz)
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,13 +234,9 @@ class Replies:
         self.save_failed = False
         self._terminal = terminal
         self._player = player
-        self._recorder = recorder
+        self.recorder = recorder
         self._translated: dict[object, bool] = {}  # by the index of each sentence shown: with its translation?
         self._warned_of_audio = False
-
-    def toggle_saving(self) -> None:
-        self.saving = not self.saving
-        self._terminal.show(tell("saving_on", folder=self._recorder.folder) if self.saving else tell("saving_off"))
 
     def begin(self) -> None:
         self.discard()
@@ -248,7 +244,7 @@ class Replies:
 
     def discard(self) -> None:
         """Forget a reply that will not be finished; what the speaker has is still heard."""
-        self._recorder.discard()
+        self.recorder.discard()
         self._translated = {}
 
     def add_sentence(self, frame: Frame) -> None:
@@ -272,7 +268,7 @@ class Replies:
                 self._warned_of_audio = True
                 self._terminal.warn(tell("sound_unreadable"))
             return
-        self._recorder.add(pcm, rate)
+        self.recorder.add(pcm, rate)
         if self._player is not None:
             self._player.play(pcm, rate)
 
@@ -280,14 +276,9 @@ class Replies:
         if self._player is not None:
             self._player.end_reply()
 
-    def cut(self) -> bool:
-        """The character is silent from here on. False: it was before."""
-        return self._player is not None and self._player.cut()
-
-    @property
-    def played_ms(self) -> int | None:
-        """How much of the reply was heard; None where there is no speaker."""
-        return None if self._player is None else self._player.played_ms
+    def cut(self) -> int | None:
+        """The character is silent from here on. How many ms of the reply were heard; None where it was silent."""
+        return None if self._player is None else self._player.cut()
 
     @property
     def is_sounding(self) -> bool:
@@ -317,10 +308,10 @@ class Replies:
 
     def _save(self) -> None:
         try:
-            recording = self._recorder.finish(datetime.now())
+            recording = self.recorder.finish(datetime.now())
         except OSError as error:
             self.save_failed = True
-            self._terminal.warn(tell("not_saved", error=error.strerror or error, folder=self._recorder.folder))
+            self._terminal.warn(tell("not_saved", error=error.strerror or error, folder=self.recorder.folder))
             return
         if recording is None:
             self._terminal.warn(tell("nothing_to_save"))
@@ -347,7 +338,9 @@ def to_message(text: str, replies: Replies, terminal: Terminal) -> Frame | None:
         case "/clear", _:
             return {"type": "clear_history"}
         case "/save", _:
-            replies.toggle_saving()
+            replies.saving = not replies.saving
+            saving = tell("saving_on", folder=replies.recorder.folder) if replies.saving else tell("saving_off")
+            terminal.show(saving)
         case "/help", _:
             terminal.show(help_text())
         case _:

@@ -306,7 +306,7 @@ class _Turn:
                 async with aclosing(synthesis.synthesize(text, sentence.emotion)) as pieces:
                     async for pcm in pieces:
                         made_bytes += len(pcm)
-                        sentence.made_ms = self._milliseconds(made_bytes)
+                        sentence.made_ms = _milliseconds(made_bytes, self.tts.sample_rate_hz)
                         await out.send(pcm)
             except TTSError as error:
                 if _voice_lives(self.reply):
@@ -343,14 +343,11 @@ class _Turn:
         if self.request.translation_first:
             await sentence.translated.wait()
         cn = sentence.cn
-        sentence.start_ms = self._milliseconds(self.bytes_sent)
+        sentence.start_ms = _milliseconds(self.bytes_sent, self.tts.sample_rate_hz)
         await self.emit(SentenceBegun(sentence.index, sentence.jp, cn, sentence.emotion, sentence.start_ms, voiced))
         sentence.begun = True
         if cn is None and sentence.cn is not None:  # it came just now
             await self.emit(_translated(sentence))
-
-    def _milliseconds(self, size: int) -> int:
-        return size * 1000 // (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
 
     async def _send(self, index: int, pcm: bytes) -> bytes:
         """Hand out whole samples in pieces of at most `chunk_ms`; give back the byte that is left."""
@@ -363,6 +360,10 @@ class _Turn:
             self.timeline.mark("first_audio", anyio.current_time())
             self.bytes_sent += len(chunk)
         return pcm[whole:]
+
+
+def _milliseconds(size: int, rate_hz: int) -> int:
+    return size * 1000 // (_BYTES_PER_SAMPLE * rate_hz)
 
 
 def _translated(sentence: SpokenSentence) -> SentenceTranslated:

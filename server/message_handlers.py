@@ -1,5 +1,6 @@
 """A client's message in, one call on its session out."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from server.protocol import wire
@@ -8,19 +9,28 @@ from server.session.modes.agent import AgentMode
 from server.session.modes.stream import StreamMode
 from server.session.session import Session
 
+# Those that are refused in the middle of a stream, by their names.
+_REQUESTS: Mapping[type, str] = {
+    wire.TextMessage: "message",
+    wire.AudioMessage: "audio_message",
+    wire.SwitchCharacter: "switch_character",
+    wire.ClearHistory: "clear_history",
+}
+
 
 async def handle(session: Session, message: AnyClientFrame) -> None:
     """Every message of the protocol, one arm each."""
     modes = session.modes
+    request = _REQUESTS.get(type(message))
+    if request is not None and not await modes.voice.allow(request):
+        return
     match message:
         case wire.Ping():
             await session.connection.send(wire.Pong())
         case wire.TextMessage(content):
-            if await modes.voice.allow("message"):
-                await modes.text.answer(content)
+            await modes.text.answer(content)
         case wire.AudioMessage(audio):
-            if await modes.voice.allow("audio_message"):
-                await modes.batch.answer(audio)
+            await modes.batch.answer(audio)
         case wire.AudioStreamStart():
             await modes.voice.start_stream()
         case wire.AudioStreamChunk(audio):
@@ -38,11 +48,9 @@ async def handle(session: Session, message: AnyClientFrame) -> None:
         case wire.AudioFrame(pcm):
             await modes.voice.receive(pcm)
         case wire.SwitchCharacter(character_name):
-            if await modes.voice.allow("switch_character"):
-                await modes.text.switch_character(character_name)
+            await modes.text.switch_character(character_name)
         case wire.ClearHistory():
-            if await modes.voice.allow("clear_history"):
-                await modes.text.clear_history()
+            await modes.text.clear_history()
         case wire.GetHistory(limit, before):
             await modes.text.show_history(limit, before)
         case wire.Interrupt(played_ms):

@@ -339,6 +339,7 @@ FILE_LINES, FUNCTION_LINES, CLASS_METHODS, CLASS_ATTRIBUTES, CONSTRUCTOR_PARAMET
 REASON = re.compile(r"\b(because|hence|for each)\b")
 LARGER = {
     "client/texts.py",
+    "server/protocol/wire.py",
     "conversation/reply/loose_json.py: LooseJsonScanner",
     "conversation/reply/objects.py: ReplyObject",
 }

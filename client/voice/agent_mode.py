@@ -37,8 +37,7 @@ class AgentMode(VoiceDisplay):
         self._headset = headset
         self._floor = _Floor()
         self._sent_ms = 0.0
-        self._interrupts = False  # the next thing that is sent
-        self._played_ms: int | None = None  # by then
+        self._interrupt: Frame | None = None  # to be sent before the next sound
         if headset:
             self.extensions = (*self.extensions, "barge_in")
 
@@ -53,10 +52,10 @@ class AgentMode(VoiceDisplay):
 
     def interrupt(self) -> bool:
         """Stop the character, if it speaks and can be stopped. Whether it does."""
-        played_ms = self._replies.played_ms
-        if not (self._headset and self._replies.cut()):
+        played_ms = self._replies.cut() if self._headset else None
+        if played_ms is None:
             return False
-        self._interrupts, self._played_ms = True, played_ms
+        self._interrupt = {"type": "interrupt", "played_ms": played_ms}
         return True
 
     def lose(self) -> None:
@@ -86,10 +85,9 @@ class AgentMode(VoiceDisplay):
                 self._terminal.warn(str(error))
                 self._end(UNUSABLE)
                 return
-            if self._interrupts:
-                self._interrupts = False
-                played = {} if self._played_ms is None else {"played_ms": self._played_ms}
-                await line.send({"type": "interrupt", **played})
+            if self._interrupt is not None:
+                await line.send(self._interrupt)
+                self._interrupt = None
             if chunk:
                 await line.send(audio_frame("agent_audio_chunk", chunk))
             self._sent_ms += seconds_of(chunk) * 1000

@@ -22,6 +22,11 @@ class Client:
     playback: Playback = field(default_factory=Playback)
 
     @property
+    def can_interrupt(self) -> bool:
+        """Whether its user may cut a reply short."""
+        return "barge_in" in self.extensions
+
+    @property
     def plays_for_s(self) -> float:
         """How long what comes next has to wait for the end of what was sent; 0 where nothing waits for that."""
         return self.playback.left_s(anyio.current_time()) if self.extensions.waits_for_playback else 0.0

@@ -70,7 +70,7 @@ class TurnDelivery:
         granted, rate_hz = self.client.extensions.granted, self.backend.tts.sample_rate_hz
         self.messages = TurnMessages(granted, self.turn_id, self.number, rate_hz, self.reply)
         lead_s = self.backend.config.audio.lead_ms / 1000
-        self.gate = AudioGate(self.client.playback, lead_s if self.messages.can_be_interrupted else None)
+        self.gate = AudioGate(self.client.playback, lead_s if self.client.can_interrupt else None)
 
     async def run(self, said: str | Transcribe, kind: wire.TurnInput) -> None:
         """From `thinking` to its last audio, or to a `failure` where nothing was recognised or the LLM fails before its
@@ -132,7 +132,7 @@ class TurnDelivery:
 
     def _lines_reached(self) -> list[Line]:
         """Those of a turn that was broken off that are to be remembered."""
-        if self.interruption is None and not self.messages.can_be_interrupted:
+        if self.interruption is None and not self.client.can_interrupt:
             return self.reply.lines_begun()
         heard_ms = self.interruption.heard_ms if self.interruption else self.gate.heard_ms()
         return lines_heard(self.reply.sentences, heard_ms)
@@ -159,7 +159,7 @@ class TurnDelivery:
             self.character.pronunciation,
             self.backend.config.audio.chunk_ms,
             translation_first=self.messages.sentence_by_sentence,
-            paced=self.messages.can_be_interrupted,
+            paced=self.client.can_interrupt,
             guard=self.backend.characters.guard(self.character),
         )
         try:

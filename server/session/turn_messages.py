@@ -45,11 +45,6 @@ class TurnMessages:
         """Whether each sentence has a `response` of its own, before its audio, and all of them no other."""
         return "sentence_responses" in self._has
 
-    @property
-    def can_be_interrupted(self) -> bool:
-        """Whether the user may cut it short."""
-        return "barge_in" in self._has
-
     def begun(self, kind: wire.TurnInput) -> Messages:
         """The first of all."""
         if "turns" in self._has:

@@ -51,7 +51,6 @@ class AgentMode:
             requests, lambda: floor.heard, partial(floor.told, self), utterances.interruption_rules()
         )
         self._hears = False
-        self._hinted = False  # that only phrases are understood
 
     async def receive(self, chunk: bytes) -> None:
         """The next audio of the microphone. Waits while the ASR is behind.
@@ -116,13 +115,8 @@ class AgentMode:
             self._utterance.discard()
             self._utterance = None
 
-    async def begun(self) -> bool:
-        """That audio is heard was announced before; what is said into a reply may be nothing."""
-        return not self._interruptions.pending
-
-    async def recognises(self, text: str, *, final: bool) -> bool:
-        """Whether it is said to the character, and not only while it speaks."""
-        return await self._interruptions.recognises(text, final=final)
+    async def begun(self) -> None:
+        """Nothing: that audio is heard was announced before."""
 
     async def heard(self) -> None:
         """Nothing: the audio goes on, and endpointing has said where the utterance ends."""
@@ -148,8 +142,7 @@ class AgentMode:
                 await self._requests.connection.send(error)
             await self._floor.told(self, Event.RECOGNITION_FAILED)
             return
-        if self._utterances.phrases_only and not self._hinted:
-            self._hinted = True
+        if self._utterances.hint():
             await self._requests.connection.send(error)
         await self._floor.told(self, Event.NOTHING_RECOGNISED)
 
@@ -178,6 +171,7 @@ class AgentMode:
         await self._floor.told(self, Event.PLAYED_OUT)
 
     async def _open_utterance(self) -> None:
-        utterance = self._utterance = self._utterances.new("agent", at_once=self._floor.full_duplex)
+        over = self._interruptions if self._floor.full_duplex else None
+        utterance = self._utterance = self._utterances.new("agent", over)
         if not await self._requests.start(partial(self._utterances.serve, utterance, self)):
             await self._floor.told(self, Event.NOTHING_RECOGNISED)

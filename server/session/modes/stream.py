@@ -62,7 +62,7 @@ class StreamMode:
         await self._floor.told(self, Event.STREAM_CLOSED)
         await self._events.cut(self._received)
 
-    async def begun(self) -> bool:
+    async def begun(self) -> None:
         """What was asked before is answered."""
         await self._send(wire.AudioStreamStarted())
         self._begun = True
@@ -70,11 +70,6 @@ class StreamMode:
             await self._tell_events(self._received)
             if not self.utterance.audio.takes_more:  # it was whole before it began
                 await self._events.cut(self._received)
-        return True
-
-    async def recognises(self, text: str, *, final: bool) -> bool:
-        """Every word of a stream is said to the character."""
-        return True
 
     async def heard(self) -> None:
         """Chunks that still come are late."""

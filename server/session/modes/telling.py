@@ -28,9 +28,6 @@ class Telling:
         await self._start()
         await self._client.send(wire.Transcription(text, True, self.turn_id))
 
-    async def end(self) -> None:
-        """The ASR takes no more of it."""
-
     async def final(self, text: str) -> None:
         """This was said.
 
@@ -48,42 +45,36 @@ class Telling:
         self._begun = True
 
 
-class Speaker(Protocol):
-    """Whose utterance it is: stream.py, agent.py."""
+class OverReply(Protocol):
+    """Whether what is said while a reply is spoken is said to the character: interruptions.py."""
 
-    async def begun(self) -> bool:
-        """It goes to the ASR. Whether the user is told of it already."""
+    @property
+    def pending(self) -> bool:
+        """Nobody knows yet."""
         ...
 
     async def recognises(self, text: str, *, final: bool) -> bool:
-        """What the ASR makes of it so far, or in the end. Whether that is said to the character."""
-        ...
-
-    async def heard(self) -> None:
-        """The ASR takes no more of it."""
+        """This is what the ASR makes of it so far, or in the end. Whether it is."""
         ...
 
 
 class TellingInOrder(Telling):
-    """Of one that is recognised before its turn, and perhaps while another still runs: nothing before its place."""
+    """Of one that is recognised while a turn may still run: nothing before its place, or that is not for the user."""
 
-    def __init__(self, client: Client, speaker: Speaker, place: Place) -> None:
+    def __init__(self, client: Client, over: OverReply, place: Place) -> None:
         super().__init__(client)
-        self._speaker = speaker
+        self._over = over
         self._place = place
 
     async def begin(self) -> None:
-        if await self._speaker.begun():
+        if not self._over.pending:
             await self._start()
 
     async def partial(self, text: str) -> None:
-        if await self._speaker.recognises(text, final=False) and self._place.is_reached:
+        if await self._over.recognises(text, final=False) and self._place.is_reached:
             await super().partial(text)
 
-    async def end(self) -> None:
-        await self._speaker.heard()
-
     async def final(self, text: str) -> None:
-        if not (await self._speaker.recognises(text, final=True) and await self._place.reached()):
+        if not (await self._over.recognises(text, final=True) and await self._place.reached()):
             raise NotTranscribed(None)
         await super().final(text)

@@ -18,7 +18,7 @@ from conversation.user_text import spoken_text
 from server.backend import Backend
 from server.protocol import wire
 from server.session.client import Client
-from server.session.modes.telling import Speaker, Telling, TellingInOrder
+from server.session.modes.telling import OverReply, Telling, TellingInOrder
 from server.session.request_queue import Place
 from server.session.turn_delivery import NotTranscribed
 from server.session.turn_messages import TurnId
@@ -34,8 +34,16 @@ _SLOWEST = 2  # a stream may take so many times as long as it sounds: a slow one
 _BYTES_PER_SECOND = RECOGNITION_RATE_HZ * 2
 
 
-class UtteranceOwner(Speaker, Protocol):
+class UtteranceOwner(Protocol):
     """Where an utterance comes from, and who is told what became of it: stream.py, agent.py."""
+
+    async def begun(self) -> None:
+        """The utterance goes to the ASR."""
+        ...
+
+    async def heard(self) -> None:
+        """The ASR takes no more of it."""
+        ...
 
     async def transcribed(self, utterance: "Utterance") -> bool:
         """Its final transcript was sent. Whether a turn answers it."""
@@ -52,7 +60,7 @@ class Utterance:
 
     kind: wire.TurnInput
     audio: UtteranceBuffer
-    at_once: bool = False  # it goes to the ASR at its first word, and waits for its place with its transcript
+    over: OverReply | None = None  # where it may be said into a reply: it goes to the ASR at once
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of its transcription, not of the turn after
     ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
 
@@ -79,25 +87,26 @@ class Utterances:
         self._backend = backend
         self._client = client
         self._turns = turns
+        self._hinted = False
 
     def interruption_rules(self) -> Rules:
         """By which speech into a reply is judged."""
         shortest_ms = self._backend.config.agent.barge_in_min_ms
         return Rules(shortest_ms, self._backend.asr.tells_partials, lambda text: is_harmless(text, self._turns.speech))
 
-    @property
-    def phrases_only(self) -> bool:
-        """Whether the ASR knows a few phrases and no other: then whoever is not understood is told some of them."""
-        return self._backend.asr.phrases_only
+    def hint(self) -> bool:
+        """Whether the ASR knows a few phrases and no other, and the user was not told so yet."""
+        hinted, self._hinted = self._hinted, True
+        return self._backend.asr.phrases_only and not hinted
 
-    def new(self, kind: wire.TurnInput, *, at_once: bool = False) -> Utterance:
+    def new(self, kind: wire.TurnInput, over: OverReply | None = None) -> Utterance:
         """One that begins now, and may be as far ahead of the ASR as the limits say."""
         limit_bytes = int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND)
-        return Utterance(kind, UtteranceBuffer(limit_bytes), at_once)
+        return Utterance(kind, UtteranceBuffer(limit_bytes), over)
 
     async def serve(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> None:
         """Its transcript, in its place or at once, and in its place the turn that answers it."""
-        if not (utterance.at_once or await place.reached()):
+        if utterance.over is None and not await place.reached():
             utterance.discard()
         if utterance.discarded:
             return
@@ -105,7 +114,7 @@ class Utterances:
         if text is not None and await owner.transcribed(utterance):
             await self._turns.answer(text, utterance.kind, begin_timeline(utterance))
 
-    async def transcribe(self, utterance: Utterance, telling: Telling) -> str:
+    async def transcribe(self, utterance: Utterance, telling: Telling, owner: UtteranceOwner | None = None) -> str:
         """The final text, which was sent, as were the changing ones before it.
 
         Raises:
@@ -130,7 +139,8 @@ class Utterances:
             raise NotTranscribed(_nothing_came(silence, telling.turn_id)) from None
         finally:
             utterance.audio.abandon()
-            await telling.end()
+            if owner is not None:
+                await owner.heard()
         if not text:
             nothing = self._not_understood(character)
             raise NotTranscribed(wire.Error(nothing, "no_speech", retryable=True, turn_id=telling.turn_id))
@@ -140,7 +150,11 @@ class Utterances:
     async def _transcript(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> str | None:
         try:
             with utterance.scope:
-                return await self.transcribe(utterance, TellingInOrder(self._client, owner, place))
+                await owner.begun()
+                telling = Telling(self._client)
+                if utterance.over is not None:
+                    telling = TellingInOrder(self._client, utterance.over, place)
+                return await self.transcribe(utterance, telling, owner)
         except NotTranscribed as reason:
             if reason.error is not None:
                 await owner.not_transcribed(utterance, reason.error)
@@ -162,7 +176,7 @@ class Utterances:
         return TranscriptionRequest(hints, STREAM_PATIENCE_S, longest_s, whole=kind == "audio")
 
     def _not_understood(self, character: Character) -> str:
-        if not self.phrases_only:
+        if not self._backend.asr.phrases_only:
             return "No speech was recognised in this audio; please say it again"
         known = "、".join(character.suggestions)
         return (
