@@ -1,6 +1,7 @@
 """Every message on /ws, as two tagged unions: what a client may say, and what the server says.
 
-The one place where a string of the wire is written. `docs/wire.md` and `GET /asyncapi.json` describe the same.
+The one place where a string of the wire is written, hence longer than the house likes. `docs/wire.md` and
+`GET /asyncapi.json` describe the same.
 """
 
 from collections.abc import Mapping

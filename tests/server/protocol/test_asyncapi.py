@@ -278,7 +278,7 @@ def test_messages_of_an_extension_say_of_which(document: dict[str, Any]) -> None
         told = named if message["summary"].startswith("Extension") else set()
         assert set(message.get("x-extension", ())) == told <= granted, message["name"]
     told = {name for message in document["components"]["messages"].values() for name in message.get("x-extension", ())}
-    assert told == {"turns", "sentences", "stages", "history", "speech_events", "binary_audio"}
+    assert told == {"turns", "sentences", "stages", "history", "speech_events", "binary_audio", "barge_in"}
 
 
 def test_schemas_are_valid_json_schema_and_readable(document: dict[str, Any]) -> None:
@@ -319,6 +319,8 @@ def test_what_is_sent_is_valid_and_what_is_always_sent_is_required(
         "audio": b"\x00\x01", "turn_number": 1, "index": 0, "start_ms": 0, "elapsed_time": 0.5,
         "at_ms": 480,
     }  # fmt: skip
+    if kind is wire.Interrupted:
+        values |= {"reason": "client", "heard_ms": 480}
     required = {field.name for field in msgspec.structs.fields(kind) if field.required}
     message: Any = kind(**{name: values.get(name, "text") for name in required})
     sent = json.loads(codec.encode(message))

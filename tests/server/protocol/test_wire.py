@@ -257,6 +257,7 @@ def test_every_message_without_an_example_belongs_to_an_extension_or_is_error() 
     of_extensions = {
         wire.GetHistory, wire.HistoryMessage, wire.TurnStarted, wire.TurnEnd, wire.SentenceMessage,
         wire.LlmStart, wire.LlmEnd, wire.TtsStart, wire.AsrStart, wire.AsrEnd, wire.SpeechStarted, wire.SpeechStopped,
+        wire.Interrupt, wire.Interrupted,
     }  # fmt: skip
     synonyms = {wire.VoiceCallStart, wire.VoiceCallStop, wire.VoiceCallAudioChunk, wire.VoiceCallListening}
     assert {*CLIENT, *SERVER} - shown == {*of_extensions, *synonyms, wire.Error}

@@ -70,6 +70,7 @@ async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard
         turn = TurnDelivery(backend, client, history, characters.default, 1, Timeline(0.0))
         with capture_logs() as logs:
             await turn.run("你好", "text")
+            await turn.finish()
     *_, error, end = said
     assert isinstance(error, wire.Error) and error.code == "internal" and "canary" not in error.message
     assert isinstance(end, wire.TurnEnd) and end.status == "failed"

@@ -33,7 +33,7 @@ PCM = base64.b64encode(bytes(640)).decode()
         (b"\x01\x02", "bad_message", "binary"),
         ('{"type": "dance"}', "unknown_type", "dance"),
         ('{"type": "get_history"}', "unknown_type", "history"),
-        ('{"type": "interrupt"}', "unknown_type", "interrupt"),
+        ('{"type": "interrupt"}', "unknown_type", "barge_in"),
         ('{"type": "message", "content": " \\n\\t　"}', "empty_message", "content"),
         ('{"type": "message", "content": "\\u0000\\u202e"}', "empty_message", "content"),
         ('{"type": "message", "content": "\\u200b \\u2060\\u3000"}', "empty_message", "content"),

@@ -181,7 +181,7 @@ def test_token_in_the_address_is_ignored_and_never_logged(start_server: Start) -
 
 
 def test_extensions_are_granted_by_name(talk: Callable[..., ProtocolClient]) -> None:
-    hello = talk(extensions=["turns", "barge_in", "resume", "no such thing", "history", "turns"]).said[0]
+    hello = talk(extensions=["turns", "resume", "no such thing", "history", "turns"]).said[0]
     assert hello["extensions"] == ["history", "turns"]
     assert hello["session_id"]
     assert talk(extensions=[]).said[0]["extensions"] == []
