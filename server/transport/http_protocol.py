@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.config import LimitsConfig
 from server.transport.http_head import BadHead, HeadBuffer
+from server.transport.security_headers import HEADERS
 
 # How long the head of a request may take, from its first byte; and a new connection, to begin with one.
 _HEAD_S = 5.0
@@ -22,6 +23,7 @@ _HEAD_S = 5.0
 LINGER_S = 1.0
 _DISCARD_EVERY_S = 0.002
 _MOST_DESCRIPTORS = 0.95  # of those this process may have: the rest is for the database, the vendors and the log
+_HEADERS = b"".join(b"%s: %s\r\n" % header for header in HEADERS)
 
 
 class Deadline:
@@ -93,7 +95,8 @@ class PatientHttp(HttpToolsProtocol):
         address = self.client[0] if self.client else "127.0.0.1"
         has_room = self._newcomers.come(self, address, len(self.connections))
         if not has_room or _descriptors_run_out(transport):
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server is full")
+            # At once: waiting for it to hear this, each of a crowd would keep what there is no more of.
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server is full", linger=False)
         else:
             self._head_due.begin(_HEAD_S, self._too_late)
 
@@ -165,7 +168,7 @@ class PatientHttp(HttpToolsProtocol):
         """The parser finds no HTTP in it."""
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
 
-    def _refuse(self, status: HTTPStatus, why: str) -> None:
+    def _refuse(self, status: HTTPStatus, why: str, *, linger: bool = True) -> None:
         if self._refused:
             return
         self._refused = True
@@ -174,11 +177,16 @@ class PatientHttp(HttpToolsProtocol):
         body = why.encode()
         self.transport.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n".encode()
+            f"content-length: {len(body)}\r\nconnection: close\r\n".encode()
+            + _HEADERS
+            + b"\r\n"
             + body
         )
-        self.flow.resume_reading()
-        self.loop.call_later(LINGER_S, self.transport.close)
+        if linger:
+            self.flow.resume_reading()
+            self.loop.call_later(LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
 
 
 def discard(transport: Any, loop: asyncio.AbstractEventLoop) -> None:

@@ -12,7 +12,7 @@ from server.config import LimitsConfig
 from server.protocol import close_codes, codec, wire
 from server.transport.http_protocol import LINGER_S
 from server.transport.rate_limits import TokenBucket
-from server.transport.websocket_reading import PacedWebSocket
+from server.transport.websocket_reading import Leavers, PacedWebSocket
 
 _ESTABLISHED = 1  # of Linux's struct tcp_info: no side has closed
 # More fragments than this are no message but an attack where they are nearly empty: each costs memory, and its size
@@ -24,8 +24,8 @@ _LEAST_FRAGMENT_BYTES = 256
 class LimitedWebSocket(PacedWebSocket):
     """Fragments and control frames are counted, each end is told, and the app can do what ASGI has no words for."""
 
-    def __init__(self, limits: LimitsConfig, *args: Any, **kwargs: Any) -> None:
-        super().__init__(limits, *args, **kwargs)
+    def __init__(self, limits: LimitsConfig, leavers: Leavers, *args: Any, **kwargs: Any) -> None:
+        super().__init__(limits, leavers, *args, **kwargs)
         self._control = TokenBucket(limits.control_frames_per_second, limits.control_frames_burst, self.loop.time())
 
     def handle_connect(self, event: Any) -> None:
@@ -110,6 +110,7 @@ class LimitedWebSocket(PacedWebSocket):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
+        self.leavers.come(self)
         self._drop_the_rest()
 
     def _drop_the_rest(self) -> None:

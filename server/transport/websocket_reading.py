@@ -1,14 +1,17 @@
 """One WebSocket connection, as it is read: in slices, no faster than the app takes it and the peer what is sent."""
 
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
+from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
 from server.config import LimitsConfig
 from server.transport.http_protocol import Deadline, discard
+from server.transport.security_headers import HEADERS
 
 # Parsed in one go. The smallest frames take 6 bytes each, and up to 20 microseconds: 14 ms.
 _SLICE_BYTES = 4 * 1024
@@ -25,19 +28,45 @@ class Peer(Enum):
     ADMITTED = auto()
 
 
+class Leavers:
+    """Sockets of strangers that were sent away and may still answer: beyond so many, whoever had longest is cut off.
+
+    They are counted nowhere else, and new ones come as fast as they are sent away.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._leaving: dict[PacedWebSocket, None] = {}
+
+    def come(self, who: "PacedWebSocket") -> None:
+        """One more, unless it is known who it is: then there are not many."""
+        if who.peer is Peer.ADMITTED or who.disconnected:
+            return
+        self._leaving[who] = None
+        if len(self._leaving) > self._most:
+            first = next(iter(self._leaving))
+            del self._leaving[first]
+            first.transport.abort()
+
+    def go(self, who: "PacedWebSocket") -> None:
+        """It is gone."""
+        self._leaving.pop(who, None)
+
+
 class PacedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's, which takes all that was read at once, and reads on whatever becomes of it."""
 
-    def __init__(self, limits: LimitsConfig, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, limits: LimitsConfig, leavers: Leavers, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn = _Frames(limits, self.logger)
         self.close_timeout = _CLOSE_S
         self.limits = limits
+        self.leavers = leavers
         self._unread = bytearray()
         self._turn_is_due = False
         self._reader_due = Deadline(self.loop)  # the peer does not read
         self.is_over = False  # nothing that comes is of any interest any more
-        self._peer = Peer.STRANGER
+        self.peer = Peer.STRANGER
 
     def data_received(self, data: bytes) -> None:
         """Take a slice of it now, the rest later."""
@@ -68,19 +97,21 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
                 self.handle_parser_exception()
                 return
         super().send_receive_event_to_app()
-        if self._peer is Peer.STRANGER:
-            self._peer = Peer.INTRODUCED
+        if self.peer is Peer.STRANGER:
+            self.peer = Peer.INTRODUCED
 
     async def send(self, message: Any) -> None:
         """After a close of ours nothing is kept any more of what still comes."""
         await super().send(message)
         if self.close_sent:
+            self.handshake_complete = True  # also where the app refused it: else that is logged as a fault of the app
+            self.leavers.come(self)
             self.conn.max_message_size = _MAX_CONTROL_BYTES
             self.go_on()
 
     def admit(self) -> None:
         """Whoever is at the other end has said who they are."""
-        self._peer = Peer.ADMITTED
+        self.peer = Peer.ADMITTED
         self.go_on()
 
     def wait_for_reader(self) -> None:
@@ -98,6 +129,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is read any more."""
         self._reader_due.end()
+        self.leavers.go(self)
         self._unread.clear()
         super().connection_lost(exc)
 
@@ -119,7 +151,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
     def _holds(self) -> bool:
         """Whether what came has to wait. At the end nothing does: the answer to our close is behind it."""
         waits = self.read_paused or self._reader_due.runs
-        return not self.close_sent and (waits or self._peer is Peer.INTRODUCED)
+        return not self.close_sent and (waits or self.peer is Peer.INTRODUCED)
 
     def _take_slice(self) -> None:
         self._turn_is_due = False
@@ -148,3 +180,10 @@ class _Frames(ServerProtocol):
         if self._is_first and frame.fin and frame.opcode in DATA_OPCODES:
             self._is_first = False
             self.max_message_size = self._later_bytes
+
+    def send_response(self, response: Response) -> None:
+        """A refusal is an answer like any other."""
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            for name, value in HEADERS:
+                response.headers.setdefault(name.decode(), value.decode())
+        super().send_response(response)

@@ -4,8 +4,8 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from websockets.frames import Frame, Opcode
 
 from server.config import LimitsConfig
 from server.transport.websocket_protocol import LimitedWebSocket
+from server.transport.websocket_reading import Leavers
 from tests.protocol_client import ProtocolClient
 from tests.running_server import RunningServer
 
@@ -195,6 +196,10 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.reading = True
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -214,30 +219,74 @@ class Transport(asyncio.Transport):
 
 
 @pytest.mark.anyio
-async def test_a_large_read_is_taken_in_slices_between_which_others_have_their_turn() -> None:
+async def test_a_handshake_that_the_app_refuses_is_no_fault_of_the_app(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"not here"})
+
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    socket_ = LimitedWebSocket(LimitsConfig(), Leavers(1), config=config, server_state=ServerState(), app_state={})
+    socket_.connection_made(Transport())
+    socket_.data_received(UPGRADE)
+    await asyncio.gather(*socket_.tasks)
+    assert not caplog.records
+    socket_.connection_lost(None)
+
+
+@asynccontextmanager
+async def accepted(limits: LimitsConfig, leavers: Leavers) -> AsyncIterator[tuple[LimitedWebSocket, Transport]]:
+    """A WebSocket with nothing behind it."""
+
     async def app(scope: object, receive: object, send: object) -> None:
         await asyncio.Event().wait()
 
     config = uvicorn.Config(app, ws_per_message_deflate=False, log_level="critical")
     config.load()
-    limits = LimitsConfig(control_frames_per_second=0)
-    socket_ = LimitedWebSocket(limits, config=config, server_state=ServerState(), app_state={})
+    socket_ = LimitedWebSocket(limits, leavers, config=config, server_state=ServerState(), app_state={})
     transport = Transport()
     socket_.connection_made(transport)
     socket_.data_received(UPGRADE)
     await socket_.send({"type": "websocket.accept"})
-    pings = PING * 40_000
-    socket_.data_received(pings)
-    await asyncio.sleep(0)
-    turns = 0
-    while left := len(socket_._unread):
-        assert not transport.reading
-        await asyncio.sleep(0)
-        assert left - len(socket_._unread) <= 4 * 1024
-        turns += 1
-    assert turns > 40 and transport.reading
+    yield socket_, transport
     socket_.connection_lost(OSError())
     for task in list(socket_.tasks):
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+CLOSE = {"type": "websocket.close", "code": 4500}
+
+
+@pytest.mark.anyio
+async def test_of_strangers_who_were_sent_away_only_so_many_may_still_answer() -> None:
+    leavers, limits = Leavers(2), LimitsConfig()
+    async with AsyncExitStack() as stack:
+        came = [await stack.enter_async_context(accepted(limits, leavers)) for _ in range(8)]
+        user, first, *sent_away, flood, gone, last = came
+        user[0].admit()
+        for socket_, _ in (user, first, *sent_away):
+            await socket_.send(CLOSE)
+        flood[0].data_received(PING * 200)
+        assert [at for at, (_, transport) in enumerate(came) if transport.aborted] == [1, 2, 3]
+        async with accepted(limits, leavers) as (another, _):
+            await another.send(CLOSE)
+        await gone[0].send(CLOSE)
+        await last[0].send(CLOSE)
+        assert [at for at, (_, transport) in enumerate(came) if transport.aborted] == [1, 2, 3, 4, 5]
+    assert not leavers._leaving
+
+
+@pytest.mark.anyio
+async def test_a_large_read_is_taken_in_slices_between_which_others_have_their_turn() -> None:
+    async with accepted(LimitsConfig(control_frames_per_second=0), Leavers(1)) as (socket_, transport):
+        socket_.data_received(PING * 40_000)
+        await asyncio.sleep(0)
+        turns = 0
+        while left := len(socket_._unread):
+            assert not transport.reading
+            await asyncio.sleep(0)
+            assert left - len(socket_._unread) <= 4 * 1024
+            turns += 1
+        assert turns > 40 and transport.reading
