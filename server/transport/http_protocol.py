@@ -153,6 +153,7 @@ class PatientHttp(HttpToolsProtocol):
         other = self.transport.get_protocol()
         if other is not self:
             self._newcomers.leave(self)
+            self.parser: Any = None  # they hold each other, and the collector of garbage has enough to do
         if isinstance(other, asyncio.Protocol) and other is not self and (rest := self._heads.rest()):
             other.data_received(rest)  # sent before the upgrade was answered
         if other is self and self.cycle is before:

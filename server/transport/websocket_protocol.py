@@ -1,9 +1,10 @@
 """One WebSocket connection: uvicorn's, with a bound on everything that its other end can make it do or keep."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
+from weakref import WeakMethod
 
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import Close, CloseCode, Frame, Opcode
@@ -34,9 +35,9 @@ class LimitedWebSocket(PacedWebSocket):
         scope = getattr(self, "scope", None)
         if scope is not None:
             cast(dict[str, Any], scope)["extensions"] |= {
-                "chatanon.cut_off": self.cut_off,
+                "chatanon.cut_off": _weakly(self.cut_off),
                 "chatanon.is_gone": partial(_is_gone, self.transport),
-                "chatanon.admit": self.admit,
+                "chatanon.admit": _weakly(self.admit),
             }
 
     def handle_events(self) -> None:
@@ -127,6 +128,17 @@ def _too_big(most_bytes: int | None) -> list[bytes]:
 
 def _text(refusal: wire.Error) -> bytes:
     return Frame(Opcode.TEXT, codec.encode(refusal).encode()).serialize(mask=False)
+
+
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """A method that does not keep its socket: held by its own scope, it would be left to the collector of garbage."""
+    found = WeakMethod(method)
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        if (method := found()) is not None:
+            method(*args, **kwargs)
+
+    return call
 
 
 def _is_gone(transport: Any) -> bool:

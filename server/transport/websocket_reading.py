@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
@@ -132,6 +132,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
         self.leavers.go(self)
         self._unread.clear()
         super().connection_lost(exc)
+        cast(_Frames, self.conn).forget()
 
     def go_on(self) -> None:
         """Read, or take the next slice, if nothing stands against it."""
@@ -180,6 +181,11 @@ class _Frames(ServerProtocol):
         if self._is_first and frame.fin and frame.opcode in DATA_OPCODES:
             self._is_first = False
             self.max_message_size = self._later_bytes
+
+    def forget(self) -> None:
+        """Nothing comes any more: what is left need not hold itself, for the collector of garbage to find."""
+        self.parser.close()
+        self.parser_exc = self.handshake_exc = None
 
     def send_response(self, response: Response) -> None:
         """A refusal is an answer like any other."""

@@ -1,12 +1,16 @@
 """Whoever has not said who they are, over raw sockets: what is kept of what they send, and how soon they are gone."""
 
 import asyncio
+import gc
 import json
 import socket
 import struct
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -14,6 +18,7 @@ from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
 from server.config import LimitsConfig
+from server.transport.http_protocol import Newcomers, PatientHttp
 from server.transport.websocket_protocol import LimitedWebSocket
 from server.transport.websocket_reading import Leavers
 from tests.protocol_client import ProtocolClient
@@ -197,6 +202,13 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.reading = True
         self.aborted = False
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol | None:  # type: ignore[override]
+        return self.protocol
 
     def abort(self) -> None:
         self.aborted = True
@@ -276,6 +288,52 @@ async def test_of_strangers_who_were_sent_away_only_so_many_may_still_answer() -
         await last[0].send(CLOSE)
         assert [at for at, (_, transport) in enumerate(came) if transport.aborted] == [1, 2, 3, 4, 5]
     assert not leavers._leaving
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "sent",
+    [b"", PING, frame(TEXT, b"\xff"), b"\x81\xff" + bytes(12), frame(TEXT, b"{", fin=False)],
+    ids=["nothing", "control", "no UTF-8", "too big", "fragment"],
+)
+async def test_a_socket_that_is_gone_leaves_nothing_to_the_collector_of_garbage(sent: bytes) -> None:
+    """Whose work holds everybody, and grows with all that is connected."""
+
+    async def app(
+        scope: object, receive: Callable[[], Awaitable[object]], send: Callable[..., Awaitable[None]]
+    ) -> None:
+        await send({"type": "websocket.accept"})
+        await receive()
+        await receive()
+
+    limits = LimitsConfig()
+    config = uvicorn.Config(
+        app,
+        ws_per_message_deflate=False,
+        log_level="critical",
+        ws=cast(Any, partial(LimitedWebSocket, limits, Leavers(1))),
+    )
+    config.load()
+    gc.collect()
+    gc.disable()
+    try:
+        transport = Transport()
+        http = PatientHttp(Newcomers(limits), config=config, server_state=ServerState(), app_state={})
+        http.connection_made(transport)
+        http.data_received(UPGRADE)
+        socket_ = transport.protocol
+        assert isinstance(socket_, LimitedWebSocket)
+        await asyncio.sleep(0)
+        socket_.data_received(sent)
+        socket_.connection_lost(None)
+        await asyncio.gather(*socket_.tasks)
+        gone = [weakref.ref(each) for each in (http, socket_, socket_.conn)]
+        transport.protocol = None  # as a real one does when it is closed
+        del http, socket_, transport
+        await asyncio.sleep(0)
+        assert [each() for each in gone] == [None] * 3
+    finally:
+        gc.enable()
 
 
 @pytest.mark.anyio
