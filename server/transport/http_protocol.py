@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
+import time
 from asyncio import TimerHandle
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
@@ -22,6 +23,7 @@ _HEAD_S = 5.0
 # often a piece of that is read and thrown away.
 LINGER_S = 1.0
 _DISCARD_EVERY_S = 0.002
+_TURN_S = 0.005  # of strangers, in one turn of the loop
 _MOST_DESCRIPTORS = 0.95  # of those this process may have: the rest is for the database, the vendors and the log
 _HEADERS = b"".join(b"%s: %s\r\n" % header for header in HEADERS)
 
@@ -54,6 +56,34 @@ class Deadline:
         too_late()
 
 
+class Turnstile:
+    """What strangers make the loop do, one after the other: so long in one turn of it, and the others have theirs."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._is_open = False
+
+    def enter(self, loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
+        """Do it in a later turn. Whoever enters reads nothing more until then."""
+        self._waiting.append(work)
+        if not self._is_open:
+            self._is_open = True
+            loop.call_soon(self._let_in, loop)
+
+    def _let_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        end = time.monotonic() + _TURN_S
+        try:
+            for _ in range(len(self._waiting)):  # who enters meanwhile comes in the next turn
+                work = self._waiting.popleft()
+                work()
+                if time.monotonic() >= end:  # the loop's own clock stands still within a turn
+                    break
+        finally:
+            self._is_open = bool(self._waiting)
+            if self._is_open:
+                loop.call_soon(self._let_in, loop)
+
+
 class Newcomers:
     """How many sockets of each address speak HTTP, or nothing yet. Of this machine all, in any number."""
 
@@ -82,9 +112,10 @@ class Newcomers:
 class PatientHttp(HttpToolsProtocol):
     """One request at a time, each with a limit on its head, on the patience for it and on that for its answer."""
 
-    def __init__(self, newcomers: Newcomers, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, newcomers: Newcomers, turnstile: Turnstile, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._newcomers = newcomers
+        self._turnstile, self._has_entered = turnstile, False
         self._heads = HeadBuffer()
         self._head_due, self._answer_due = Deadline(self.loop), Deadline(self.loop)
         self._refused = False
@@ -118,25 +149,32 @@ class PatientHttp(HttpToolsProtocol):
         self._answer_due.end()
 
     def data_received(self, data: bytes) -> None:
-        """Of a head, or of several; what comes while one is answered waits, and soon nothing more is read."""
+        """Of a head, or of several; nothing more is read until all of them were taken."""
         if self._refused:
             discard(self.transport, self.loop)
         if self._refused or self.transport.is_closing():
             return
         self._heads.feed(data)
-        self._next()
+        self.flow.pause_reading()
+        self._enter()
 
     def on_response_complete(self) -> None:
         """One is answered; the next may be there already."""
         super().on_response_complete()
         if self._heads:
-            self.loop.call_soon(self._next)
+            self.flow.pause_reading()
+            self._enter()
+
+    def _enter(self) -> None:
+        if not self._has_entered:
+            self._has_entered = True
+            self._turnstile.enter(self.loop, self._next)
 
     def _next(self) -> None:
+        self._has_entered = False
         if self._refused or self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            self.flow.pause_reading()
             return
         try:
             head = self._heads.take()
@@ -144,6 +182,7 @@ class PatientHttp(HttpToolsProtocol):
             self._refuse(HTTPStatus(bad.status), str(bad))
             return
         if head is None:
+            self.flow.resume_reading()
             if self._heads:
                 self._head_due.begin(_HEAD_S, self._too_late)
             return
@@ -158,6 +197,8 @@ class PatientHttp(HttpToolsProtocol):
             other.data_received(rest)  # sent before the upgrade was answered
         if other is self and self.cycle is before:
             self._refuse(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1")
+        elif other is self and not self._heads:
+            self.flow.resume_reading()
 
     def _too_late(self) -> None:
         if self._heads:

@@ -17,7 +17,7 @@ from typing import Any, cast
 import uvicorn
 
 from server.config import Config, ConfigError
-from server.transport.http_protocol import Newcomers, PatientHttp
+from server.transport.http_protocol import Newcomers, PatientHttp, Turnstile
 from server.transport.websocket_protocol import LimitedWebSocket
 from server.transport.websocket_reading import Leavers
 
@@ -74,12 +74,12 @@ def run_server(app: Any, config: Config, drain: Drain, on_ready: Callable[[int],
     """
     _take_descriptors()
     server_socket = _bind(config)
-    limits = config.limits
+    limits, turnstile = config.limits, Turnstile()
     uvicorn_config = uvicorn.Config(
         app,
         loop="uvloop" if sys.platform == "linux" else "asyncio",
-        http=cast(Any, partial(PatientHttp, Newcomers(limits))),
-        ws=cast(Any, partial(LimitedWebSocket, limits, Leavers(limits.unauthenticated))),
+        http=cast(Any, partial(PatientHttp, Newcomers(limits), turnstile)),
+        ws=cast(Any, partial(LimitedWebSocket, limits, Leavers(limits.unauthenticated), turnstile)),
         ws_max_size=limits.max_frame_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=_PING_INTERVAL_S,

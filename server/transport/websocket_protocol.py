@@ -11,7 +11,7 @@ from websockets.frames import Close, CloseCode, Frame, Opcode
 
 from server.config import LimitsConfig
 from server.protocol import close_codes, codec, wire
-from server.transport.http_protocol import LINGER_S
+from server.transport.http_protocol import LINGER_S, Turnstile
 from server.transport.rate_limits import TokenBucket
 from server.transport.websocket_reading import Leavers, PacedWebSocket
 
@@ -25,8 +25,8 @@ _LEAST_FRAGMENT_BYTES = 256
 class LimitedWebSocket(PacedWebSocket):
     """Fragments and control frames are counted, each end is told, and the app can do what ASGI has no words for."""
 
-    def __init__(self, limits: LimitsConfig, leavers: Leavers, *args: Any, **kwargs: Any) -> None:
-        super().__init__(limits, leavers, *args, **kwargs)
+    def __init__(self, limits: LimitsConfig, leavers: Leavers, turnstile: Turnstile, *args: Any, **kwargs: Any) -> None:
+        super().__init__(limits, leavers, turnstile, *args, **kwargs)
         self._control = TokenBucket(limits.control_frames_per_second, limits.control_frames_burst, self.loop.time())
 
     def handle_connect(self, event: Any) -> None:

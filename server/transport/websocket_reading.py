@@ -10,7 +10,7 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
 from server.config import LimitsConfig
-from server.transport.http_protocol import Deadline, discard
+from server.transport.http_protocol import Deadline, Turnstile, discard
 from server.transport.security_headers import HEADERS
 
 # Parsed in one go. The smallest frames take 6 bytes each, and up to 20 microseconds: 14 ms.
@@ -56,12 +56,13 @@ class Leavers:
 class PacedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's, which takes all that was read at once, and reads on whatever becomes of it."""
 
-    def __init__(self, limits: LimitsConfig, leavers: Leavers, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, limits: LimitsConfig, leavers: Leavers, turnstile: Turnstile, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn = _Frames(limits, self.logger)
         self.close_timeout = _CLOSE_S
         self.limits = limits
         self.leavers = leavers
+        self.turnstile = turnstile
         self._unread = bytearray()
         self._turn_is_due = False
         self._reader_due = Deadline(self.loop)  # the peer does not read
@@ -75,7 +76,9 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
             return
         waiting = bool(self._unread)
         self._unread += data
-        if not waiting:
+        if self.peer is not Peer.ADMITTED:
+            self.go_on()
+        elif not waiting:
             self._take_slice()
 
     async def receive(self) -> Any:
@@ -145,8 +148,12 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         if self._unread and not self._turn_is_due:
             self._turn_is_due = True
-            in_large_frame = len(self.conn.reader.buffer) > _SLICE_BYTES
-            self.loop.call_later(0 if in_large_frame or not self.close_sent else _SLICE_EVERY_S, self._take_slice)
+            if self.close_sent and len(self.conn.reader.buffer) <= _SLICE_BYTES:
+                self.loop.call_later(_SLICE_EVERY_S, self._take_slice)
+            elif self.peer is Peer.ADMITTED:
+                self.loop.call_soon(self._take_slice)
+            else:
+                self.turnstile.enter(self.loop, self._take_slice)
 
     @property
     def _holds(self) -> bool:

@@ -5,6 +5,7 @@ import gc
 import json
 import socket
 import struct
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -18,7 +19,7 @@ from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
 from server.config import LimitsConfig
-from server.transport.http_protocol import Newcomers, PatientHttp
+from server.transport.http_protocol import Newcomers, PatientHttp, Turnstile
 from server.transport.websocket_protocol import LimitedWebSocket
 from server.transport.websocket_reading import Leavers
 from tests.protocol_client import ProtocolClient
@@ -201,7 +202,7 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.reading = True
-        self.aborted = False
+        self.aborted = self.closing = False
         self.protocol: asyncio.BaseProtocol | None = None
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
@@ -223,11 +224,54 @@ class Transport(asyncio.Transport):
         return self.reading
 
     def is_closing(self) -> bool:
-        return False
+        return self.closing
 
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.closing = True
+
+
+@pytest.mark.anyio
+async def test_who_asks_without_end_is_read_from_no_faster_than_answered() -> None:
+    async def app(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    transport = Transport()
+    http = PatientHttp(Newcomers(LimitsConfig()), Turnstile(), config=config, server_state=ServerState(), app_state={})
+    transport.protocol = http
+    http.connection_made(transport)
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    one_read = request * (MIB // 4 // len(request))
+    for _ in range(500):
+        if transport.reading:
+            http.data_received(one_read)
+        await asyncio.sleep(0)
+    assert http.cycle.response_complete
+    assert len(http._heads) < MIB // 2
+    transport.close()
+    http.connection_lost(OSError())
+
+
+@pytest.mark.anyio
+async def test_what_strangers_ask_for_at_once_is_done_in_turn_with_what_others_do() -> None:
+    loop, turnstile, done = asyncio.get_running_loop(), Turnstile(), list[str]()
+
+    def work() -> None:
+        loop.call_soon(done.append, "another")
+        end = time.monotonic() + 0.02
+        while time.monotonic() < end:  # as a slice of frames does
+            pass
+        done.append("a stranger")
+
+    for _ in range(3):
+        turnstile.enter(loop, work)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert done == ["a stranger", "another"] * 3
 
 
 @pytest.mark.anyio
@@ -238,9 +282,12 @@ async def test_a_handshake_that_the_app_refuses_is_no_fault_of_the_app(caplog: p
 
     config = uvicorn.Config(app, log_config=None)
     config.load()
-    socket_ = LimitedWebSocket(LimitsConfig(), Leavers(1), config=config, server_state=ServerState(), app_state={})
+    socket_ = LimitedWebSocket(
+        LimitsConfig(), Leavers(1), Turnstile(), config=config, server_state=ServerState(), app_state={}
+    )
     socket_.connection_made(Transport())
     socket_.data_received(UPGRADE)
+    await asyncio.sleep(0)
     await asyncio.gather(*socket_.tasks)
     assert not caplog.records
     socket_.connection_lost(None)
@@ -255,10 +302,11 @@ async def accepted(limits: LimitsConfig, leavers: Leavers) -> AsyncIterator[tupl
 
     config = uvicorn.Config(app, ws_per_message_deflate=False, log_level="critical")
     config.load()
-    socket_ = LimitedWebSocket(limits, leavers, config=config, server_state=ServerState(), app_state={})
+    socket_ = LimitedWebSocket(limits, leavers, Turnstile(), config=config, server_state=ServerState(), app_state={})
     transport = Transport()
     socket_.connection_made(transport)
     socket_.data_received(UPGRADE)
+    await asyncio.sleep(0)
     await socket_.send({"type": "websocket.accept"})
     yield socket_, transport
     socket_.connection_lost(OSError())
@@ -281,6 +329,7 @@ async def test_of_strangers_who_were_sent_away_only_so_many_may_still_answer() -
         for socket_, _ in (user, first, *sent_away):
             await socket_.send(CLOSE)
         flood[0].data_received(PING * 200)
+        await asyncio.sleep(0)
         assert [at for at, (_, transport) in enumerate(came) if transport.aborted] == [1, 2, 3]
         async with accepted(limits, leavers) as (another, _):
             await another.send(CLOSE)
@@ -311,20 +360,23 @@ async def test_a_socket_that_is_gone_leaves_nothing_to_the_collector_of_garbage(
         app,
         ws_per_message_deflate=False,
         log_level="critical",
-        ws=cast(Any, partial(LimitedWebSocket, limits, Leavers(1))),
+        ws=cast(Any, partial(LimitedWebSocket, limits, Leavers(1), Turnstile())),
     )
     config.load()
     gc.collect()
     gc.disable()
     try:
         transport = Transport()
-        http = PatientHttp(Newcomers(limits), config=config, server_state=ServerState(), app_state={})
+        http = PatientHttp(Newcomers(limits), Turnstile(), config=config, server_state=ServerState(), app_state={})
         http.connection_made(transport)
         http.data_received(UPGRADE)
+        await asyncio.sleep(0)
         socket_ = transport.protocol
         assert isinstance(socket_, LimitedWebSocket)
-        await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.sleep(0)
         socket_.data_received(sent)
+        await asyncio.sleep(0)
         socket_.connection_lost(None)
         await asyncio.gather(*socket_.tasks)
         gone = [weakref.ref(each) for each in (http, socket_, socket_.conn)]
