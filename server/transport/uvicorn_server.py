@@ -19,7 +19,7 @@ import uvicorn
 from server.config import Config, ConfigError
 from server.transport.http_protocol import Newcomers, PatientHttp, Turnstile
 from server.transport.websocket_protocol import LimitedWebSocket
-from server.transport.websocket_reading import Leavers
+from server.transport.websocket_reading import Strangers
 
 # A peer that acknowledges nothing, or reads nothing, for this long is gone (tcp(7); RFC 5482).
 _TCP_USER_TIMEOUT_MS = 20_000
@@ -79,7 +79,7 @@ def run_server(app: Any, config: Config, drain: Drain, on_ready: Callable[[int],
         app,
         loop="uvloop" if sys.platform == "linux" else "asyncio",
         http=cast(Any, partial(PatientHttp, Newcomers(limits), turnstile)),
-        ws=cast(Any, partial(LimitedWebSocket, limits, Leavers(limits.unauthenticated), turnstile)),
+        ws=cast(Any, partial(LimitedWebSocket, Strangers(limits, turnstile))),
         ws_max_size=limits.max_frame_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=_PING_INTERVAL_S,

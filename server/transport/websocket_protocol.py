@@ -9,11 +9,10 @@ from weakref import WeakMethod
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import Close, CloseCode, Frame, Opcode
 
-from server.config import LimitsConfig
 from server.protocol import close_codes, codec, wire
-from server.transport.http_protocol import LINGER_S, Turnstile
+from server.transport.http_protocol import LINGER_S
 from server.transport.rate_limits import TokenBucket
-from server.transport.websocket_reading import Leavers, PacedWebSocket
+from server.transport.websocket_reading import PacedWebSocket, Strangers
 
 _ESTABLISHED = 1  # of Linux's struct tcp_info: no side has closed
 # More fragments than this are no message but an attack where they are nearly empty: each costs memory, and its size
@@ -25,8 +24,9 @@ _LEAST_FRAGMENT_BYTES = 256
 class LimitedWebSocket(PacedWebSocket):
     """Fragments and control frames are counted, each end is told, and the app can do what ASGI has no words for."""
 
-    def __init__(self, limits: LimitsConfig, leavers: Leavers, turnstile: Turnstile, *args: Any, **kwargs: Any) -> None:
-        super().__init__(limits, leavers, turnstile, *args, **kwargs)
+    def __init__(self, strangers: Strangers, *args: Any, **kwargs: Any) -> None:
+        super().__init__(strangers, *args, **kwargs)
+        limits = strangers.limits
         self._control = TokenBucket(limits.control_frames_per_second, limits.control_frames_burst, self.loop.time())
 
     def handle_connect(self, event: Any) -> None:
@@ -111,7 +111,7 @@ class LimitedWebSocket(PacedWebSocket):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
-        self.leavers.come(self)
+        self.strangers.see_off(self)
         self._drop_the_rest()
 
     def _drop_the_rest(self) -> None:

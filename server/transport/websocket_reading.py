@@ -28,27 +28,30 @@ class Peer(Enum):
     ADMITTED = auto()
 
 
-class Leavers:
-    """Sockets of strangers that were sent away and may still answer: beyond so many, whoever had longest is cut off.
+class Strangers:
+    """What those have in common who have not said who they are.
 
-    They are counted nowhere else, and new ones come as fast as they are sent away.
+    Whoever was sent away may still answer, is counted nowhere else, and new ones come as fast as they are sent away:
+    beyond limits.unauthenticated of these, whoever had longest is cut off.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limits: LimitsConfig, turnstile: Turnstile) -> None:
+        self.limits = limits
+        self.turnstile = turnstile
         self._leaving: dict[PacedWebSocket, None] = {}
 
-    def come(self, who: "PacedWebSocket") -> None:
-        """One more, unless it is known who it is: then there are not many."""
+    def see_off(self, who: "PacedWebSocket") -> None:
+        """One more was sent away. Of users there are not many."""
+        who.handshake_complete = True  # also where the app refused it: else that is logged as a fault of the app
         if who.peer is Peer.ADMITTED or who.disconnected:
             return
         self._leaving[who] = None
-        if len(self._leaving) > self._most:
+        if len(self._leaving) > self.limits.unauthenticated:
             first = next(iter(self._leaving))
             del self._leaving[first]
             first.transport.abort()
 
-    def go(self, who: "PacedWebSocket") -> None:
+    def forget(self, who: "PacedWebSocket") -> None:
         """It is gone."""
         self._leaving.pop(who, None)
 
@@ -56,13 +59,11 @@ class Leavers:
 class PacedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's, which takes all that was read at once, and reads on whatever becomes of it."""
 
-    def __init__(self, limits: LimitsConfig, leavers: Leavers, turnstile: Turnstile, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, strangers: Strangers, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = _Frames(limits, self.logger)
+        self.conn = _Frames(strangers.limits, self.logger)
         self.close_timeout = _CLOSE_S
-        self.limits = limits
-        self.leavers = leavers
-        self.turnstile = turnstile
+        self.strangers = strangers
         self._unread = bytearray()
         self._turn_is_due = False
         self._reader_due = Deadline(self.loop)  # the peer does not read
@@ -107,8 +108,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
         """After a close of ours nothing is kept any more of what still comes."""
         await super().send(message)
         if self.close_sent:
-            self.handshake_complete = True  # also where the app refused it: else that is logged as a fault of the app
-            self.leavers.come(self)
+            self.strangers.see_off(self)
             self.conn.max_message_size = _MAX_CONTROL_BYTES
             self.go_on()
 
@@ -120,7 +120,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
     def wait_for_reader(self) -> None:
         """Read no more until the peer has read what was sent; it is cut off where it does not."""
         if not self.writable.is_set():
-            self._reader_due.begin(self.limits.send_timeout_seconds, self.transport.abort)
+            self._reader_due.begin(self.strangers.limits.send_timeout_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It reads again."""
@@ -132,7 +132,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is read any more."""
         self._reader_due.end()
-        self.leavers.go(self)
+        self.strangers.forget(self)
         self._unread.clear()
         super().connection_lost(exc)
         cast(_Frames, self.conn).forget()
@@ -153,7 +153,7 @@ class PacedWebSocket(WebSocketsSansIOProtocol):
             elif self.peer is Peer.ADMITTED:
                 self.loop.call_soon(self._take_slice)
             else:
-                self.turnstile.enter(self.loop, self._take_slice)
+                self.strangers.turnstile.enter(self.loop, self._take_slice)
 
     @property
     def _holds(self) -> bool:

@@ -21,7 +21,7 @@ from websockets.frames import Frame, Opcode
 from server.config import LimitsConfig
 from server.transport.http_protocol import Newcomers, PatientHttp, Turnstile
 from server.transport.websocket_protocol import LimitedWebSocket
-from server.transport.websocket_reading import Leavers
+from server.transport.websocket_reading import Strangers
 from tests.protocol_client import ProtocolClient
 from tests.running_server import RunningServer
 
@@ -283,7 +283,7 @@ async def test_a_handshake_that_the_app_refuses_is_no_fault_of_the_app(caplog: p
     config = uvicorn.Config(app, log_config=None)
     config.load()
     socket_ = LimitedWebSocket(
-        LimitsConfig(), Leavers(1), Turnstile(), config=config, server_state=ServerState(), app_state={}
+        Strangers(LimitsConfig(), Turnstile()), config=config, server_state=ServerState(), app_state={}
     )
     socket_.connection_made(Transport())
     socket_.data_received(UPGRADE)
@@ -294,7 +294,7 @@ async def test_a_handshake_that_the_app_refuses_is_no_fault_of_the_app(caplog: p
 
 
 @asynccontextmanager
-async def accepted(limits: LimitsConfig, leavers: Leavers) -> AsyncIterator[tuple[LimitedWebSocket, Transport]]:
+async def accepted(strangers: Strangers) -> AsyncIterator[tuple[LimitedWebSocket, Transport]]:
     """A WebSocket with nothing behind it."""
 
     async def app(scope: object, receive: object, send: object) -> None:
@@ -302,7 +302,7 @@ async def accepted(limits: LimitsConfig, leavers: Leavers) -> AsyncIterator[tupl
 
     config = uvicorn.Config(app, ws_per_message_deflate=False, log_level="critical")
     config.load()
-    socket_ = LimitedWebSocket(limits, leavers, Turnstile(), config=config, server_state=ServerState(), app_state={})
+    socket_ = LimitedWebSocket(strangers, config=config, server_state=ServerState(), app_state={})
     transport = Transport()
     socket_.connection_made(transport)
     socket_.data_received(UPGRADE)
@@ -321,9 +321,9 @@ CLOSE = {"type": "websocket.close", "code": 4500}
 
 @pytest.mark.anyio
 async def test_of_strangers_who_were_sent_away_only_so_many_may_still_answer() -> None:
-    leavers, limits = Leavers(2), LimitsConfig()
+    strangers = Strangers(LimitsConfig(unauthenticated=2), Turnstile())
     async with AsyncExitStack() as stack:
-        came = [await stack.enter_async_context(accepted(limits, leavers)) for _ in range(8)]
+        came = [await stack.enter_async_context(accepted(strangers)) for _ in range(8)]
         user, first, *sent_away, flood, gone, last = came
         user[0].admit()
         for socket_, _ in (user, first, *sent_away):
@@ -331,12 +331,12 @@ async def test_of_strangers_who_were_sent_away_only_so_many_may_still_answer() -
         flood[0].data_received(PING * 200)
         await asyncio.sleep(0)
         assert [at for at, (_, transport) in enumerate(came) if transport.aborted] == [1, 2, 3]
-        async with accepted(limits, leavers) as (another, _):
+        async with accepted(strangers) as (another, _):
             await another.send(CLOSE)
         await gone[0].send(CLOSE)
         await last[0].send(CLOSE)
         assert [at for at, (_, transport) in enumerate(came) if transport.aborted] == [1, 2, 3, 4, 5]
-    assert not leavers._leaving
+    assert not strangers._leaving
 
 
 @pytest.mark.anyio
@@ -360,7 +360,7 @@ async def test_a_socket_that_is_gone_leaves_nothing_to_the_collector_of_garbage(
         app,
         ws_per_message_deflate=False,
         log_level="critical",
-        ws=cast(Any, partial(LimitedWebSocket, limits, Leavers(1), Turnstile())),
+        ws=cast(Any, partial(LimitedWebSocket, Strangers(limits, Turnstile()))),
     )
     config.load()
     gc.collect()
@@ -390,7 +390,7 @@ async def test_a_socket_that_is_gone_leaves_nothing_to_the_collector_of_garbage(
 
 @pytest.mark.anyio
 async def test_a_large_read_is_taken_in_slices_between_which_others_have_their_turn() -> None:
-    async with accepted(LimitsConfig(control_frames_per_second=0), Leavers(1)) as (socket_, transport):
+    async with accepted(Strangers(LimitsConfig(control_frames_per_second=0), Turnstile())) as (socket_, transport):
         socket_.data_received(PING * 40_000)
         await asyncio.sleep(0)
         turns = 0
