@@ -69,7 +69,7 @@ class Row:
     def cells(self) -> list[str]:
         """Its line of the table."""
         pong, sound = quantiles(self.healthy.pong), quantiles(self.healthy.first_audio)
-        no_json = sum(not line.startswith("{") for line in self.log)
+        as_json = sum(is_json(line) for line in self.log)
         return [
             self.name,
             " / ".join(f"{pong.get(name, float('nan')):,}" for name in ("p50", "p99", "max")),
@@ -77,8 +77,16 @@ class Row:
             " / ".join(f"{max((pair[at] for pair in self.lag), default=float('nan')):,.0f}" for at in (0, 1)),
             f"{self.most_mib - self.idle_mib:+,.0f} / {self.later_mib - self.idle_mib:+,.0f}",
             str(self.left_open),
-            f"{len(self.log) * 60 / self.seconds:,.0f} ({no_json} no JSON)",
+            f"{len(self.log) * 60 / self.seconds:,.0f} ({as_json}, {len(self.log) - as_json})",
         ]
+
+
+def is_json(line: str) -> bool:
+    """Whether a line of the log is an object."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 HEAD = [
@@ -88,7 +96,7 @@ HEAD = [
     "the loop late by at most / its CPU in one go",
     "MiB added: most / a minute later",
     "sockets left open after 10 s",
-    "log lines a minute",
+    "log lines a minute (counted: JSON, other)",
 ]
 
 

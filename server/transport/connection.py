@@ -1,5 +1,6 @@
 """One socket: messages in and out, with a limit on every wait; and the ways in which it ends."""
 
+import re
 from collections.abc import Sequence
 
 import anyio
@@ -11,6 +12,7 @@ from server.transport.forwarded import forwarded_by
 
 # How long a client that is being replaced or refused has to take its last frame.
 _FAREWELL_S = 0.05
+_TOKEN_NAMED = re.compile(rb"(?:^|[&;])[^=&;]*token", re.IGNORECASE)  # as it stands: taken apart, it costs milliseconds
 
 
 class ConnectionLost(Exception):
@@ -46,7 +48,7 @@ class Connection:
     @property
     def has_token_in_address(self) -> bool:
         """Whether something like a token stands behind the ? of the address."""
-        return any("token" in name.lower() for name in self._websocket.query_params)
+        return _TOKEN_NAMED.search(self._websocket.scope["query_string"]) is not None
 
     async def accept(self) -> None:
         """Answer the WebSocket handshake."""

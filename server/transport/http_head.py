@@ -6,6 +6,8 @@ MAX_BYTES = 16 * 1024
 MAX_HEADERS = 100
 
 _END = b"\r\n\r\n"
+# A line that ends in another way than HTTP's do (RFC 9112, 2.2), or what no head has anywhere: TLS at the wrong door.
+_NO_HEAD = re.compile(rb"(?<!\r)\n|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BODY = re.compile(rb"\r\n(?:content-length[ \t]*:[ \t]*0*[1-9]|transfer-encoding[ \t]*:)", re.IGNORECASE)
 
 
@@ -35,9 +37,11 @@ class HeadBuffer:
         """The first head, if it is whole.
 
         Raises:
-            BadHead: it is too large, or announces a body.
+            BadHead: it is none, is too large, or announces a body.
         """
         end = self._data.find(_END, max(0, self._searched - len(_END) + 1), MAX_BYTES + len(_END))
+        if _NO_HEAD.search(self._data, self._searched, end if end >= 0 else MAX_BYTES):
+            raise BadHead(400, "This is no request of HTTP/1.1")
         if end < 0 and len(self._data) <= MAX_BYTES:
             self._searched = len(self._data)
             return None

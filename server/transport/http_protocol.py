@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
+import time
 from asyncio import TimerHandle
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.config import LimitsConfig
 from server.transport.http_head import BadHead, HeadBuffer
+from server.transport.security_headers import HEADERS
 
 # How long the head of a request may take, from its first byte; and a new connection, to begin with one.
 _HEAD_S = 5.0
@@ -21,7 +23,9 @@ _HEAD_S = 5.0
 # often a piece of that is read and thrown away.
 LINGER_S = 1.0
 _DISCARD_EVERY_S = 0.002
+_TURN_S = 0.005  # of strangers, in one turn of the loop
 _MOST_DESCRIPTORS = 0.95  # of those this process may have: the rest is for the database, the vendors and the log
+_HEADERS = b"".join(b"%s: %s\r\n" % header for header in HEADERS)
 
 
 class Deadline:
@@ -52,6 +56,34 @@ class Deadline:
         too_late()
 
 
+class Turnstile:
+    """What strangers make the loop do, one after the other: so long in one turn of it, and the others have theirs."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._is_open = False
+
+    def enter(self, loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
+        """Do it in a later turn. Whoever enters reads nothing more until then."""
+        self._waiting.append(work)
+        if not self._is_open:
+            self._is_open = True
+            loop.call_soon(self._let_in, loop)
+
+    def _let_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        end = time.monotonic() + _TURN_S
+        try:
+            for _ in range(len(self._waiting)):  # who enters meanwhile comes in the next turn
+                work = self._waiting.popleft()
+                work()
+                if time.monotonic() >= end:  # the loop's own clock stands still within a turn
+                    break
+        finally:
+            self._is_open = bool(self._waiting)
+            if self._is_open:
+                loop.call_soon(self._let_in, loop)
+
+
 class Newcomers:
     """How many sockets of each address speak HTTP, or nothing yet. Of this machine all, in any number."""
 
@@ -80,9 +112,10 @@ class Newcomers:
 class PatientHttp(HttpToolsProtocol):
     """One request at a time, each with a limit on its head, on the patience for it and on that for its answer."""
 
-    def __init__(self, newcomers: Newcomers, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, newcomers: Newcomers, turnstile: Turnstile, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._newcomers = newcomers
+        self._turnstile, self._has_entered = turnstile, False
         self._heads = HeadBuffer()
         self._head_due, self._answer_due = Deadline(self.loop), Deadline(self.loop)
         self._refused = False
@@ -93,7 +126,8 @@ class PatientHttp(HttpToolsProtocol):
         address = self.client[0] if self.client else "127.0.0.1"
         has_room = self._newcomers.come(self, address, len(self.connections))
         if not has_room or _descriptors_run_out(transport):
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server is full")
+            # At once: waiting for it to hear this, each of a crowd would keep what there is no more of.
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server is full", linger=False)
         else:
             self._head_due.begin(_HEAD_S, self._too_late)
 
@@ -115,25 +149,32 @@ class PatientHttp(HttpToolsProtocol):
         self._answer_due.end()
 
     def data_received(self, data: bytes) -> None:
-        """Of a head, or of several; what comes while one is answered waits, and soon nothing more is read."""
+        """Of a head, or of several; nothing more is read until all of them were taken."""
         if self._refused:
             discard(self.transport, self.loop)
         if self._refused or self.transport.is_closing():
             return
         self._heads.feed(data)
-        self._next()
+        self.flow.pause_reading()
+        self._enter()
 
     def on_response_complete(self) -> None:
         """One is answered; the next may be there already."""
         super().on_response_complete()
         if self._heads:
-            self.loop.call_soon(self._next)
+            self.flow.pause_reading()
+            self._enter()
+
+    def _enter(self) -> None:
+        if not self._has_entered:
+            self._has_entered = True
+            self._turnstile.enter(self.loop, self._next)
 
     def _next(self) -> None:
+        self._has_entered = False
         if self._refused or self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            self.flow.pause_reading()
             return
         try:
             head = self._heads.take()
@@ -141,6 +182,7 @@ class PatientHttp(HttpToolsProtocol):
             self._refuse(HTTPStatus(bad.status), str(bad))
             return
         if head is None:
+            self.flow.resume_reading()
             if self._heads:
                 self._head_due.begin(_HEAD_S, self._too_late)
             return
@@ -150,10 +192,13 @@ class PatientHttp(HttpToolsProtocol):
         other = self.transport.get_protocol()
         if other is not self:
             self._newcomers.leave(self)
+            self.parser: Any = None  # they hold each other, and the collector of garbage has enough to do
         if isinstance(other, asyncio.Protocol) and other is not self and (rest := self._heads.rest()):
             other.data_received(rest)  # sent before the upgrade was answered
         if other is self and self.cycle is before:
             self._refuse(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1")
+        elif other is self and not self._heads:
+            self.flow.resume_reading()
 
     def _too_late(self) -> None:
         if self._heads:
@@ -165,7 +210,7 @@ class PatientHttp(HttpToolsProtocol):
         """The parser finds no HTTP in it."""
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
 
-    def _refuse(self, status: HTTPStatus, why: str) -> None:
+    def _refuse(self, status: HTTPStatus, why: str, *, linger: bool = True) -> None:
         if self._refused:
             return
         self._refused = True
@@ -174,11 +219,16 @@ class PatientHttp(HttpToolsProtocol):
         body = why.encode()
         self.transport.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n".encode()
+            f"content-length: {len(body)}\r\nconnection: close\r\n".encode()
+            + _HEADERS
+            + b"\r\n"
             + body
         )
-        self.flow.resume_reading()
-        self.loop.call_later(LINGER_S, self.transport.close)
+        if linger:
+            self.flow.resume_reading()
+            self.loop.call_later(LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
 
 
 def discard(transport: Any, loop: asyncio.AbstractEventLoop) -> None:

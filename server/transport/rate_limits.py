@@ -5,6 +5,9 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 
 _WINDOW_S = 60.0
+# Counted apart by one limit: some megabytes. A stranger has as many addresses as they like (IPv6); the key that was
+# allowed something longest ago is forgotten, and may begin anew.
+_MOST_KEYS = 10_000
 
 
 class RateLimits:
@@ -42,7 +45,7 @@ class _MovingWindow:
     def _forget_the_silent(self, now: float) -> None:
         while self._times:
             key, times = next(iter(self._times.items()))
-            if now - times[-1] < _WINDOW_S:
+            if now - times[-1] < _WINDOW_S and len(self._times) <= _MOST_KEYS:
                 return
             del self._times[key]
 

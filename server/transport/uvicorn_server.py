@@ -10,15 +10,16 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, cast
 
 import uvicorn
 
 from server.config import Config, ConfigError
-from server.transport.http_protocol import Newcomers, PatientHttp
+from server.transport.http_protocol import Newcomers, PatientHttp, Turnstile
 from server.transport.websocket_protocol import LimitedWebSocket
+from server.transport.websocket_reading import Strangers
 
 # A peer that acknowledges nothing, or reads nothing, for this long is gone (tcp(7); RFC 5482).
 _TCP_USER_TIMEOUT_MS = 20_000
@@ -71,13 +72,14 @@ def run_server(app: Any, config: Config, drain: Drain, on_ready: Callable[[int],
     Raises:
         ConfigError: the address cannot be had.
     """
+    _take_descriptors()
     server_socket = _bind(config)
-    limits = config.limits
+    limits, turnstile = config.limits, Turnstile()
     uvicorn_config = uvicorn.Config(
         app,
         loop="uvloop" if sys.platform == "linux" else "asyncio",
-        http=cast(Any, partial(PatientHttp, Newcomers(limits))),
-        ws=cast(Any, partial(LimitedWebSocket, limits)),
+        http=cast(Any, partial(PatientHttp, Newcomers(limits), turnstile)),
+        ws=cast(Any, partial(LimitedWebSocket, Strangers(limits, turnstile))),
         ws_max_size=limits.max_frame_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=_PING_INTERVAL_S,
@@ -92,6 +94,17 @@ def run_server(app: Any, config: Config, drain: Drain, on_ready: Callable[[int],
     )
     port: int = server_socket.getsockname()[1]
     DrainingServer(uvicorn_config, drain, lambda: on_ready(port)).run(sockets=[server_socket])
+
+
+def _take_descriptors() -> None:
+    """As many sockets as the system lets this process have: shells begin with 1024, which a small crowd can fill."""
+    if sys.platform == "win32":  # it has no such limit
+        return
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(OSError, ValueError):  # macOS names no limit and takes no such number
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _bind(config: Config) -> socket.socket:

@@ -1,18 +1,18 @@
 """One WebSocket connection: uvicorn's, with a bound on everything that its other end can make it do or keep."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
+from weakref import WeakMethod
 
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import Close, CloseCode, Frame, Opcode
 
-from server.config import LimitsConfig
 from server.protocol import close_codes, codec, wire
 from server.transport.http_protocol import LINGER_S
 from server.transport.rate_limits import TokenBucket
-from server.transport.websocket_reading import PacedWebSocket
+from server.transport.websocket_reading import PacedWebSocket, Strangers
 
 _ESTABLISHED = 1  # of Linux's struct tcp_info: no side has closed
 # More fragments than this are no message but an attack where they are nearly empty: each costs memory, and its size
@@ -24,8 +24,9 @@ _LEAST_FRAGMENT_BYTES = 256
 class LimitedWebSocket(PacedWebSocket):
     """Fragments and control frames are counted, each end is told, and the app can do what ASGI has no words for."""
 
-    def __init__(self, limits: LimitsConfig, *args: Any, **kwargs: Any) -> None:
-        super().__init__(limits, *args, **kwargs)
+    def __init__(self, strangers: Strangers, *args: Any, **kwargs: Any) -> None:
+        super().__init__(strangers, *args, **kwargs)
+        limits = strangers.limits
         self._control = TokenBucket(limits.control_frames_per_second, limits.control_frames_burst, self.loop.time())
 
     def handle_connect(self, event: Any) -> None:
@@ -34,9 +35,9 @@ class LimitedWebSocket(PacedWebSocket):
         scope = getattr(self, "scope", None)
         if scope is not None:
             cast(dict[str, Any], scope)["extensions"] |= {
-                "chatanon.cut_off": self.cut_off,
+                "chatanon.cut_off": _weakly(self.cut_off),
                 "chatanon.is_gone": partial(_is_gone, self.transport),
-                "chatanon.admit": self.admit,
+                "chatanon.admit": _weakly(self.admit),
             }
 
     def handle_events(self) -> None:
@@ -110,6 +111,7 @@ class LimitedWebSocket(PacedWebSocket):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
+        self.strangers.see_off(self)
         self._drop_the_rest()
 
     def _drop_the_rest(self) -> None:
@@ -126,6 +128,17 @@ def _too_big(most_bytes: int | None) -> list[bytes]:
 
 def _text(refusal: wire.Error) -> bytes:
     return Frame(Opcode.TEXT, codec.encode(refusal).encode()).serialize(mask=False)
+
+
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """A method that does not keep its socket: held by its own scope, it would be left to the collector of garbage."""
+    found = WeakMethod(method)
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        if (method := found()) is not None:
+            method(*args, **kwargs)
+
+    return call
 
 
 def _is_gone(transport: Any) -> bool:

@@ -118,14 +118,33 @@ def test_every_answer_keeps_browsers_from_making_more_of_it(
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
 
 
+RAW_UPGRADE = b"GET /ws HTTP/1.1\r\nHost: x\r\n" + b"".join(
+    f"{name.replace('_', '-')}: {value}\r\n".encode() for name, value in UPGRADE.items()
+)
+
+
 @pytest.mark.parametrize(
-    "request_", [b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", b"GET /" + b"x" * 20_000]
+    "request_",
+    [
+        b"nonsense\r\n\r\n",
+        b"HEAD /health HTTP/1.1\nHost: x\n\n",
+        b"\x16\x03\x01",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx",
+        b"GET /" + b"x" * 20_000,
+        RAW_UPGRADE.replace(b": 13", b": 9") + b"\r\n",
+        RAW_UPGRADE.replace(b"Key: dGhl", b"Key: ") + b"\r\n",
+        RAW_UPGRADE + b"A: " + b"x" * 9_000 + b"\r\n\r\n",
+        RAW_UPGRADE.replace(b"/ws", b"/ws?" + b"x" * 9_000) + b"\r\n",
+        RAW_UPGRADE.replace(b"GET", b"POST") + b"\r\n",
+    ],
 )
 def test_answer_to_what_never_reaches_the_app_is_one_and_no_page(server: RunningServer, request_: bytes) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 30) as sock:
         sock.sendall(request_)
         head, _, body = sock.makefile("rb").read().lower().partition(b"\r\n\r\n")
-    assert head.startswith(b"http/1.1 4") and b"\r\nx-content-type-options: nosniff" in head
+    assert head.startswith(b"http/1.1 4")
+    for name in (b"x-content-type-options: nosniff", b"referrer-policy: no-referrer", b"content-security-policy: "):
+        assert head.count(b"\r\n" + name) == 1
     assert b"http/1.1" not in body.replace(b"no request of http/1.1", b"")
 
 

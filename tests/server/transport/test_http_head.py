@@ -41,8 +41,14 @@ def taken(*pieces: bytes) -> list[bytes]:
         (b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", None),
         (b"GET /?content-length:9 HTTP/1.1\r\nX: transfer-encoding: no\r\n\r\n", None),
         (GET + b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n", [GET, b"400"]),
-        (b"\n" * MAX_BYTES + b"\n", [b"431"]),
-        (b"\x16\x03\x01" + b"\0" * 500, []),  # TLS at the wrong door: until the deadline
+        (b"\n", [b"400"]),
+        (b"GET / HTTP/1.1\n", [b"400"]),
+        (b"GET / HTTP/1.1\r\nHost: x\n", [b"400"]),
+        (GET + b"GET / HTTP/1.1\nHost: x\n\n", [GET, b"400"]),
+        (GET + b"\n", [GET, b"400"]),
+        (b"GET / HTTP/1.1\r\nA: \0", [b"400"]),
+        (b"\x16\x03\x01" + b"\0" * 500, [b"400"]),  # TLS at the wrong door
+        ("GET / HTTP/1.1\r\nA: ä\t é\r\n\r\n".encode(), None),
     ],
 )
 def test_a_head_is_whole_or_refused(sent: bytes, heads: list[bytes] | None) -> None:
@@ -50,7 +56,9 @@ def test_a_head_is_whole_or_refused(sent: bytes, heads: list[bytes] | None) -> N
 
 
 @given(
-    st.lists(st.sampled_from([GET, b"\r\n", b"\r", b"A: 1", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"])),
+    st.lists(
+        st.sampled_from([GET, b"\r\n", b"\r", b"\n", b"\0", b"A: 1", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"])
+    ),
     st.data(),
 )
 def test_any_pieces_give_the_same_heads(parts: list[bytes], data: st.DataObject) -> None:

@@ -66,6 +66,15 @@ def test_keys_that_are_silent_are_forgotten() -> None:
     assert len(window._times) <= 6_001  # those of the last minute
 
 
+def test_keys_that_a_stranger_can_choose_are_bounded_and_the_oldest_is_forgotten() -> None:
+    rates = RateLimits({"wrong_tokens": 1})
+    for number in range(30_000):
+        assert rates.retry_after_ms("wrong_tokens", f"2001:db8:0:{number:x}::/64", 0.0) is None
+    (window,) = rates._windows.values()
+    assert len(window._times) <= 10_001
+    assert rates.retry_after_ms("wrong_tokens", f"2001:db8:0:{29_999:x}::/64", 1.0) == 59_000
+
+
 def test_bucket_lets_a_burst_through_and_then_the_rate() -> None:
     bucket = TokenBucket(10, 3, 0.0)
     assert [bucket.retry_after_ms(0.0) for _ in range(4)] == [None, None, None, 100]

@@ -1,12 +1,17 @@
 """Whoever has not said who they are, over raw sockets: what is kept of what they send, and how soon they are gone."""
 
 import asyncio
+import gc
 import json
 import socket
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import time
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -14,7 +19,9 @@ from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
 from server.config import LimitsConfig
+from server.transport.http_protocol import Newcomers, PatientHttp, Turnstile
 from server.transport.websocket_protocol import LimitedWebSocket
+from server.transport.websocket_reading import Strangers
 from tests.protocol_client import ProtocolClient
 from tests.running_server import RunningServer
 
@@ -195,6 +202,17 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.reading = True
+        self.aborted = self.closing = False
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol | None:  # type: ignore[override]
+        return self.protocol
+
+    def abort(self) -> None:
+        self.aborted = True
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -206,38 +224,179 @@ class Transport(asyncio.Transport):
         return self.reading
 
     def is_closing(self) -> bool:
-        return False
+        return self.closing
 
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.closing = True
 
 
 @pytest.mark.anyio
-async def test_a_large_read_is_taken_in_slices_between_which_others_have_their_turn() -> None:
+async def test_who_asks_without_end_is_read_from_no_faster_than_answered() -> None:
+    async def app(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    transport = Transport()
+    http = PatientHttp(Newcomers(LimitsConfig()), Turnstile(), config=config, server_state=ServerState(), app_state={})
+    transport.protocol = http
+    http.connection_made(transport)
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    one_read = request * (MIB // 4 // len(request))
+    for _ in range(500):
+        if transport.reading:
+            http.data_received(one_read)
+        await asyncio.sleep(0)
+    assert http.cycle.response_complete
+    assert len(http._heads) < MIB // 2
+    transport.close()
+    http.connection_lost(OSError())
+
+
+@pytest.mark.anyio
+async def test_what_strangers_ask_for_at_once_is_done_in_turn_with_what_others_do() -> None:
+    loop, turnstile, done = asyncio.get_running_loop(), Turnstile(), list[str]()
+
+    def work() -> None:
+        loop.call_soon(done.append, "another")
+        end = time.monotonic() + 0.02
+        while time.monotonic() < end:  # as a slice of frames does
+            pass
+        done.append("a stranger")
+
+    for _ in range(3):
+        turnstile.enter(loop, work)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert done == ["a stranger", "another"] * 3
+
+
+@pytest.mark.anyio
+async def test_a_handshake_that_the_app_refuses_is_no_fault_of_the_app(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"not here"})
+
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    socket_ = LimitedWebSocket(
+        Strangers(LimitsConfig(), Turnstile()), config=config, server_state=ServerState(), app_state={}
+    )
+    socket_.connection_made(Transport())
+    socket_.data_received(UPGRADE)
+    await asyncio.sleep(0)
+    await asyncio.gather(*socket_.tasks)
+    assert not caplog.records
+    socket_.connection_lost(None)
+
+
+@asynccontextmanager
+async def accepted(strangers: Strangers) -> AsyncIterator[tuple[LimitedWebSocket, Transport]]:
+    """A WebSocket with nothing behind it."""
+
     async def app(scope: object, receive: object, send: object) -> None:
         await asyncio.Event().wait()
 
     config = uvicorn.Config(app, ws_per_message_deflate=False, log_level="critical")
     config.load()
-    limits = LimitsConfig(control_frames_per_second=0)
-    socket_ = LimitedWebSocket(limits, config=config, server_state=ServerState(), app_state={})
+    socket_ = LimitedWebSocket(strangers, config=config, server_state=ServerState(), app_state={})
     transport = Transport()
     socket_.connection_made(transport)
     socket_.data_received(UPGRADE)
-    await socket_.send({"type": "websocket.accept"})
-    pings = PING * 40_000
-    socket_.data_received(pings)
     await asyncio.sleep(0)
-    turns = 0
-    while left := len(socket_._unread):
-        assert not transport.reading
-        await asyncio.sleep(0)
-        assert left - len(socket_._unread) <= 4 * 1024
-        turns += 1
-    assert turns > 40 and transport.reading
+    await socket_.send({"type": "websocket.accept"})
+    yield socket_, transport
     socket_.connection_lost(OSError())
     for task in list(socket_.tasks):
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+CLOSE = {"type": "websocket.close", "code": 4500}
+
+
+@pytest.mark.anyio
+async def test_of_strangers_who_were_sent_away_only_so_many_may_still_answer() -> None:
+    strangers = Strangers(LimitsConfig(unauthenticated=2), Turnstile())
+    async with AsyncExitStack() as stack:
+        came = [await stack.enter_async_context(accepted(strangers)) for _ in range(8)]
+        user, first, *sent_away, flood, gone, last = came
+        user[0].admit()
+        for socket_, _ in (user, first, *sent_away):
+            await socket_.send(CLOSE)
+        flood[0].data_received(PING * 200)
+        await asyncio.sleep(0)
+        assert [at for at, (_, transport) in enumerate(came) if transport.aborted] == [1, 2, 3]
+        async with accepted(strangers) as (another, _):
+            await another.send(CLOSE)
+        await gone[0].send(CLOSE)
+        await last[0].send(CLOSE)
+        assert [at for at, (_, transport) in enumerate(came) if transport.aborted] == [1, 2, 3, 4, 5]
+    assert not strangers._leaving
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "sent",
+    [b"", PING, frame(TEXT, b"\xff"), b"\x81\xff" + bytes(12), frame(TEXT, b"{", fin=False)],
+    ids=["nothing", "control", "no UTF-8", "too big", "fragment"],
+)
+async def test_a_socket_that_is_gone_leaves_nothing_to_the_collector_of_garbage(sent: bytes) -> None:
+    """Whose work holds everybody, and grows with all that is connected."""
+
+    async def app(
+        scope: object, receive: Callable[[], Awaitable[object]], send: Callable[..., Awaitable[None]]
+    ) -> None:
+        await send({"type": "websocket.accept"})
+        await receive()
+        await receive()
+
+    limits = LimitsConfig()
+    config = uvicorn.Config(
+        app,
+        ws_per_message_deflate=False,
+        log_level="critical",
+        ws=cast(Any, partial(LimitedWebSocket, Strangers(limits, Turnstile()))),
+    )
+    config.load()
+    gc.collect()
+    gc.disable()
+    try:
+        transport = Transport()
+        http = PatientHttp(Newcomers(limits), Turnstile(), config=config, server_state=ServerState(), app_state={})
+        http.connection_made(transport)
+        http.data_received(UPGRADE)
+        await asyncio.sleep(0)
+        socket_ = transport.protocol
+        assert isinstance(socket_, LimitedWebSocket)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        socket_.data_received(sent)
+        await asyncio.sleep(0)
+        socket_.connection_lost(None)
+        await asyncio.gather(*socket_.tasks)
+        gone = [weakref.ref(each) for each in (http, socket_, socket_.conn)]
+        transport.protocol = None  # as a real one does when it is closed
+        del http, socket_, transport
+        await asyncio.sleep(0)
+        assert [each() for each in gone] == [None] * 3
+    finally:
+        gc.enable()
+
+
+@pytest.mark.anyio
+async def test_a_large_read_is_taken_in_slices_between_which_others_have_their_turn() -> None:
+    async with accepted(Strangers(LimitsConfig(control_frames_per_second=0), Turnstile())) as (socket_, transport):
+        socket_.data_received(PING * 40_000)
+        await asyncio.sleep(0)
+        turns = 0
+        while left := len(socket_._unread):
+            assert not transport.reading
+            await asyncio.sleep(0)
+            assert left - len(socket_._unread) <= 4 * 1024
+            turns += 1
+        assert turns > 40 and transport.reading
