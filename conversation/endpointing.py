@@ -98,6 +98,7 @@ class Endpointer:
         self._received_samples = 0
         self.clock = 0  # samples of the frames so far, skipped ones too
         self._utterance: _Utterance | None = None
+        self.end_of_speech_ms = settings.end_of_speech_ms  # of the utterance in progress; the next one has the usual
 
     @property
     def received_samples(self) -> int:
@@ -148,6 +149,7 @@ class Endpointer:
             return []
         at = self.clock - self._speech_frames() * self._frame_samples
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
+        self.end_of_speech_ms = self._settings.end_of_speech_ms
         self._utterance = _Utterance(begin, at, voiced_until=self.clock)
         held = b"".join(self._audio)
         return [SpeechStarted(at), UtteranceAudio(held[-(self.clock - begin) * BYTES_PER_SAMPLE :])]
@@ -184,7 +186,7 @@ class Endpointer:
     def _follow(self, utterance: "_Utterance", probability: float) -> list[Event]:
         utterance.receive(probability, self.clock, self._frame_samples)
         silence = self.clock - utterance.speech_until
-        ended = silence >= self._settings.end_of_speech_ms * SAMPLES_PER_MS and utterance.again == 0
+        ended = silence >= self.end_of_speech_ms * SAMPLES_PER_MS and utterance.again == 0
         longest = self._settings.longest_utterance_ms * SAMPLES_PER_MS
         if not ended and self.clock + self._frame_samples - utterance.begin <= longest:
             return []

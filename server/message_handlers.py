@@ -21,8 +21,7 @@ _REQUESTS: Mapping[type, str] = {
 async def handle(session: Session, message: AnyClientFrame) -> None:
     """Every message of the protocol, one arm each."""
     modes = session.modes
-    request = _REQUESTS.get(type(message))
-    if request is not None and not await modes.voice.allow(request):
+    if (request := _REQUESTS.get(type(message))) and not await modes.voice.allow(request):
         return
     match message:
         case wire.Ping():

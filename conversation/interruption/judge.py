@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from conversation.interruption.backchannels import is_backchannel
+from conversation.interruption.own_words import sounds_like_own
+
 HELD_S = 1.0  # so long a reply waits for something intelligible
 LONGEST_BACKCHANNEL_MS = 700
 
@@ -33,7 +36,7 @@ class Rules:
 
 def is_harmless(text: str, speech: str) -> bool:
     """Whether a transcript is none of an interruption. `speech`: what the character is saying."""
-    return not text
+    return not text or is_backchannel(text) or sounds_like_own(text, speech)
 
 
 class Judge:

@@ -13,6 +13,8 @@ from conversation.endpointing import (
     SpeechStarted,
     UtteranceAudio,
 )
+from conversation.interruption.echo_guard import EchoGuard
+from conversation.interruption.end_of_turn import silence_ms
 from server.config import AgentConfig, Config
 from services.base import RECOGNITION_RATE_HZ, VAD
 
@@ -24,7 +26,10 @@ _PAUSE_FRAMES = 7  # 224 ms
 class ReceivedAudio:
     """Its clock is the audio that was received, listened to or not."""
 
-    def __init__(self, config: Config, vad: VAD) -> None:
+    def __init__(self, config: Config, vad: VAD, echo: EchoGuard | None = None) -> None:
+        """`echo`: what a loudspeaker beside the microphone plays, where that is heard too."""
+        self._echo = echo
+        self._agent = config.agent
         self._detector = vad.open_detector()
         self._endpointer = Endpointer(_endpointing_settings(config.agent), vad.frame_samples)
         self._frames: deque[tuple[float, bytes]] = deque()  # not listened to yet: when each came
@@ -68,12 +73,19 @@ class ReceivedAudio:
             return None
         self.heard_at, frame = self._frames.popleft()
         probability = self._detector.probability(frame)
+        if self._echo is not None:
+            probability = self._echo.heard(frame, self.heard_at * 1000, probability)
         self._silent_frames = 0 if probability >= STILL_VOICED else self._silent_frames + 1
         events = self._endpointer.receive(frame, probability)
         for event in events:
             if not isinstance(event, UtteranceAudio):
                 self._speaking = isinstance(event, SpeechStarted)
         return events
+
+    def understood(self, text: str) -> None:
+        """So much was recognised of the utterance in progress: by that, it may end sooner or later than usual."""
+        if self._agent.end_of_turn == "words":
+            self._endpointer.end_of_speech_ms = silence_ms(text, self._agent.end_of_speech_ms)
 
     def part(self) -> None:
         """What comes next is none of the utterance in progress, also where it follows without a pause."""

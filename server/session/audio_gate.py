@@ -2,16 +2,26 @@
 
 import anyio
 
+from conversation.interruption.echo_guard import EchoGuard
 from conversation.pacing import Pacing
 from conversation.playback import Playback
+
+_BYTES_PER_SAMPLE = 2
+
+
+def seconds_of(pcm: bytes, rate_hz: int) -> float:
+    """How long it sounds."""
+    return len(pcm) / (_BYTES_PER_SAMPLE * rate_hz)
 
 
 class AudioGate:
     """Of one turn."""
 
-    def __init__(self, playback: Playback, lead_s: float | None) -> None:
-        """As in Pacing; a reply can be held all the same."""
+    def __init__(self, playback: Playback, lead_s: float | None, echo: EchoGuard | None = None) -> None:
+        """As in Pacing; a reply can be held all the same. `echo` is told what will be heard of the loudspeaker."""
+        self._playback = playback
         self._pacing = Pacing(playback, lead_s)
+        self._echo = echo
         self._open = anyio.Event()
         self._open.set()
 
@@ -24,8 +34,9 @@ class AudioGate:
         """It goes on."""
         self._open.set()
 
-    async def due(self, seconds: float = 0.0) -> None:
-        """Wait until a piece of this length may leave."""
+    async def due(self, pcm: bytes = b"", rate_hz: int = 1) -> None:
+        """Wait until this piece may leave."""
+        seconds = seconds_of(pcm, rate_hz)
         while True:
             if not self._open.is_set():
                 await self._open.wait()
@@ -34,9 +45,19 @@ class AudioGate:
                 return
             await anyio.sleep(wait_s)
 
-    def sent(self, seconds: float) -> None:
-        """A piece of this length left."""
-        self._pacing.sent(seconds, anyio.current_time())
+    def sent(self, pcm: bytes, rate_hz: int) -> None:
+        """This piece left."""
+        now = anyio.current_time()
+        if self._echo is not None:
+            self._echo.played(pcm, (now + self._playback.left_s(now)) * 1000, rate_hz)
+        self._pacing.sent(seconds_of(pcm, rate_hz), now)
+
+    def stopped(self) -> None:
+        """The client is told to play nothing more."""
+        now = anyio.current_time()
+        if self._echo is not None:
+            self._echo.stopped((now + self._playback.left_s(now)) * 1000)
+        self._playback.stop(now)
 
     def heard_ms(self, played_ms: int | None = None) -> int:
         """How much of the turn's audio was heard by now: `played_ms` where the client counts it itself."""

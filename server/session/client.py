@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import anyio
 
+from conversation.interruption.echo_guard import EchoGuard
 from conversation.playback import Playback
 from server.protocol import wire
 from server.protocol.extensions import Extensions
@@ -20,6 +21,7 @@ class Client:
     send: Send
     extensions: Extensions
     playback: Playback = field(default_factory=Playback)
+    echo: EchoGuard | None = None  # where its microphone is heard while it plays
 
     @property
     def can_interrupt(self) -> bool:

@@ -4,11 +4,9 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-import anyio
 import structlog
 
 from conversation.character import Character
-from conversation.endpointing import BYTES_PER_SAMPLE
 from conversation.events import ReplyAudio, SentenceBegun, ThinkingStarted, TurnEvent
 from conversation.interruption.heard_lines import lines_heard
 from conversation.prompt import build_prompt
@@ -70,7 +68,7 @@ class TurnDelivery:
         granted, rate_hz = self.client.extensions.granted, self.backend.tts.sample_rate_hz
         self.messages = TurnMessages(granted, self.turn_id, self.number, rate_hz, self.reply)
         lead_s = self.backend.config.audio.lead_ms / 1000
-        self.gate = AudioGate(self.client.playback, lead_s if self.client.can_interrupt else None)
+        self.gate = AudioGate(self.client.playback, lead_s if self.client.can_interrupt else None, self.client.echo)
 
     async def run(self, said: str | Transcribe, kind: wire.TurnInput) -> None:
         """From `thinking` to its last audio, or to a `failure` where nothing was recognised or the LLM fails before its
@@ -125,7 +123,7 @@ class TurnDelivery:
         """After it was cut: its client stops playing, and learns how much of it is remembered."""
         assert self.interruption is not None
         await self.client.send(self.messages.interrupted(self.interruption.reason, self.interruption.heard_ms))
-        self.client.playback.stop(anyio.current_time())
+        self.gate.stopped()
         await self._end_audio()
         await self._send(self.messages.answered(self._lines_reached()))
         await self._end("interrupted")
@@ -177,12 +175,11 @@ class TurnDelivery:
             case SentenceBegun(voiced=True):
                 await self.gate.due()
             case ReplyAudio():
-                seconds = len(event.pcm) / (BYTES_PER_SAMPLE * self.backend.tts.sample_rate_hz)
-                await self.gate.due(seconds)
+                await self.gate.due(event.pcm, self.backend.tts.sample_rate_hz)
                 self.audio_open = True  # before: a turn that is cut in this await cannot know whether it left
         await self._send(self.messages.of(event))
         if isinstance(event, ReplyAudio):
-            self.gate.sent(seconds)
+            self.gate.sent(event.pcm, self.backend.tts.sample_rate_hz)
 
     async def _keep(self, lines: Sequence[Line], *, cut: bool) -> bool:
         if self.said is None:

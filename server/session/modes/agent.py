@@ -45,7 +45,7 @@ class AgentMode:
         self._floor = floor
         self._listening = listening
         self._intake = ChunkIntake(backend.config)
-        self._received = ReceivedAudio(backend.config, backend.vad)
+        self._received = ReceivedAudio(backend.config, backend.vad, requests.client.echo)
         self._utterance: Utterance | None = None  # what is being said, or was said last
         self._interruptions = Interruptions(
             requests, lambda: floor.heard, partial(floor.told, self), utterances.interruption_rules()
@@ -172,6 +172,6 @@ class AgentMode:
 
     async def _open_utterance(self) -> None:
         over = self._interruptions if self._floor.full_duplex else None
-        utterance = self._utterance = self._utterances.new("agent", over)
+        utterance = self._utterance = self._utterances.new("agent", self._received.understood, over)
         if not await self._requests.start(partial(self._utterances.serve, utterance, self)):
             await self._floor.told(self, Event.NOTHING_RECOGNISED)

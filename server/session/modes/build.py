@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from conversation.character import Character
+from conversation.interruption.echo_guard import EchoGuard
 from server.auth import User
 from server.backend import Backend
 from server.protocol.extensions import Extensions
@@ -34,7 +35,7 @@ def build_modes(
 ) -> tuple[Requests, Modes]:
     """Nothing of it runs before the session does."""
     floor = Floor(full_duplex="barge_in" in extensions)
-    client = Client(connection.send, extensions)
+    client = Client(connection.send, extensions, echo=EchoGuard() if floor.full_duplex else None)
     requests = Requests(backend, connection, client, user, floor)
     history = UserHistory(backend.history, user.token_hash, connection.send)
     turns = Turns(backend, client, history, character, floor)

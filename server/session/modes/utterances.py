@@ -5,6 +5,7 @@ place in the order of requests: what was asked before it is answered before it. 
 turn.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,6 +61,7 @@ class Utterance:
 
     kind: wire.TurnInput
     audio: UtteranceBuffer
+    understood: Callable[[str], None] | None = None  # told each partial transcript
     over: OverReply | None = None  # where it may be said into a reply: it goes to the ASR at once
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of its transcription, not of the turn after
     ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
@@ -99,10 +101,12 @@ class Utterances:
         hinted, self._hinted = self._hinted, True
         return self._backend.asr.phrases_only and not hinted
 
-    def new(self, kind: wire.TurnInput, over: OverReply | None = None) -> Utterance:
+    def new(
+        self, kind: wire.TurnInput, understood: Callable[[str], None] | None = None, over: OverReply | None = None
+    ) -> Utterance:
         """One that begins now, and may be as far ahead of the ASR as the limits say."""
         limit_bytes = int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND)
-        return Utterance(kind, UtteranceBuffer(limit_bytes), over)
+        return Utterance(kind, UtteranceBuffer(limit_bytes), understood, over)
 
     async def serve(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> None:
         """Its transcript, in its place or at once, and in its place the turn that answers it."""
@@ -126,6 +130,8 @@ class Utterances:
 
         async def on_partial(partial: str) -> None:
             if text := spoken_text(partial):
+                if utterance.understood is not None:
+                    utterance.understood(text)
                 await telling.partial(text)
 
         try:
