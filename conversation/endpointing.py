@@ -97,8 +97,7 @@ class Endpointer:
         self._rest = b""  # received, not yet a frame
         self._received_samples = 0
         self.clock = 0  # samples of the frames so far, skipped ones too
-        self._utterance: _Utterance | None = None
-        self.end_of_speech_ms = settings.end_of_speech_ms  # of the utterance in progress; the next one has the usual
+        self.utterance: Speech | None = None
 
     @property
     def received_samples(self) -> int:
@@ -118,9 +117,9 @@ class Endpointer:
         """The next frame and the probability that there is speech in it."""
         self.clock += self._frame_samples
         self._audio.append(frame)
-        if self._utterance is None:
+        if self.utterance is None:
             return self._listen(probability)
-        return [UtteranceAudio(frame), *self._follow(self._utterance, probability)]
+        return [UtteranceAudio(frame), *self._follow(self.utterance, probability)]
 
     def skip(self, frame: bytes) -> None:
         """The next frame is not listened to: no utterance reaches over it, one in progress is forgotten."""
@@ -135,7 +134,7 @@ class Endpointer:
 
     def reset(self) -> None:
         """Forget all but the clock, an utterance in progress too; nothing received so far will be handed out."""
-        self._utterance = None
+        self.utterance = None
         self._voice.clear()
         self._audio.clear()
         self._floor = self.clock
@@ -149,8 +148,7 @@ class Endpointer:
             return []
         at = self.clock - self._speech_frames() * self._frame_samples
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
-        self.end_of_speech_ms = self._settings.end_of_speech_ms
-        self._utterance = _Utterance(begin, at, voiced_until=self.clock)
+        self.utterance = Speech(begin, at, self._settings.end_of_speech_ms, voiced_until=self.clock)
         held = b"".join(self._audio)
         return [SpeechStarted(at), UtteranceAudio(held[-(self.clock - begin) * BYTES_PER_SAMPLE :])]
 
@@ -183,14 +181,14 @@ class Endpointer:
                 first = ago
         return first + 1
 
-    def _follow(self, utterance: "_Utterance", probability: float) -> list[Event]:
+    def _follow(self, utterance: Speech, probability: float) -> list[Event]:
         utterance.receive(probability, self.clock, self._frame_samples)
         silence = self.clock - utterance.speech_until
-        ended = silence >= self.end_of_speech_ms * SAMPLES_PER_MS and utterance.again == 0
+        ended = silence >= utterance.silence_ms * SAMPLES_PER_MS and utterance.again == 0
         longest = self._settings.longest_utterance_ms * SAMPLES_PER_MS
         if not ended and self.clock + self._frame_samples - utterance.begin <= longest:
             return []
-        self._utterance = None
+        self.utterance = None
         self._voice.clear()
         if ended:
             self._floor = utterance.voiced_until  # the next may begin with this silence, but repeats no word
@@ -200,11 +198,12 @@ class Endpointer:
 
 
 @dataclass(slots=True)
-class _Utterance:
+class Speech:
     """One in progress: where its audio begins, and speech begins and was last heard."""
 
     begin: int
     started: int
+    silence_ms: int  # so much ends it
     voiced_until: int
     again: int = 0  # voiced frames in a row after a pause
 

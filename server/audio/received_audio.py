@@ -1,6 +1,7 @@
 """The audio of one mode in, in pieces of any size; where speech begins and ends in it, and that speech, out."""
 
 from collections import deque
+from collections.abc import Callable
 
 import anyio
 
@@ -16,7 +17,7 @@ from conversation.endpointing import (
 from conversation.interruption.echo_guard import EchoGuard
 from conversation.interruption.end_of_turn import silence_ms
 from server.config import AgentConfig, Config
-from services.base import RECOGNITION_RATE_HZ, VAD
+from services.base import RECOGNITION_RATE_HZ, VAD, SpeechDetector
 
 # Nobody speaks faster than in real time. Who sends so is read at this multiple of it, once the buffer is full.
 _FASTEST = 1.5
@@ -28,9 +29,8 @@ class ReceivedAudio:
 
     def __init__(self, config: Config, vad: VAD, echo: EchoGuard | None = None) -> None:
         """`echo`: what a loudspeaker beside the microphone plays, where that is heard too."""
-        self._echo = echo
         self._agent = config.agent
-        self._detector = vad.open_detector()
+        self._speech_in = _without_echo(vad.open_detector(), echo)
         self._endpointer = Endpointer(_endpointing_settings(config.agent), vad.frame_samples)
         self._frames: deque[tuple[float, bytes]] = deque()  # not listened to yet: when each came
         self._buffered_s = config.limits.buffered_audio_seconds
@@ -72,9 +72,7 @@ class ReceivedAudio:
         if not self._frames:
             return None
         self.heard_at, frame = self._frames.popleft()
-        probability = self._detector.probability(frame)
-        if self._echo is not None:
-            probability = self._echo.heard(frame, self.heard_at * 1000, probability)
+        probability = self._speech_in(frame, self.heard_at)
         self._silent_frames = 0 if probability >= STILL_VOICED else self._silent_frames + 1
         events = self._endpointer.receive(frame, probability)
         for event in events:
@@ -84,8 +82,8 @@ class ReceivedAudio:
 
     def understood(self, text: str) -> None:
         """So much was recognised of the utterance in progress: by that, it may end sooner or later than usual."""
-        if self._agent.end_of_turn == "words":
-            self._endpointer.end_of_speech_ms = silence_ms(text, self._agent.end_of_speech_ms)
+        if self._agent.end_of_turn == "words" and self._endpointer.utterance is not None:
+            self._endpointer.utterance.silence_ms = silence_ms(text, self._agent.end_of_speech_ms)
 
     def part(self) -> None:
         """What comes next is none of the utterance in progress, also where it follows without a pause."""
@@ -105,6 +103,13 @@ class ReceivedAudio:
 def milliseconds(samples: int) -> int:
     """On the clock of the received audio."""
     return samples * 1000 // RECOGNITION_RATE_HZ
+
+
+def _without_echo(detector: SpeechDetector, echo: EchoGuard | None) -> Callable[[bytes, float], float]:
+    """How likely somebody speaks in a frame that came then, and not only our own loudspeaker."""
+    if echo is None:
+        return lambda frame, at: detector.probability(frame)
+    return lambda frame, at: echo.heard(frame, at * 1000, detector.probability(frame))
 
 
 def _endpointing_settings(agent: AgentConfig) -> EndpointingSettings:
