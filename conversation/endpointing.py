@@ -78,6 +78,29 @@ class SpeechStopped:
 Event = SpeechStarted | UtteranceAudio | SpeechStopped
 
 
+@dataclass(slots=True)
+class Speech:
+    """Of an utterance in progress: where its audio begins, and speech begins and was last heard."""
+
+    begin: int
+    started: int
+    silence_ms: int  # so much ends it
+    voiced_until: int
+    again: int = 0  # voiced frames in a row after a pause
+
+    @property
+    def speech_until(self) -> int:
+        return max(self.started, self.voiced_until - LAG_MS * SAMPLES_PER_MS)
+
+    def receive(self, probability: float, clock: int, frame_samples: int) -> None:
+        if self.voiced_until == clock - frame_samples:
+            self.again = RESUMES_WITH if probability >= STILL_VOICED else 0
+        else:
+            self.again = self.again + 1 if probability >= VOICED else 0
+        if self.again >= RESUMES_WITH:
+            self.voiced_until = clock
+
+
 class Endpointer:
     """One microphone. What `frames` gives is received, or skipped, frame by frame and in order."""
 
@@ -195,29 +218,6 @@ class Endpointer:
             return [SpeechStopped(utterance.speech_until, silence)]
         self._floor = self.clock
         return [SpeechStopped(utterance.voiced_until, self.clock - utterance.voiced_until, cut=True)]
-
-
-@dataclass(slots=True)
-class Speech:
-    """One in progress: where its audio begins, and speech begins and was last heard."""
-
-    begin: int
-    started: int
-    silence_ms: int  # so much ends it
-    voiced_until: int
-    again: int = 0  # voiced frames in a row after a pause
-
-    @property
-    def speech_until(self) -> int:
-        return max(self.started, self.voiced_until - LAG_MS * SAMPLES_PER_MS)
-
-    def receive(self, probability: float, clock: int, frame_samples: int) -> None:
-        if self.voiced_until == clock - frame_samples:
-            self.again = RESUMES_WITH if probability >= STILL_VOICED else 0
-        else:
-            self.again = self.again + 1 if probability >= VOICED else 0
-        if self.again >= RESUMES_WITH:
-            self.voiced_until = clock
 
 
 def _frames(ms: int, frame_samples: int) -> int:
