@@ -23,6 +23,7 @@ _VOCABULARIES: dict[str, Any] = {
     "DisconnectReason": wire.DisconnectReason,
     "TurnInput": wire.TurnInput,
     "TurnStatus": wire.TurnStatus,
+    "InterruptionReason": wire.InterruptionReason,
     "Extension": wire.Extension,
     "HistoryRole": wire.HistoryRole,
 }

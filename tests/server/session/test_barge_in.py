@@ -5,12 +5,13 @@ import json
 from collections import deque
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from conversation.prompt import CUT
 from tests.protocol_client import Wire, audio, kinds
 from tests.server.voice import ANY_RATE, REPLY_CN, Guest, cloud_server, finals, visit, words
-from tests.simulated_cloud import CloudServer
+from tests.simulated_cloud import CloudServer, until
 from tests.simulators.ark import REPLY, Behaviour
 from tests.speech import chunks, noise, silence
 
@@ -27,8 +28,8 @@ WHOLE = "".join(jp for jp, _ in LINES)
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudServer]:
-    # So far ahead that no test waits for audio to be heard, and not so far that a long reply is ever sent whole.
-    with cloud_server(tmp_path_factory.mktemp("barge_in"), **ANY_RATE, CHATANON_AUDIO__LEAD_MS="5000") as server:
+    # Far enough ahead for the tests to be quick, and not so far that a reply is sent whole before it is interrupted.
+    with cloud_server(tmp_path_factory.mktemp("barge_in"), **ANY_RATE, CHATANON_AUDIO__LEAD_MS="1500") as server:
         yield server
 
 
@@ -80,6 +81,7 @@ def test_speech_stops_the_reply_is_heard_from_its_first_sample_and_answered(gues
 
 
 NOTHING = {
+    "a word that only shows listening": (words("en"), "嗯嗯，对对"),
     "a cough": (noise(0.12, -20.0), "咳"),
     "noise that the detector takes for speech": (words("en"), ""),
 }
@@ -156,14 +158,16 @@ def test_an_interrupt_that_counts_in_nonsense_is_refused(guest: Guest, played_ms
 
 def test_a_turn_is_interrupted_before_a_word_of_it_was_heard(guest: Guest) -> None:
     guest.vendors.answer(Behaviour(fault="silent"))
+    asked = len(guest.ark.requests)
     guest.client.send("message", content="讲个长故事吧")
     guest.client.until("thinking")
+    until(lambda: len(guest.ark.requests) > asked, "the LLM was asked")
     guest.client.send("interrupt")
     interrupted, end, response, _ = guest.client.until("turn_end")
     assert (interrupted["heard_ms"], end["type"]) == (0, "audio_end")
     assert (response["content_jp"], response["content_cn"]) == ("", "")
     guest.vendors.portal.call(guest.ark.wait_idle)
-    guest.client.turn("你好")
+    assert guest.client.turn("你好")[-1]["type"] == "response"
     assert [message["content"] for message in guest.ark.requests[-1]["messages"][1:]] == ["讲个长故事吧", "你好"]
 
 
@@ -198,3 +202,28 @@ def test_audio_of_a_turn_that_cannot_be_interrupted_is_not_paced(cloud: CloudSer
         said += guest.client.until("turn_end")
         timings = said[-1]["timings_ms"]
         assert len(audio(said)) // 32 > timings["audio_end"], "all of it was there before it could have been played"
+
+
+def test_what_a_loudspeaker_plays_of_the_reply_is_not_the_user(guest: Guest) -> None:
+    """The client plays the reply, and its microphone hears that 0.1 s later and 12 dB softer."""
+    listen(guest, "讲个长故事吧", "这是谁在说话呢")
+    said = reply_begins(guest, REPLY)
+    said += guest.client.until("turn_end")
+    assert "interrupted" not in kinds(said)
+    guest.client.until("agent_listening")
+    guest.vendors.answer(Behaviour(reply=REPLY))
+    guest.client.send("message", content="再说一遍")
+    echoed = guest.client.until("audio_chunk")
+    guest.push(chunks(silence(0.1)), "agent_audio_chunk")
+    while kinds(echoed)[-1] != "turn_end":
+        message = guest.client.receive()
+        echoed.append(message)
+        if message["type"] == "audio_chunk":
+            guest.push([softer(audio([message]))], "agent_audio_chunk")
+    assert "interrupted" not in kinds(echoed) and not finals(echoed)
+    assert echoed[-1]["status"] == "completed"
+    guest.client.until("agent_listening")
+
+
+def softer(pcm: bytes) -> bytes:
+    return (np.frombuffer(pcm, "<i2") // 4).astype("<i2").tobytes()
