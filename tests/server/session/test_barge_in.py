@@ -5,7 +5,6 @@ import json
 from collections import deque
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
 from conversation.prompt import CUT
@@ -202,28 +201,3 @@ def test_audio_of_a_turn_that_cannot_be_interrupted_is_not_paced(cloud: CloudSer
         said += guest.client.until("turn_end")
         timings = said[-1]["timings_ms"]
         assert len(audio(said)) // 32 > timings["audio_end"], "all of it was there before it could have been played"
-
-
-def test_what_a_loudspeaker_plays_of_the_reply_is_not_the_user(guest: Guest) -> None:
-    """The client plays the reply, and its microphone hears that 0.1 s later and 12 dB softer."""
-    listen(guest, "讲个长故事吧", "这是谁在说话呢")
-    said = reply_begins(guest, REPLY)
-    said += guest.client.until("turn_end")
-    assert "interrupted" not in kinds(said)
-    guest.client.until("agent_listening")
-    guest.vendors.answer(Behaviour(reply=REPLY))
-    guest.client.send("message", content="再说一遍")
-    echoed = guest.client.until("audio_chunk")
-    guest.push(chunks(silence(0.1)), "agent_audio_chunk")
-    while kinds(echoed)[-1] != "turn_end":
-        message = guest.client.receive()
-        echoed.append(message)
-        if message["type"] == "audio_chunk":
-            guest.push([softer(audio([message]))], "agent_audio_chunk")
-    assert "interrupted" not in kinds(echoed) and not finals(echoed)
-    assert echoed[-1]["status"] == "completed"
-    guest.client.until("agent_listening")
-
-
-def softer(pcm: bytes) -> bytes:
-    return (np.frombuffer(pcm, "<i2") // 4).astype("<i2").tobytes()

@@ -1,17 +1,25 @@
 """Speech to the embedded engines, without a key: the demo's phrases are understood, and what is not is said openly."""
 
 import base64
+import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
+import numpy as np
 import pytest
 
+from services.base import RECOGNITION_RATE_HZ
 from tests import speech
-from tests.protocol_client import ProtocolClient, audio, kinds
+from tests.protocol_client import ProtocolClient, Wire, audio, kinds
 from tests.running_server import RunningServer
 
 pytestmark = pytest.mark.slow
 
 Talk = Callable[..., ProtocolClient]
+CHUNK_S = 0.04
+LONGEST = 250  # chunks: more than a reply of the demo takes
+CHUNK = round(CHUNK_S * RECOGNITION_RATE_HZ)
 SAID = [("zh", "你叫什么名字"), ("zh", "明天见"), ("en", "what is your name"), ("en", "good morning")]
 
 
@@ -74,6 +82,47 @@ def test_a_reply_of_the_demo_is_interrupted_by_speech_which_is_then_answered(tal
     told = kinds(messages)
     assert told[told.index("interrupted") :] == [*heard, "agent_listening"]
     assert "明天见" in [message.get("text") for message in messages]
+
+
+def test_a_reply_that_comes_back_from_the_loudspeaker_does_not_interrupt_itself(talk: Talk) -> None:
+    """A client that plays each piece as it comes, in a room where its microphone hears that."""
+    client = talk(extensions=["barge_in", "turns"])
+    client.send("agent_mode_start")
+    client.receive()
+    client.send("message", content="你好")
+    messages: list[Wire] = []
+    room = Room()
+    began = time.monotonic()
+    for number in range(1, LONGEST):
+        with suppress(TimeoutError):
+            while True:  # until the microphone's next piece is due
+                due_s = began + number * CHUNK_S - time.monotonic()
+                messages.append(json.loads(client.socket.recv(timeout=max(0.0, due_s))))
+                room.played += audio(messages[-1:])
+        if messages and messages[-1]["type"] == "agent_listening":
+            break
+        client.send("agent_audio_chunk", audio_base64=base64_of(room.hear()))
+    assert "interrupted" not in kinds(messages) and "transcription" not in kinds(messages)
+    assert next(message for message in messages if message["type"] == "turn_end")["status"] == "completed"
+
+
+class Room:
+    """What a loudspeaker plays in; what of it comes back, later, softer and drawn out by the walls, out."""
+
+    def __init__(self) -> None:
+        self.played = b""
+        times = np.arange(CHUNK * 4)
+        walls = np.random.default_rng(1).standard_normal(len(times)) * 10 ** (-3 * times / len(times))
+        self._walls = np.concatenate([np.zeros(CHUNK), 0.3 * walls / np.linalg.norm(walls)])
+        self._sound = np.zeros(len(self._walls) + CHUNK)
+
+    def hear(self) -> bytes:
+        """The next CHUNK samples."""
+        played, self.played = self.played[: 2 * CHUNK].ljust(2 * CHUNK, b"\0"), self.played[2 * CHUNK :]
+        echo = np.convolve(np.frombuffer(played, "<i2"), self._walls)
+        self._sound[: len(echo)] += echo
+        heard, self._sound = self._sound[:CHUNK], np.concatenate([self._sound[CHUNK:], np.zeros(CHUNK)])
+        return heard.astype("<i2").tobytes()
 
 
 def test_suggested_phrases_are_understood(server: RunningServer, talk: Talk) -> None:
