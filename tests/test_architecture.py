@@ -301,6 +301,7 @@ def test_import_contracts_hold() -> None:
 NEARER = {
     "bench/first_sound.py": {"tests"},  # the vendors it measures against are simulators
     "bench/listening.py": {"tests"},  # the same
+    "bench/turn_taking.py": {"tests"},  # the same
     "bench/endpointing.py": {"tests", "services", "conversation"},  # measures one room, without a server
     "bench/recognition.py": {"tests", "services", "server"},  # the same
     "bench/loop_lag.py": {"server"},  # is the server, with a timer in its loop

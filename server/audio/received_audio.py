@@ -85,10 +85,11 @@ class ReceivedAudio:
         if self._agent.end_of_turn == "words" and self._endpointer.utterance is not None:
             self._endpointer.utterance.silence_ms = silence_ms(text, self._agent.end_of_speech_ms)
 
-    def part(self) -> None:
-        """What comes next is none of the utterance in progress, also where it follows without a pause."""
+    def part(self) -> bool:
+        """What comes next is none of the utterance in progress. Whether that was in the middle of speech."""
         self._endpointer.reset()
-        self._speaking = False
+        speaking, self._speaking = self._speaking, False
+        return speaking
 
     def forget(self) -> bool:
         """Listen to nothing of what has come so far. Whether that was in the middle of speech."""

@@ -101,7 +101,7 @@ class AgentMode:
             case Effect.FORGET_AUDIO:
                 await self._events.cut(self._received)
             case Effect.PART_SPEECH:
-                self._received.part()
+                await self._events.part(self._received)
             case Effect.HOLD_TURN:
                 self._interruptions.begin()
             case Effect.START_TURN | Effect.CUT_TURN | Effect.RELEASE_TURN:

@@ -32,3 +32,8 @@ class SpeechEvents:
         """Nothing of what was received is listened to any more; where that cuts speech short, so it is told."""
         if received is not None and received.forget() and self.wanted:
             await self._send(wire.SpeechStopped(received.received_ms))
+
+    async def part(self, received: ReceivedAudio) -> None:
+        """What follows is other speech, though there was no pause."""
+        if received.part() and self.wanted:
+            await self._send(wire.SpeechStopped(milliseconds(received.heard_samples)))
