@@ -62,6 +62,18 @@ class Results:
     left: list[float] = field(default_factory=list)  # to be played, when the last audio had come
     misheard: list[float] = field(default_factory=list)  # heard_ms against what the client had played
 
+    def add(self, playing: "Playing", began_at: float) -> None:
+        """One more time that somebody spoke."""
+        self.spoken += 1
+        if playing.interrupted_at is None:
+            return
+        self.interrupted += 1
+        self.last_audio.append((playing.last_at - began_at) * 1000)
+        self.told.append((playing.interrupted_at - began_at) * 1000)
+        self.left.append((playing.ends_at - playing.last_at) * 1000)
+        played_s = playing.sent_s - max(0.0, playing.ends_at - playing.interrupted_at)
+        self.misheard.append(abs(playing.heard_ms - played_s * 1000))
+
 
 @dataclass(slots=True)
 class Playing:
@@ -141,58 +153,56 @@ async def talk(url: str, number: int, said: list[tuple[bytes, str]], asr: Byteda
         await socket.recv()
         await socket.send('{"type": "agent_mode_start"}')
         for pcm, text in said:
-            asr.hear = lambda _, text=text: text  # type: ignore[misc]
+            asr.hear = lambda _, text=text: text
             await speak_into_a_story(socket, pcm, results, 1.0 + 3.0 * random.random())
 
 
+@dataclass(slots=True)
+class Speech:
+    """What a user says into a story, and when."""
+
+    pcm: bytes
+    after_s: float  # from the story's first sound
+    began_at: float = 0.0
+    begun: anyio.Event = field(default_factory=anyio.Event)
+
+
+async def open_microphone(socket: ClientConnection, said: Speech, playing: Playing) -> None:
+    """In time, for ever: a quiet room, and in it what is said."""
+    waiting = list(speech.chunks(said.pcm, CHUNK_MS))
+    due, speak_at = anyio.current_time(), float("inf")
+    for room in cycle(speech.chunks(speech.noise(2.0, ROOM_DB), CHUNK_MS)):
+        if playing.begun.is_set():
+            speak_at = min(speak_at, due + said.after_s)
+        chunk = room
+        if due >= speak_at and waiting:
+            if not said.begun.is_set():
+                said.began_at = anyio.current_time()
+                said.begun.set()
+            chunk = waiting.pop(0)
+        await socket.send(json.dumps({"type": "agent_audio_chunk", "audio_base64": base64.b64encode(chunk).decode()}))
+        due += CHUNK_MS / 1000
+        await anyio.sleep_until(due)
+
+
+async def listen(socket: ClientConnection, playing: Playing) -> None:
+    async for frame in socket:
+        playing.receive(json.loads(frame), anyio.current_time())
+
+
 async def speak_into_a_story(socket: ClientConnection, pcm: bytes, results: Results, after_s: float) -> None:
-    playing, spoken_at = Playing(), anyio.Event()
-    began = 0.0
-
-    async def listen() -> None:
-        async for frame in socket:
-            playing.receive(json.loads(frame), anyio.current_time())
-
-    async def open_microphone() -> None:
-        nonlocal began
-        waiting = list(speech.chunks(speech.silence(0.04) + pcm, CHUNK_MS))[1:]
-        room = cycle(speech.chunks(speech.noise(2.0, ROOM_DB), CHUNK_MS))
-        due = anyio.current_time()
-        speak_at = float("inf")
-        while True:
-            if playing.begun.is_set() and speak_at == float("inf"):
-                speak_at = due + after_s
-            chunk = next(room)
-            if due >= speak_at and waiting:
-                if not spoken_at.is_set():
-                    began = anyio.current_time()
-                    spoken_at.set()
-                chunk = waiting.pop(0)
-            await socket.send(
-                json.dumps({"type": "agent_audio_chunk", "audio_base64": base64.b64encode(chunk).decode()})
-            )
-            due += CHUNK_MS / 1000
-            await anyio.sleep_until(due)
-
+    playing, said = Playing(), Speech(pcm, after_s)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(listen)
-        tasks.start_soon(open_microphone)
+        tasks.start_soon(listen, socket, playing)
+        tasks.start_soon(open_microphone, socket, said, playing)
         await socket.send(json.dumps({"type": "message", "content": "讲个长故事吧"}))
-        await spoken_at.wait()
-        results.spoken += 1
+        await said.begun.wait()
         with anyio.move_on_after(speech.seconds_of(pcm) + PATIENCE_S):
             await playing.over.wait()
-        if playing.interrupted_at is not None:
-            results.interrupted += 1
-            results.last_audio.append((playing.last_at - began) * 1000)
-            results.told.append((playing.interrupted_at - began) * 1000)
-            results.left.append((playing.ends_at - playing.last_at) * 1000)
-            played_ms = (playing.sent_s - max(0.0, playing.ends_at - playing.interrupted_at)) * 1000
-            results.misheard.append(abs(playing.heard_ms - played_ms))
-        await socket.send('{"type": "interrupt"}')
-        await anyio.sleep(1.5)  # what was said is answered, or forgotten, and that is interrupted, too
-        await socket.send('{"type": "interrupt"}')
-        await anyio.sleep(0.5)
+        results.add(playing, said.began_at)
+        for _ in range(2):  # what was said is answered, or forgotten, and that is interrupted, too
+            await socket.send('{"type": "interrupt"}')
+            await anyio.sleep(1.0)
         tasks.cancel_scope.cancel()
 
 
@@ -206,7 +216,7 @@ async def measure(kind: str, users: int, turns: int, seed: int) -> dict[str, obj
             for number in range(users):
                 mine = [said[(number * turns + turn) % len(said)] for turn in range(turns)]
                 await talk(server.url, number, mine, asr, results)
-    found = {"spoken": results.spoken, "interrupted": results.interrupted}
+    found: dict[str, object] = {"spoken": results.spoken, "interrupted": results.interrupted}
     for name in ("last_audio", "told", "left", "misheard"):
         if values := getattr(results, name):
             found[f"{name}_ms"] = quantiles(values)

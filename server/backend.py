@@ -5,9 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-from anyio import to_thread
 
-from conversation.interruption.own_words import load_readings
 from server.audio.queued_audio import AudioBudget
 from server.auth import DEMO_TOKEN, Authenticator
 from server.character_manager import CharacterManager
@@ -74,7 +72,6 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
                 open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds, config.history.shared)
             )
             connections = ConnectionManager(InProcessPresence(), config.limits)
-            await to_thread.run_sync(load_readings)
             backend = Backend(
                 config, Authenticator(settings.secrets.tokens), characters, llm, tts, asr, vad, engines, history,
                 connections, _rates(config), AudioBudget(config.limits.queued_audio_bytes),

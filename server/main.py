@@ -101,7 +101,7 @@ class Application:
 
 # A full collection holds everybody for as long as it takes to look at all there is: 100 ms beside thousands of sockets.
 # There is little to find: strangers who are gone leave no cycles, and users come seldom. Python as shipped: 10.
-_FULL_COLLECTION_EVERY = 50
+_FULL_COLLECTION_EVERY = 20
 
 
 def _settle() -> None:

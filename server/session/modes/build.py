@@ -35,7 +35,8 @@ def build_modes(
 ) -> tuple[Requests, Modes]:
     """Nothing of it runs before the session does."""
     floor = Floor(full_duplex="barge_in" in extensions)
-    client = Client(connection.send, extensions, echo=EchoGuard() if floor.full_duplex else None)
+    guarded = floor.full_duplex and backend.config.agent.echo_guard
+    client = Client(connection.send, extensions, echo=EchoGuard() if guarded else None)
     requests = Requests(backend, connection, client, user, floor)
     history = UserHistory(backend.history, user.token_hash, connection.send)
     turns = Turns(backend, client, history, character, floor)

@@ -4,7 +4,9 @@ from functools import partial
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
+from conversation.interruption.own_words import load_readings
 from conversation.turn_taking import AGENT_MODE, STREAM_MODE, Event, Heard
 from server.audio.conversion import AudioTooLong, BadAudio
 from server.backend import Backend
@@ -65,6 +67,8 @@ class VoiceModes:
         if await self._requests.submit(partial(self._floor.told, agent, Event.AGENT_BEGUN)):
             if isinstance(listening, wire.VoiceCallListening):
                 self._requests.client.extensions.begin_voice_call()
+            if self._floor.full_duplex:
+                self._requests.beside(partial(anyio.to_thread.run_sync, load_readings))
             await self._floor.give(agent, Event.AGENT_START)
 
     async def stop_agent(self) -> None:

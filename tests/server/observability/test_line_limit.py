@@ -90,8 +90,7 @@ def test_a_flood_of_some_kinds_hides_no_other() -> None:
 
 # ---------------------------------------------------------------- a real server
 
-REQUESTS = {  # what is sent, and the line that it causes
-    "Invalid HTTP request received.": b"G\x00T / HTTP/9\r\n\r\n",
+REQUESTS = {  # what is sent, and the line that it causes; a head that is none is answered without any
     "Unsupported upgrade request.": b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tea\r\n\r\n",
 }
 
