@@ -109,7 +109,8 @@ class Guest:
         self.server = server
         self.vendors = server.vendors
         self.ark, self.minimax, self.asr = server.vendors.ark, server.vendors.minimax, server.vendors.bytedance
-        self.operator: list[tuple[str, object]] = []  # the lines that shall be logged for the operator
+        # The lines that shall be logged for the operator; None where that is another test's affair.
+        self.operator: list[tuple[str, object]] | None = []
         self.log_from = len(server.process.log)
         self._kept_from = len(server.rows())
         self._others_before = server.descriptors.others
@@ -179,7 +180,9 @@ class Guest:
             assert base_kinds(self.client.turn("然后呢？")) == REPLY_KINDS
             self.leave()
         log = self.server.process.log[self.log_from :]
-        assert [(error["event"], error["code"]) for error in self.server.errors(self.log_from)] == self.operator
+        if self.operator is not None:
+            told = [(error["event"], error["code"]) for error in self.server.errors(self.log_from)]
+            assert told == self.operator
         for secret in (ARK_KEY, MINIMAX_KEY, bytedance.ACCESS_KEY, bytedance.APP_KEY, *VENDORS_OWN_WORDS):
             assert not any(secret in line for line in log), f"{secret} is in the log"
             assert secret not in said

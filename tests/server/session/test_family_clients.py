@@ -215,7 +215,7 @@ def leave_repaired(guest: Guest) -> None:
     """What the operator was told of it is another test's affair."""
     guest.vendors.fail_voice()
     guest.vendors.answer()
-    guest.operator = [(error["event"], error["code"]) for error in guest.server.errors(guest.log_from)]
+    guest.operator = None
 
 
 # What the voice or the LLM lacks: what the page is sent after `llm_start`, and what its `turn_end` says of it.
