@@ -25,7 +25,7 @@ from bench.load import quantiles
 from tests import speech
 from tests.simulators import bytedance
 from tests.simulators.ark import Behaviour, serve_ark
-from tests.simulators.bytedance import simulate_bytedance
+from tests.simulators.bytedance import BytedanceSimulator, simulate_bytedance
 from tests.simulators.minimax import simulate_minimax
 
 WINDOW_MS = 600  # agent.end_of_speech_ms as shipped
@@ -54,16 +54,16 @@ class Heard:
 
 
 @asynccontextmanager
-async def vendors() -> AsyncIterator[Mapping[str, str]]:
-    """All three, running: the environment that points a server at them."""
+async def vendors(reply: str = REPLY) -> AsyncIterator[tuple[BytedanceSimulator, Mapping[str, str]]]:
+    """All three, running: the ASR, and the environment that points a server at them."""
     manner = bytedance.Manner(final_s=FINAL_S, partial_ms=200)
     async with (
         serve_ark(key=KEY) as ark,
         simulate_minimax(VOICE, key=KEY) as minimax,
         simulate_bytedance(manner) as asr,
     ):
-        ark.default = Behaviour(reply=REPLY, **LLM_PACE)  # type: ignore[arg-type]
-        yield {
+        ark.default = Behaviour(reply=reply, **LLM_PACE)  # type: ignore[arg-type]
+        environment = {
             "CHATANON_ENDPOINTS__LLM": ark.endpoint,
             "CHATANON_ENDPOINTS__TTS": minimax.url,
             "CHATANON_ENDPOINTS__ASR": asr.url,
@@ -71,6 +71,7 @@ async def vendors() -> AsyncIterator[Mapping[str, str]]:
             "MINIMAX_API_KEY": KEY,
             "BYTEDANCE_API_KEY": bytedance.API_KEY,
         }
+        yield asr, environment
 
 
 def microphone(turns: int) -> list[str]:
@@ -121,7 +122,7 @@ async def listen(socket: ClientConnection, heard: Heard, answered: list[bool]) -
 async def measure(users: int, turns: int) -> dict[str, object]:
     """All users, evenly spread over the time between two utterances of one."""
     heard, figures, messages = Heard(), Figures(), microphone(turns)
-    async with vendors() as environment:
+    async with vendors() as (_, environment):
         with serving(users, environment) as server:
             async with anyio.create_task_group() as watch:
                 watch.start_soon(watch_lag, figures)

@@ -14,26 +14,22 @@ import argparse
 import base64
 import json
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import cycle
 
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.first_sound import LLM_PACE, VOICE, serving, token_of
+from bench.first_sound import serving, token_of
+from bench.listening import vendors
 from bench.load import quantiles
 from tests import speech
-from tests.simulators import bytedance
-from tests.simulators.ark import Behaviour, serve_ark
-from tests.simulators.bytedance import BytedanceSimulator, simulate_bytedance
-from tests.simulators.minimax import simulate_minimax
+from tests.simulators.bytedance import BytedanceSimulator
 
 CHUNK_MS = 40
 ROOM_DB = -75.0
 PATIENCE_S = 3.0  # after somebody spoke, for the reply to be interrupted
-KEY = "any"
 STORY = "".join(
     json.dumps(
         {
@@ -122,29 +118,6 @@ def voices(kind: str, seed: int) -> list[tuple[bytes, str]]:
     ]
 
 
-@asynccontextmanager
-async def vendors() -> AsyncIterator[tuple[BytedanceSimulator, Mapping[str, str]]]:
-    """All three, running, and the environment that points a server at them."""
-    manner = bytedance.Manner(final_s=0.06, partial_ms=200)
-    async with (
-        serve_ark(key=KEY) as ark,
-        simulate_minimax(VOICE, key=KEY) as minimax,
-        simulate_bytedance(manner) as asr,
-    ):
-        ark.default = Behaviour(reply=STORY, **LLM_PACE)  # type: ignore[arg-type]
-        yield (
-            asr,
-            {
-                "CHATANON_ENDPOINTS__LLM": ark.endpoint,
-                "CHATANON_ENDPOINTS__TTS": minimax.url,
-                "CHATANON_ENDPOINTS__ASR": asr.url,
-                "DOUBAO_API_KEY": KEY,
-                "MINIMAX_API_KEY": KEY,
-                "BYTEDANCE_API_KEY": bytedance.API_KEY,
-            },
-        )
-
-
 async def talk(url: str, number: int, said: list[tuple[bytes, str]], asr: BytedanceSimulator, results: Results) -> None:
     """One user, who speaks into one story after the other."""
     async with connect(url, compression=None, proxy=None, max_queue=None) as socket:
@@ -211,7 +184,7 @@ async def measure(kind: str, users: int, turns: int, seed: int) -> dict[str, obj
     results, chance = Results(), random.Random(seed)
     said = voices(kind, seed)
     chance.shuffle(said)
-    async with vendors() as (asr, environment):
+    async with vendors(STORY) as (asr, environment):
         with serving(users, environment) as server:
             for number in range(users):
                 mine = [said[(number * turns + turn) % len(said)] for turn in range(turns)]

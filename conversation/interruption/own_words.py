@@ -97,6 +97,6 @@ def _sounds(text: str) -> str:
 def _pinyin(text: str) -> str:
     if _HAN.search(text) is None:
         return text
-    from pypinyin import Style, lazy_pinyin  # its tables take 50 ms
+    from pypinyin import Style, lazy_pinyin  # see load_readings
 
     return "".join(lazy_pinyin(text, style=Style.NORMAL))

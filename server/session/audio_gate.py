@@ -2,16 +2,15 @@
 
 import anyio
 
+from conversation.endpointing import BYTES_PER_SAMPLE
 from conversation.interruption.echo_guard import EchoGuard
 from conversation.pacing import Pacing
 from conversation.playback import Playback
 
-_BYTES_PER_SAMPLE = 2
-
 
 def seconds_of(pcm: bytes, rate_hz: int) -> float:
     """How long it sounds."""
-    return len(pcm) / (_BYTES_PER_SAMPLE * rate_hz)
+    return len(pcm) / (BYTES_PER_SAMPLE * rate_hz)
 
 
 class AudioGate:

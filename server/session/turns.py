@@ -35,7 +35,7 @@ class Turns:
         self._client = client
         self._count = 0
         self._last: TurnDelivery | None = None
-        self._running: anyio.CancelScope | None = None  # of that turn, while it can be cut
+        self._running: tuple[TurnDelivery, anyio.CancelScope] | None = None  # as long as it can be cut
 
     async def answer(self, said: str | Transcribe, kind: wire.TurnInput, timeline: Timeline) -> None:
         """One turn, from within its place in the order of requests. `timeline` begins where its timings do."""
@@ -43,7 +43,8 @@ class Turns:
         turn = self._last = TurnDelivery(
             self._backend, self._client, self.history, self.character, self._count, timeline
         )
-        scope = self._running = anyio.CancelScope()
+        scope = anyio.CancelScope()
+        self._running = turn, scope
         try:
             with scope:
                 await self._floor.happened(Event.TURN_STARTED)
@@ -58,26 +59,27 @@ class Turns:
 
     async def interrupt(self, played_ms: int | None) -> None:
         """By the client; nothing where no turn runs. `played_ms`: of the turn's audio, as the client counts it."""
-        if self._running is not None and self._last is not None:
-            self._last.interrupt("client", played_ms)
+        if self._running is not None:
+            self._running[0].interrupt("client", played_ms)
         await self._floor.happened(Event.INTERRUPT)
 
     def cut(self) -> None:
         """End the running turn, if there is one and its audio is not all sent. It goes away by itself, as soon as its
         task is next on: it keeps what was heard, and then says `interrupted`, behind which nothing of it comes."""
-        if self._running is not None and self._last is not None:
-            self._last.interrupt("speech")
-            self._running.cancel()
+        if self._running is not None:
+            turn, scope = self._running
+            turn.interrupt("speech")
+            scope.cancel()
 
     def hold(self) -> None:
         """No more audio of the running turn leaves."""
-        if self._running is not None and self._last is not None:
-            self._last.gate.hold()
+        if self._running is not None:
+            self._running[0].gate.hold()
 
     def release(self) -> None:
         """It goes on where it was."""
-        if self._last is not None:
-            self._last.gate.release()
+        if self._running is not None:
+            self._running[0].gate.release()
 
     @property
     def speech(self) -> str:
