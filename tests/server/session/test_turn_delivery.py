@@ -59,7 +59,7 @@ async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard
             tts,
             asr,
             vad,
-            {"tts": EngineChoice("embedded", Vendor(""), "")},
+            {"tts": (EngineChoice("embedded", Vendor(""), ""),)},
             store,
             ConnectionManager(InProcessPresence(), Config().limits),
             RateLimits({}),
