@@ -7,7 +7,7 @@ any index. The environment is made under `.venv/foreign/NAME` by the first test 
 changes; where the index has no such packages, the test is skipped with pip's own words. Only wheels are installed,
 unless the lock says otherwise with a line `--no-binary PACKAGE`.
 
-A client is a file of `clients/`: it is given JSON on its standard input, does all of that in one go (what takes time is to
+A client is a file of `clients/`: given JSON on its standard input, it does all of that in one go (what takes time is to
 start it), and prints JSON as its last line.
 """
 
