@@ -45,7 +45,7 @@ SERVERS: Final = (
     # These refuse all they do not know, and have no switch that all their models take.
     Server(r"(^|\.)(mistral\.ai|x\.ai|cerebras\.ai)$", {}, {"reasoning_effort": EFFORT}),
     # Servers of one's own. Ollama and newer llama.cpp take the first field; llama.cpp, vLLM and SGLang hand the others
-    # to the model's template, which has one of them (Qwen, GLM the one, DeepSeek, Kimi the other). Each ignores the rest.
+    # to the template of the model, which has one of them (Qwen the one, DeepSeek the other). Each ignores the rest.
     Server(
         "",
         {"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": False, "thinking": False}},
