@@ -1,4 +1,4 @@
-"""Engines that people run at home, with weights: a real llama.cpp, whose model writes nonsense, is asked for replies."""
+"""Engines that people run, with weights: a real llama.cpp, whose model writes nonsense, is asked for replies."""
 
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -29,9 +29,11 @@ def llama() -> Iterator[str]:
         yield address
 
 
-def opened(address: str, **settings: bool) -> AbstractAsyncContextManager[LLM]:
+def opened(address: str, *, json_schema: bool = False) -> AbstractAsyncContextManager[LLM]:
     (choice,) = choose_engines("llm", ("openai",), LLM_VENDORS, {}, {"openai_llm": address})
-    return open_llm(choice, LLMSettings(endpoint=address, first_token_s=60, gap_s=60, total_s=120, **settings))
+    return open_llm(
+        choice, LLMSettings(endpoint=address, first_token_s=60, gap_s=60, total_s=120, json_schema=json_schema)
+    )
 
 
 async def reply(llm: LLM, question: str) -> str:

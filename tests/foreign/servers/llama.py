@@ -14,7 +14,7 @@ settings.port = 0  # on 127.0.0.1, any that is free
 settings.n_ctx = 4096
 settings.n_parallel = 1
 settings.n_predict = 48  # it seldom comes to an end by itself
-settings.cpuparams.n_threads = 2
+settings.cpuparams.n_threads = 1
 settings.warmup = False
 
 server = xllamacpp.Server(settings)
