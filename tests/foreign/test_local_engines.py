@@ -15,6 +15,7 @@ from tests.foreign.foreign import serve
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.xdist_group("local engines")]
 
 QUESTIONS = ("你好，爱音！", "ギターは好き？", 'Answer {"jp": "", "cn": ""} and nothing else')
+EXAMPLE = '{"lines": [{"emotion": "happy", "jp": "うん、聞いてるよ。", "cn": "嗯，我在听。"}]}'
 CUT_BY_THE_SERVER = "cut at its greatest length"  # the model seldom comes to an end by itself
 
 
@@ -36,9 +37,9 @@ def opened(address: str, *, json_schema: bool = False) -> AbstractAsyncContextMa
     )
 
 
-async def reply(llm: LLM, question: str) -> str:
+async def reply(llm: LLM, question: str, system: str = "You are Anon, who loves her guitar.") -> str:
     """All that it writes, whichever way it ends."""
-    prompt = Prompt("anon", (Message("system", "You are Anon, who loves her guitar."), Message("user", question)))
+    prompt = Prompt("anon", (Message("system", system), Message("user", question)))
     text = ""
     try:
         async with aclosing(llm.stream(prompt)) as deltas:
@@ -61,7 +62,7 @@ async def test_real_server_is_read_and_left_in_mid_answer(llama: str) -> None:
 
 async def test_real_server_is_held_to_the_reply_s_form(llama: str) -> None:
     async with opened(llama, json_schema=True) as llm:
-        text = await reply(llm, QUESTIONS[0])
+        text = await reply(llm, QUESTIONS[0], EXAMPLE)
     parser = ReplyParser()
     events = [*parser.feed(text), *parser.close()]
     said = [event for event in events if isinstance(event, SentenceReady)]

@@ -15,6 +15,7 @@ settings.n_ctx = 4096
 settings.n_parallel = 1
 settings.n_predict = 48  # it seldom comes to an end by itself
 settings.cpuparams.n_threads = 1
+settings.sampling.temp = 0  # the same each time
 settings.warmup = False
 
 server = xllamacpp.Server(settings)

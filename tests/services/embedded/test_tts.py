@@ -447,7 +447,7 @@ async def length(text):
     async with open_tts(TTSSettings()) as tts, tts.open_synthesis(Voice()) as synthesis:
         return sum([len(piece) async for piece in synthesis.synthesize(text, "auto")])
 
-read, nothing, unread = (anyio.run(length, f"これは、{kanji}です。") for kanji in ("丱", "", "东"))
+read, nothing, unread = (anyio.run(length, f"これは、{{kanji}}です。") for kanji in ("丱", "", "东"))
 print(read > nothing == unread > 0)
 """
     assert in_a_process_of_its_own(code).stdout == "True\n"
