@@ -183,7 +183,7 @@ class Endpointer:
 
     def _has_begun(self) -> bool:
         """Whether the last frames are a start; what they sound like is asked only if the detector says so."""
-        needed = _frames(self._settings.shortest_utterance_ms, self._frame_samples)
+        needed = self._settings.shortest_utterance_ms * SAMPLES_PER_MS // self._frame_samples
         lately = list(islice(reversed(self._voice), self._window))
         short = lately.count(1.0) < needed
         if short:

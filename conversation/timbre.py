@@ -14,6 +14,9 @@ from services.base import RECOGNITION_RATE_HZ
 # From this likeness on (the cosine between two spectra) a frame is the one before it again. Voices of a synthesiser
 # without any tremble reach 0.995 in some pairs, but not in half of those of a word.
 THE_SAME = 0.995
+# Chords change a little more, but hardly in level: what is so much alike must have risen so far out of what was before.
+ALIKE = 0.9
+RISES_DB = 18.0
 # A frame has a pitch if so much of it comes again after one period.
 COMES_AGAIN = 0.6
 PITCH_HZ = (70, 500)
@@ -21,7 +24,7 @@ PITCH_HZ = (70, 500)
 
 @dataclass(frozen=True, slots=True)
 class Timbre:
-    """`steady`: at least half of the frames are as those before them. `pitched`: so many have a pitch."""
+    """`steady`: in timbre at least half of the frames are as those before them. `pitched`: so many have a pitch."""
 
     steady: bool
     pitched: int
@@ -34,16 +37,18 @@ def timbre_of(frames: Sequence[bytes], voiced: Sequence[bool]) -> Timbre:
     window = np.hanning(samples.shape[1])
     spectra = np.abs(np.fft.rfft(samples * window, 2 * len(window)))
     heard = np.array(voiced, dtype=bool)
-    return Timbre(_is_steady(spectra, heard), _pitched(spectra[heard], window))
+    powers = np.einsum("ij,ij->i", samples, samples) / len(window) + 1
+    rises = bool(powers.max() >= powers.min() * 10 ** (RISES_DB / 10))
+    return Timbre(_likeness(spectra, heard) >= (THE_SAME if rises else ALIKE), _pitched(spectra[heard], window))
 
 
-def _is_steady(spectra: np.ndarray, heard: np.ndarray) -> bool:
+def _likeness(spectra: np.ndarray, heard: np.ndarray) -> float:
+    """The median cosine between neighbours that are heard; 0 if there are none."""
     pairs = heard[1:] & heard[:-1]
     if not pairs.any():
-        return False
+        return 0.0
     units = spectra / (np.linalg.norm(spectra, axis=1, keepdims=True) + 1e-9)
-    likeness = np.sum(units[1:] * units[:-1], axis=1)[pairs]
-    return bool(np.median(likeness) >= THE_SAME)
+    return float(np.median(np.sum(units[1:] * units[:-1], axis=1)[pairs]))
 
 
 def _pitched(spectra: np.ndarray, window: np.ndarray) -> int:

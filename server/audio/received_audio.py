@@ -21,7 +21,7 @@ from services.base import RECOGNITION_RATE_HZ, VAD, SpeechDetector
 
 # Nobody speaks faster than in real time. Who sends so is read at this multiple of it, once the buffer is full.
 _FASTEST = 1.5
-_PAUSE_FRAMES = 7  # 224 ms
+_PAUSE_MS = 224
 
 
 class ReceivedAudio:
@@ -38,6 +38,7 @@ class ReceivedAudio:
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
         self._speaking = False
         self._silent_frames = 0
+        self._pause_frames = _PAUSE_MS * RECOGNITION_RATE_HZ // (1000 * vad.frame_samples)
         self.heard_at = 0.0  # when the last audio that was listened to came, on the loop's clock
 
     @property
@@ -53,7 +54,7 @@ class ReceivedAudio:
     @property
     def pauses(self) -> bool:
         """Whether a pause in the speech has just become one."""
-        return self._silent_frames == _PAUSE_FRAMES
+        return self._silent_frames == self._pause_frames
 
     async def receive(self, pcm: bytes) -> None:
         """More audio. Waits for who sends faster than one can speak; of what nobody listens to, the oldest is forgotten
