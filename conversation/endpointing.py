@@ -34,9 +34,9 @@ PITCHED_FRAMES = 2
 # What was voiced before them, and alone too little, belongs to the utterance: the "hm" before a sentence.
 LOOK_BACK_MS = 800
 # A pause is over with so many voiced frames in a row: a cough or a click in it does not hold the end of speech up.
-RESUMES_WITH = 2
+RESUMES_WITH = 5
 # A detector is sure that speech has paused only so much later; a start it notices at once.
-LAG_MS = 64
+LAG_MS = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class EndpointingSettings:
 
     end_of_speech_ms: int = 600  # so much silence ends it
     pre_roll_ms: int = 300  # audio before its first sound that belongs to it
-    shortest_utterance_ms: int = 128  # less voice than this begins none
+    shortest_utterance_ms: int = 100  # less voice than this begins none
     longest_utterance_ms: int = 60_000
 
 
@@ -183,7 +183,7 @@ class Endpointer:
 
     def _has_begun(self) -> bool:
         """Whether the last frames are a start; what they sound like is asked only if the detector says so."""
-        needed = self._settings.shortest_utterance_ms * SAMPLES_PER_MS // self._frame_samples
+        needed = _frames(self._settings.shortest_utterance_ms, self._frame_samples)
         lately = list(islice(reversed(self._voice), self._window))
         short = lately.count(1.0) < needed
         if short:
