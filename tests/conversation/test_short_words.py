@@ -128,6 +128,8 @@ A_WORD = say("はい", "ja")
         (tone(1.0, 440, -23.0), True, True),
         (tone(1.0, 440, -60.0), True, True),
         (hum(100, -30.0), True, True),
+        (melody(1.0, -30.0, seed=3), True, True),
+        (melody(1.0, -50.0, seed=4), True, True),
         (noise(1.0, -30.0), False, False),
         (noise(1.0, -30.0, color="pink"), False, False),
         (A_WORD, False, True),

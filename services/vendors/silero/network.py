@@ -107,12 +107,14 @@ class SileroNetwork:
 
 
 def _of_band(kernel: Floats, bias: Floats, bins: int) -> tuple[Floats, Floats]:
-    """Of the first layer, for spectra of so many bins: what it makes of steady noise above them is in the bias, which is
-    another for each of the four windows, as the first and the last have a neighbour less."""
+    """Of the first layer, for spectra of so many bins: what it makes of steady noise above them is in the bias, another
+    one for each of the four windows, as the first and the last have a neighbour less."""
     hann_power = 3 / 8 * MODEL_WINDOW
     magnitude = np.float32(np.sqrt(np.pi / 4 * hann_power) * 10 ** (NOISE_ABOVE_DB / 20))
     before, here, after = kernel[:, bins:].sum(axis=1) * magnitude
-    return kernel[:, :bins], bias + np.stack((here + after, before + here + after, before + here + after, before + here))
+    return kernel[:, :bins], bias + np.stack(
+        (here + after, before + here + after, before + here + after, before + here)
+    )
 
 
 def _weight(weights: Mapping[str, Floats], name: str, *shape: int) -> Floats:
