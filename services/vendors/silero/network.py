@@ -6,7 +6,7 @@ A convolution of width three is a product here: three neighbours in a row times 
 
 The network hears everything slower than it is, by a quarter: it takes 208 samples for its window of 256, so that every
 voice seems lower and every word longer. As it comes, it does not know the short, high and even syllables of women and
-children for speech (docs/decisions/0015). Nothing is resampled for that: the spectrum of a shorter window is that of
+children for speech (docs/decisions/0017). Nothing is resampled for that: the spectrum of a shorter window is that of
 the slower sound, and ends at a lower band.
 """
 
