@@ -15,9 +15,9 @@ from typing import Any
 import anyio
 from aiohttp import web
 
-from tests.simulators.chat_server import REPLY, Answer, Behaviour, ChatSimulator, serve
+from tests.simulators.chat_server import REPLY, Answer, Behaviour, ChatSimulator, Fault, serve
 
-__all__ = ["EFFORTS", "MODEL", "REFUSALS", "REPLY", "ArkSimulator", "Behaviour", "Refusal", "serve_ark"]
+__all__ = ["EFFORTS", "MODEL", "REFUSALS", "REPLY", "ArkSimulator", "Behaviour", "Fault", "Refusal", "serve_ark"]
 
 MODEL = "doubao-seed-1-6-lite-251015"
 EFFORTS = {"minimal", "low", "medium", "high"}  # of this model
