@@ -101,7 +101,7 @@ class ChatServer(ChatSimulator):
         effort = body.get("reasoning_effort")
         if effort is not None and flavour.efforts is not None and effort not in flavour.efforts:
             yield "value", "reasoning_effort"
-        if not self.thinks and effort != "none":
+        if not self.thinks and not (effort == "none" and flavour.none_always):
             yield from (("unsupported", name) for name in flavour.only_thinking if name in body)
         template = body.get("chat_template_kwargs", {})
         if not isinstance(template, dict) or not isinstance(template.get("enable_thinking", False), bool):

@@ -68,6 +68,7 @@ class Flavour:
     efforts: frozenset[str] | None = None  # of reasoning_effort; None: any
     off: tuple[tuple[str, Any], ...] = ()  # path and value of what switches thinking off
     only_thinking: frozenset[str] = frozenset()  # fields refused for a model that cannot think
+    none_always: bool = False  # but reasoning_effort "none", which any model takes
     options_alone: bool = True  # stream_options without stream are let pass
     schema: bool = True  # takes response_format json_schema
     thoughts: Literal["", "reasoning_content", "reasoning", "reasoning_details", "<think>"] = "reasoning_content"
@@ -126,6 +127,7 @@ FLAVOURS: Mapping[str, Flavour] = {
         efforts=frozenset(("none", "low", "medium", "high", "max", "minimal", "xhigh", "ultra")),
         off=(*_EFFORT_OFF, ("reasoning.effort", "none")),
         only_thinking=frozenset(("reasoning_effort",)),
+        none_always=True,
         thoughts="reasoning",
         first=None,
         every_delta={"role": "assistant"},

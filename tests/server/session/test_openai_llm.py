@@ -42,6 +42,7 @@ def talks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talks]:
         settings = {
             "CHATANON_ENDPOINTS__OPENAI_LLM": llm.endpoint.removesuffix("/v1"),
             "CHATANON_LLM__JSON_SCHEMA": "true",
+            "CHATANON_LLM__MAX_TOKENS": "2000",
             "VALID_API_TOKENS": ",".join(TOKENS),
         }
         process = RunningServer(tmp_path_factory.mktemp("own"), settings)
@@ -59,7 +60,8 @@ def test_its_address_is_enough_and_says_so(talks: Talks) -> None:
     messages = talks.client().turn("你好")
     assert kinds(messages)[-2:] == ["audio_end", "response"] and audio(messages)
     assert messages[-1]["content_cn"] == "呀吼，今天你也来啦。我们刚好练习完。喂，回去的路上要不要去哪里逛逛？"
-    assert talks.llm.requests[-1]["model"] == "qwen3:8b"  # the first that it offers
+    asked = talks.llm.requests[-1]
+    assert (asked["model"], asked["max_tokens"]) == ("qwen3:8b", 2000)  # the first that it offers
 
 
 def test_plain_text_is_heard_while_it_is_written(talks: Talks) -> None:
