@@ -97,7 +97,7 @@ def minimax(simulate: Callable[..., Any], fault: Callable[..., Any]) -> Callable
     async def stand(_: Path) -> AsyncIterator[Bench[TTSSettings]]:
         async with simulate(key=KEY) as vendor:
             settings = TTSSettings(endpoint=vendor.url, model="speech-2.8-hd", secrets={"MINIMAX_API_KEY": KEY})
-            ways: dict[str, Any] = {"silent": {"at": "text", "stall": True}, "drop": {"at": "text", "drop": True}}
+            ways: dict[str, Any] = {"silent": {"at": "text", "stall": True}, "drop": {"at": "speech", "drop": True}}
             ways |= {"away": {"at": "handshake", "status": 503}, "garbage": {"at": "text", "raw": "{]"}}
             ways |= {f"{code}": {"at": "text", "status": code} for code in (1000, 1002, 1004, 1008, 1026, 2013)}
             faults = {name: put(vendor, faults=[fault(**way, times=1e9)]) for name, way in ways.items()}
