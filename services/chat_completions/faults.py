@@ -17,6 +17,7 @@ class Fault:
     retryable: bool = False
     operator: bool = False  # nobody but the operator can mend it: logged as an error, once
     not_before_s: float = 0.0  # trying again sooner is of no use
+    of_request: bool = False  # what was said to it is to blame, and not the server
 
 
 KEY: Final = Fault("The language model refused the key of this server; its operator should check {key}.", operator=True)
@@ -40,7 +41,9 @@ CLOSED: Final = Fault(
     "The language model is switched off at its vendor; its operator should check it.", True, True, 60.0
 )
 QUOTA: Final = Fault("The language model's quota is used up; this server's operator should check it.", operator=True)
-SENSITIVE: Final = Fault("The language model declined because of sensitive content; please put it in other words.")
+SENSITIVE: Final = Fault(
+    "The language model declined because of sensitive content; please put it in other words.", of_request=True
+)
 REQUEST: Final = Fault(
     "The language model refused the request; its operator should check the settings {model}, llm.reasoning_effort and "
     "llm.stream.",
@@ -49,6 +52,7 @@ REQUEST: Final = Fault(
 CONTEXT: Final = Fault(
     "The conversation is longer than the language model can take; its operator should set a lower llm.context_tokens.",
     operator=True,
+    of_request=True,
 )
 ADDRESS: Final = Fault(
     "The language model is not at its address; the operator should check the endpoint, {endpoint}.", operator=True
@@ -68,4 +72,6 @@ CERTIFICATE: Final = Fault(
 
 
 def failure(fault: Fault) -> LLMError:
-    return LLMError(fault.message, retryable=fault.retryable, too_long=fault is TOO_LONG)
+    error = LLMError(fault.message, retryable=fault.retryable, too_long=fault is TOO_LONG)
+    error.of_request = fault.of_request
+    return error

@@ -26,6 +26,7 @@ class Refused(LLMError):
         self, fault: Fault, status: int | None, error: Error, not_before_s: float = 0.0, objection: Objection = NONE
     ) -> None:
         super().__init__(fault.message, retryable=fault.retryable)
+        self.of_request = fault.of_request
         self.fault = fault
         self.status = status
         named = isinstance(error.code, str) and re.fullmatch(r"[\w.-]{1,100}", error.code, re.ASCII)

@@ -81,7 +81,8 @@ async def no_asr(_: Path) -> AsyncIterator[Bench[ASRSettings]]:
 @asynccontextmanager
 async def ark(_: Path) -> AsyncIterator[Bench[LLMSettings]]:
     async with arks.serve_ark(key=KEY) as vendor:
-        settings = LLMSettings(endpoint=vendor.endpoint, model=arks.MODEL, secrets={"DOUBAO_API_KEY": KEY})
+        keys = {"DOUBAO_API_KEY": KEY, "OPENAI_API_KEY": KEY}
+        settings = LLMSettings(endpoint=vendor.endpoint, model=arks.MODEL, secrets=keys)
         ways = {name: arks.Behaviour(fault=name) for name in ("silent", "stall", "drop", "end_early", "garbage")}
         for code in ("AuthenticationError", "ServerOverloaded", "QuotaExceeded", "InputTextRiskDetection"):
             ways[code] = arks.Behaviour(refusal=arks.REFUSALS[code])
@@ -133,6 +134,7 @@ def sherpa(directory: str) -> Callable[[Path], Any]:
 ROWS: Mapping[str, Row] = {
     "llm embedded": Row("llm", "embedded", no_llm),
     "llm doubao": Row("llm", "doubao", ark),
+    "llm openai": Row("llm", "openai", ark),
     "tts embedded": Row("tts", "embedded", no_tts),
     "tts minimax": Row("tts", "minimax", minimax(minimaxes.simulate_minimax, minimaxes.Fault)),
     "tts minimax bidirectional": Row("tts", "minimax", minimax(bidis.simulate_minimax_bidi, bidis.Fault)),

@@ -206,8 +206,9 @@ LACKING = {
         ({}, list(LACKING)),
         ({"DOUBAO_API_KEY": "k", "MINIMAX_API_KEY": "k"}, ["endpoints.asr and endpoints.asr_batch"]),
         ({"CHATANON_ENGINES__LLM": "embedded", "BYTEDANCE_API_KEY": "k"}, ["endpoints.tts"]),
+        ({"CHATANON_ENGINES__LLM": "auto, embedded", "CHATANON_ENGINES__TTS": "embedded, auto"}, list(LACKING)),
     ],
-    ids=["no key", "some keys", "named"],
+    ids=["no key", "some keys", "named", "lists"],
 )
 def test_an_endpoint_that_is_changed_and_not_used_is_warned_of_once(
     tmp_path: Path, more: dict[str, str], warned_of: list[str]

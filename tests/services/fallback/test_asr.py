@@ -52,7 +52,7 @@ async def two() -> AsyncIterator[Two]:
                 lineup = Lineup("asr", choices, lambda: found.now)
                 asrs = []
                 for vendor, text in ((first, "一"), (second, "二")):
-                    vendor.hear = lambda _, text=text: text  # type: ignore[misc]
+                    vendor.hear = lambda _, text=text: text
                     settings = ASRSettings(
                         endpoint=vendor.url,
                         batch_endpoint=vendor.batch_url,

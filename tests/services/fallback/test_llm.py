@@ -55,7 +55,7 @@ class Two:
 
 
 @asynccontextmanager
-async def two(**changes: float) -> AsyncIterator[Two]:
+async def two(first_token_s: float = 0.3) -> AsyncIterator[Two]:
     """Afterwards neither vendor has anything of ours open."""
     with anyio.fail_after(60):
         async with serve_ark(key=KEY) as first, serve_ark(key=KEY) as second, AsyncExitStack() as stack:
@@ -64,7 +64,7 @@ async def two(**changes: float) -> AsyncIterator[Two]:
             llms = []
             for vendor in (first, second):
                 settings = LLMSettings(endpoint=vendor.endpoint, model=MODEL, secrets={"DOUBAO_API_KEY": KEY})
-                settings = replace(settings, **{"first_token_s": 0.3, "gap_s": 0.3, **changes})
+                settings = replace(settings, first_token_s=first_token_s, gap_s=0.3)
                 llms.append(await stack.enter_async_context(open_llm(choices[0], settings)))
             second.default = Behaviour(reply=SECOND_REPLY)
             found = Two(first, second, lineup, FallbackLLM(lineup, llms))

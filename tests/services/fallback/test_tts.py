@@ -156,7 +156,8 @@ async def test_sentences_that_overlap_are_of_one_voice_and_each_is_heard_once(br
                 heard[text] = error
 
         async with both.tts.open_synthesis(VOICES) as synthesis, anyio.create_task_group() as tasks:
-            for text, emotion in ((SHORT, "happy"), (LONG, "sad")):
+            emotions: dict[str, Emotion] = {SHORT: "happy", LONG: "sad"}
+            for text, emotion in emotions.items():
                 tasks.start_soon(say, text, emotion)
                 await until(lambda said=text: said in both.sent)  # type: ignore[misc]
         if broken == "first":
@@ -176,8 +177,8 @@ async def test_a_sentence_with_nothing_to_say_decides_nothing() -> None:
 
 async def test_where_all_fail_one_error_is_said() -> None:
     async with two() as both:
-        both.first.faults, both.second.faults = [DEAD["balance"]()], [DEAD["busy"]()]
-        with pytest.raises(TTSError, match="busy"):
+        both.first.faults, both.second.faults = [DEAD["balance"]()], [DEAD["broken"]()]
+        with pytest.raises(TTSError, match="failed"):
             await both.say(SHORT)
         assert len(both.lineup.out) == 2
 
