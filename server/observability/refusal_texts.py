@@ -200,6 +200,10 @@ REFUSALS = {
         "{names} 里有密钥里不会有的字符；请重新复制",
         "{names} にキーにはない文字が含まれています。コピーし直してください",
     ),
+    "engines.tts: voices that stand in for each other need one rate, but: {rates}": (
+        "engines.tts：互相替补的声音要用同一个采样率，现在却是：{rates}",
+        "engines.tts：互いに代わる声のサンプルレートは同じでなければなりませんが、現在は {rates} です",
+    ),
     "engines.tts: the embedded voice cannot be loaded ({why}); install requirements.txt again": (
         "engines.tts：内置语音加载不了（{why}）；请重新安装 requirements.txt",
         "engines.tts：内蔵の音声を読み込めません（{why}）。requirements.txt を入れ直してください",

@@ -47,5 +47,5 @@ class Breaker:
             self._open_until = self._clock() + OPEN_S
 
     def end_try(self) -> None:
-        """Of the call that tried it, however it ended."""
+        """Of the call that tried it, however that ended."""
         self._trying = False

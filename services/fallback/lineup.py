@@ -87,12 +87,12 @@ class Call:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._tries:
-            self._breaker.end_try()
+        self._end_try()
 
     def succeeded(self) -> None:
         before = self._lineup.serving
         self._breaker.succeed()
+        self._end_try()
         self._lineup.tell(before)
 
     def failed(self, error: ServiceError) -> None:
@@ -100,7 +100,14 @@ class Call:
         if not error.of_request:
             before = self._lineup.serving
             self._breaker.fail(_why(error), tried=self._tries)
+            self._end_try()
             self._lineup.tell(before)
+
+    def _end_try(self) -> None:
+        """What happens later in this call is no try any more."""
+        if self._tries:
+            self._tries = False
+            self._breaker.end_try()
 
 
 def most_useful(errors: Sequence[E]) -> E:

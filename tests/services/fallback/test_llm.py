@@ -15,8 +15,8 @@ from services.engine_choice import EngineChoice
 from services.engine_settings import LLMSettings
 from services.fallback.breaker import FAILURES_IN_A_ROW, OPEN_S
 from services.fallback.lineup import Lineup
-from services.fallback.llm import FallbackLLM
-from services.llm_service import LLM_VENDORS, open_llm
+from services.fallback.llm import FallbackLLM, open_llms
+from services.llm_service import LLM_VENDORS, BoundedLLM, open_llm
 from tests.simulators.ark import MODEL, REFUSALS, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -235,6 +235,13 @@ async def test_a_turn_that_has_heard_enough_of_an_answer_had_an_answer() -> None
         async with aclosing(both.llm.stream(PROMPT)) as deltas:
             await anext(deltas)
         assert not both.lineup.degraded
+
+
+async def test_one_engine_alone_is_handed_on_as_it_is() -> None:
+    lineup = Lineup("llm", [EngineChoice("embedded", LLM_VENDORS["embedded"], "the only one")])
+    async with open_llms(lineup, lambda _: LLMSettings()) as llm:
+        assert isinstance(llm, BoundedLLM)
+    assert not lineup.degraded
 
 
 async def test_a_hint_goes_to_whom_the_next_call_asks() -> None:
