@@ -167,6 +167,22 @@ async def test_sentences_that_overlap_are_of_one_voice_and_each_is_heard_once(br
             assert both.second.texts == []
 
 
+async def test_nobody_waits_any_longer_for_a_voice_that_was_replaced() -> None:
+    async with two(first_audio_s=1000.0) as both:
+        both.first.manner.first_audio_s = 0.1
+        both.first.faults = [Fault("speech", status=1008, text=SHORT), Fault("text", stall=True, text=LONG)]
+        heard: dict[str, bytes] = {}
+
+        async def say(text: str, emotion: Emotion) -> None:
+            heard[text] = await hear(synthesis, text, emotion)
+
+        async with both.tts.open_synthesis(VOICES) as synthesis, anyio.create_task_group() as tasks:
+            tasks.start_soon(say, SHORT, "happy")
+            await until(lambda: SHORT in both.sent)
+            tasks.start_soon(say, LONG, "sad")
+        assert heard == {text: both.spoken_by(both.second, text) for text in (SHORT, LONG)}
+
+
 async def test_a_sentence_with_nothing_to_say_decides_nothing() -> None:
     async with two() as both:
         both.first.faults = [DEAD["broken"]()]
