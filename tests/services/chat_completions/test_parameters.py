@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from services.base import LLM, LLMError, Message, Prompt
 from services.chat_completions.objections import read_objection
-from services.chat_completions.parameters import Dialect, Parameters
+from services.chat_completions.parameters import Dialect, Parameters, wanted_of
+from services.chat_completions.servers import server_at
 from services.engine_settings import LLMSettings
 from services.vendors.ark.llm import open_llm
 from tests.simulators.ark import MODEL, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
@@ -502,6 +503,28 @@ async def test_a_turn_that_fails_for_another_reason_teaches_nothing(ark: ArkSimu
 
 
 # --- pure
+
+
+OWN = wanted_of(server_at("127.0.0.1"), stream=True, effort="minimal", schema={"type": "json_schema"})
+
+
+@pytest.mark.parametrize(
+    ("said", "left_out"),
+    [
+        ("Unknown parameter: 'chat_template_kwargs'.", {"chat_template_kwargs"}),
+        ("invalid type for 'enable_thinking' (expected boolean)", {"chat_template_kwargs"}),
+        ("Unknown parameter: 'thinking'.", {"chat_template_kwargs"}),
+        ("response_format is not supported together with stream", {"response_format"}),
+        ("'stream' cannot be used with a json_schema", {"response_format"}),
+        ("This model does not support structured outputs.", {"response_format"}),
+        ("invalid grammar: unsupported keyword", {"response_format"}),
+        ("this model does not support thinking", {"reasoning_effort"}),
+    ],
+)
+def test_what_is_meant_by_a_name_that_was_not_sent_as_such(said: str, left_out: set[str]) -> None:
+    instead = Dialect(OWN).without(OWN, read_objection(400, error(said).encode()))
+    assert instead is not None and OWN.values.keys() - instead.values.keys() == left_out
+    assert instead.values["stream"] is True
 
 
 def test_what_one_turn_found_is_not_undone_by_an_older_one() -> None:
