@@ -123,7 +123,7 @@ class ChatLLM:
 
     async def _answer(self, prompt: Prompt, asked: Parameters, reply: Reply) -> AsyncGenerator[str]:
         """One request and what comes of it; the vendor's answer is closed on leaving, however far it is read."""
-        request = {"model": await self._models.choose(), "messages": prompt.messages, **asked.fields()}
+        request = {"model": await self._models.choose(), "messages": asked.messages(prompt), **asked.fields()}
         with http_border():
             async with self._session.post(
                 self._address.chat,
