@@ -53,15 +53,13 @@ class _Answer(msgspec.Struct, frozen=True):
     usage: object = None  # numbers for the log; a reply is not lost over a strange one
     id: object = None
     error: object = None
-    # "error" where the error is not in a field of its own: SGLang, older vLLM.
-    kind: str | None = msgspec.field(default=None, name="object")
-    message: object = None
+    message: object = None  # where the error is not in a field of its own: SiliconFlow, older vLLM, FastAPI
     detail: object = None
 
     @property
     def is_error(self) -> bool:
         """Errors come under status 200 as well, and in mid-stream."""
-        return bool(self.error) or self.kind == "error" or (self.choices is None and bool(self.message or self.detail))
+        return bool(self.error) or (self.choices is None and bool(self.message or self.detail))
 
 
 def _decode(data: bytes) -> _Answer:

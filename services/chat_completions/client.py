@@ -53,6 +53,7 @@ class Row:
     key: str
     key_needed: bool = False
     model_needed: bool = False
+    lists: bool = True  # it can be asked which models it has
     root: str = ""  # the path of an address that was given without any
     server: Server | None = None  # what kind it is, wherever it stands; None: by its address
 
@@ -123,7 +124,7 @@ class ChatLLM:
 
     async def _answer(self, prompt: Prompt, asked: Parameters, reply: Reply) -> AsyncGenerator[str]:
         """One request and what comes of it; the vendor's answer is closed on leaving, however far it is read."""
-        request = {"model": await self._models.choose(), "messages": prompt.messages, **asked.fields()}
+        request = {"model": await self._models.choose(), "messages": asked.messages(prompt), **asked.fields()}
         with http_border():
             async with self._session.post(
                 self._address.chat,
@@ -149,7 +150,7 @@ class ChatLLM:
     def _report(self, refused: Refused, request_id: object) -> None:
         """An operator's problem is an error, said once per process and code; anything else a warning each time."""
         event = {"status": refused.status, "code": refused.code, "request_id": request_id, "why": str(refused)}
-        no_model = refused.fault in (faults.MODEL, faults.NOT_FOUND)
+        asked, no_model = self._models.known, refused.fault in (faults.MODEL, faults.NOT_FOUND)
         if no_model:
             self._models.forget()
         if not refused.fault.operator:
@@ -157,8 +158,8 @@ class ChatLLM:
         elif (cause := refused.code or str(refused.status)) not in self._reported:
             self._reported.add(cause)
             _log.error("llm_needs_operator", **event)
-            if no_model and not self._tasks.cancel_scope.cancel_called:
-                self._tasks.start_soon(self._tell_offered, self._models.known)
+            if no_model and self._row.lists and not self._tasks.cancel_scope.cancel_called:
+                self._tasks.start_soon(self._tell_offered, asked)
 
     async def _tell_offered(self, asked: str) -> None:
         """Which names would have been right, for the log; whoever talks does not wait for it."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.base import Message, Prompt, Role
 from services.chat_completions.objections import Objection
 from services.chat_completions.servers import EFFORT, LEAST_NEEDED, NO_THINKING, OTHER_NAME, THINKING, Server
 
@@ -20,8 +21,21 @@ class Parameters:
 
     def fields(self) -> dict[str, Any]:
         """As they are sent."""
-        streams = self.values.get("stream") is True
-        return {name: value for name, value in self.values.items() if streams or name != "stream_options"}
+        unsent = {"system_role"} if self.values.get("stream") is True else {"system_role", "stream_options"}
+        return {name: value for name, value in self.values.items() if name not in unsent}
+
+    def messages(self, prompt: Prompt) -> tuple[Message, ...]:
+        """Those of a prompt; where `system_role` is False, of two roles that alternate."""
+        if self.values.get("system_role", True):
+            return prompt.messages
+        joined: list[Message] = []
+        for message in prompt.messages:
+            role: Role = "user" if message.role == "system" else message.role
+            if joined and joined[-1].role == role:
+                joined[-1] = Message(role, f"{joined[-1].content}\n\n{message.content}")
+            else:
+                joined.append(Message(role, message.content))
+        return tuple(joined)
 
     def having(self, **values: Any) -> "Parameters":
         return Parameters({**self.values, **values}, self.guessed)
@@ -82,7 +96,7 @@ class Dialect:
         elif guess:
             self._turns_left -= 1
             self._guess = guess if self._turns_left else {}
-        new = [name for name in changes if name in self._wanted and name not in self._told]
+        new = [name for name in changes if name in (*self._wanted, "system_role") and name not in self._told]
         self._told.update(new)
         return tuple(new)
 
@@ -98,6 +112,8 @@ class Dialect:
         instead = asked
         for name in sorted(_meant(objection.names - self._in_vain, objection.perhaps, asked.fields())):
             instead = self._leave_out(instead, name, objection.efforts)
+        if "system_role" in objection.names and "system_role" not in asked.values:
+            instead = instead.having(system_role=False)
         if objection.unexplained and "" not in self._in_vain:
             instead = _leave_out_least(asked)
         if instead != asked:

@@ -82,6 +82,12 @@ NAMES: Final[Mapping[str, re.Pattern[str]]] = {
         r"response[_ ]?format|json[_ ](schema|object|mode)|structured[_ ]outputs?|guided[_ ]\w|grammar|结构化输出", re.I
     ),
     "stream_options": re.compile(r"stream[_ ]?options?\b|include_usage", re.I),
+    # None of its own, but a template may take no other roles than two that alternate (Gemma's, an older Mistral's).
+    "system_role": re.compile(
+        r"system (role|prompt|message|instruction)s? (is |are )?not|roles? must alternate|only user(,| and) assistant|"
+        r"developer instruction is not enabled|(unknown|unsupported|invalid|unexpected) (message )?role",
+        re.I,
+    ),
     "stream": re.compile(r"(?<![\w./-])stream(?![\w/-])|non-?stream", re.I),
 }
 # What it calls them by what they do: ordinary words, that count only where a word of refusal stands beside them.

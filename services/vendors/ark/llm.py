@@ -13,7 +13,7 @@ from services.chat_completions.servers import ARK
 from services.engine_settings import LLMSettings
 
 DOUBAO: Final = Row(
-    "endpoints.llm", "models.llm_model", "DOUBAO_API_KEY", key_needed=True, model_needed=True, server=ARK
+    "endpoints.llm", "models.llm_model", "DOUBAO_API_KEY", key_needed=True, model_needed=True, lists=False, server=ARK
 )
 
 

@@ -180,6 +180,7 @@ REFUSALS = [
     (400, b'{"error":{"code":400,"message":"the request exceeds the available context size"}}', "llm.context_tokens"),
     (400, b'{"error":"The input is too long for this model"}', "llm.context_tokens"),
     (400, b'{"detail":"The prompt is too long"}', "llm.context_tokens"),
+    (400, b'"The prompt is too long"', "llm.context_tokens"),
     (400, b'{"detail":[{"loc":["body"],"msg":"x"},{"loc":["body"],"msg":"y"}]}', "{model}, llm.reasoning_effort"),
     (400, b'{"object":"error","message":"maximum context length is 8","code":400}', "llm.context_tokens"),
     (400, b'{"message":{"error":"context window exceeded"}}', "llm.context_tokens"),

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from services.base import LLM, LLMError, Message, Prompt
 from services.chat_completions.objections import read_objection
-from services.chat_completions.parameters import Dialect, Parameters
+from services.chat_completions.parameters import Dialect, Parameters, wanted_of
+from services.chat_completions.servers import server_at
 from services.engine_settings import LLMSettings
 from services.vendors.ark.llm import open_llm
 from tests.simulators.ark import MODEL, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
@@ -394,6 +395,39 @@ async def test_refusals_without_a_reason_never_end_streaming(ark: ArkSimulator, 
     assert sent(ark)[-1] == WANTED and all(each["stream"] for each in sent(ark))
 
 
+# What templates of models say that know two roles alone, which alternate.
+TWO_ROLES = {
+    "Gemma": (400, error("System role not supported")),
+    "Gemma, llama.cpp": (500, '{"error":{"code":500,"message":"System role not supported at row 1","type":"x"}}'),
+    "Gemma, at Google's": (400, '[{"error":{"code":400,"message":"Developer instruction is not enabled for m"}}]'),
+    "Mistral": (400, '{"error":"Conversation roles must alternate user/assistant/user/assistant/..."}'),
+    "Mistral, newer": (400, error("Only user and assistant roles are supported, with the exception of an initial one")),
+    "a system message": (400, error("System messages are not supported by this model")),
+    "an unknown role": (400, '{"object":"error","message":"Unexpected message role.","code":400}'),
+}
+ROLES = Prompt(
+    "anon",
+    (Message("system", "你是爱音。"), Message("user", "在吗"), Message("user", "你好"), Message("assistant", "在。")),
+)
+
+
+@pytest.mark.parametrize("said", TWO_ROLES)
+async def test_a_model_without_a_system_role_is_told_all_by_the_user(ark: ArkSimulator, said: str) -> None:
+    refused = Refusal(TWO_ROLES[said][0], html=TWO_ROLES[said][1].encode())
+    ark.default = Behaviour(judge=lambda body: refused if body["messages"][0]["role"] == "system" else None)
+    async with open_llm(settings_for(ark)) as llm:
+        with capture_logs() as logs:
+            for _ in range(2):
+                async with aclosing(llm.stream(ROLES)) as deltas:
+                    assert "".join([delta async for delta in deltas]) == REPLY
+    assert len(ark.requests) == 3
+    assert [(message["role"], message["content"]) for message in ark.requests[-1]["messages"]] == [
+        ("user", "你是爱音。\n\n在吗\n\n你好"),
+        ("assistant", "在。"),
+    ]
+    assert [log["parameters"] for log in logs if log["log_level"] == "warning"] == [("system_role",)]
+
+
 # What is about something else; asking again is of no use.
 OTHER = {
     "context length": (400, error("Maximum context length is 4096 tokens.", code="context_length_exceeded")),
@@ -433,8 +467,6 @@ OTHER = {
               "'messages': [{'role': 'user'}], 'stream': True, 'stream_options': {'include_usage': True}}}]"),
     ),
     "another parameter": (400, error("Unknown parameter: 'model'.", param="model", code="unknown_parameter")),
-    "role": (400, error("System role not supported")),
-    "template": (400, '{"error":"Conversation roles must alternate user/assistant/user/assistant/..."}'),
     "path": (404, "404 page not found"),
 }  # fmt: skip
 
@@ -502,6 +534,28 @@ async def test_a_turn_that_fails_for_another_reason_teaches_nothing(ark: ArkSimu
 
 
 # --- pure
+
+
+OWN = wanted_of(server_at("127.0.0.1"), stream=True, effort="minimal", schema={"type": "json_schema"})
+
+
+@pytest.mark.parametrize(
+    ("said", "left_out"),
+    [
+        ("Unknown parameter: 'chat_template_kwargs'.", {"chat_template_kwargs"}),
+        ("invalid type for 'enable_thinking' (expected boolean)", {"chat_template_kwargs"}),
+        ("Unknown parameter: 'thinking'.", {"chat_template_kwargs"}),
+        ("response_format is not supported together with stream", {"response_format"}),
+        ("'stream' cannot be used with a json_schema", {"response_format"}),
+        ("This model does not support structured outputs.", {"response_format"}),
+        ("invalid grammar: unsupported keyword", {"response_format"}),
+        ("this model does not support thinking", {"reasoning_effort"}),
+    ],
+)
+def test_what_is_meant_by_a_name_that_was_not_sent_as_such(said: str, left_out: set[str]) -> None:
+    instead = Dialect(OWN).without(OWN, read_objection(400, error(said).encode()))
+    assert instead is not None and OWN.values.keys() - instead.values.keys() == left_out
+    assert instead.values["stream"] is True
 
 
 def test_what_one_turn_found_is_not_undone_by_an_older_one() -> None:

@@ -1,6 +1,6 @@
 """The client of chat completions against strict servers of every flavour: what they send, refuse and break off with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -291,6 +291,13 @@ async def test_an_address_that_cannot_be_one_refuses_to_open(given: str) -> None
 # --- the model
 
 
+async def until_told(logs: Sequence[Mapping[str, Any]]) -> None:
+    """The log says which models there are."""
+    with anyio.fail_after(60):
+        while not any(log["event"] == "llm_model_not_offered" for log in logs):
+            await anyio.lowlevel.checkpoint()
+
+
 async def test_an_unnamed_model_is_the_first_that_one_can_talk_with() -> None:
     async with serving("ollama") as server, asking(server, model="") as llm:
         server.models = ["nomic-embed-text:latest", "bge-m3", "whisper-large-v3", "qwen3:8b", "gemma3"]
@@ -324,10 +331,13 @@ async def test_a_server_that_was_started_with_another_model_is_asked_anew() -> N
     async with serving("vllm") as server, asking(server, model="") as llm:
         assert await read(llm) == (REPLY, None)
         server.models = ["gemma3"]
-        _, error = await read(llm)
-        assert error is not None
-        assert await read(llm) == (REPLY, None)
+        with capture_logs() as logs:
+            _, error = await read(llm)
+            assert error is not None
+            assert await read(llm) == (REPLY, None)
+            await until_told(logs)
         assert server.requests[-1]["model"] == "gemma3"
+    assert [log["model"] for log in logs if log["event"] == "llm_model_not_offered"] == ["qwen3:8b"]
 
 
 @pytest.mark.parametrize("flavour", ["ollama", "vllm", "deepseek", "siliconflow", "openai"])
@@ -338,9 +348,7 @@ async def test_a_model_that_is_not_there_is_told_with_those_that_are(flavour: st
                 for _ in range(2):
                     _, error = await read(llm)
                     assert error is not None and "models.openai_llm" in str(error) and not error.retryable
-                with anyio.fail_after(60):
-                    while not any(log["event"] == "llm_model_not_offered" for log in logs):
-                        await anyio.lowlevel.checkpoint()
+                await until_told(logs)
     (told,) = (log for log in logs if log["event"] == "llm_model_not_offered")
     assert (told["setting"], told["model"], told["offered"]) == ("models.openai_llm", "gemma3", ["qwen3:8b"])
     assert server.listed == 1 and KEY not in str(logs)
