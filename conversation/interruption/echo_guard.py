@@ -39,12 +39,14 @@ THE_SAME, MOST_TURNED_UP_DB = 0.8, 12.0  # so much alike it is ours, be the loud
 RANGE_DB = 25.0  # below its loudest, what was sent is not heard
 FOREIGN_DB = (4.3, 6.3)  # louder than our own voice by so much, on average over the bands: not at all, certainly
 NOISE_OVER_LEAST_DB, NOISE_RISES_DB = 2.0, 0.05  # of a few hops; with each hop
-UNSURE_DB = 1.5  # so much louder must be who speaks before the room is known
+UNSURE_DB = 2.5  # so much louder must be who speaks before the room is known
 UNHEARD, QUIET_DB = 50, 3.0  # so many frames: whoever speaks then may be softer by this
 HARDLY = 0.1  # what a detector says of frames without speech: these are not looked into
 TOGETHER = 3  # frames, for a call of numpy costs as much for three as for one
 LONGEST_WAIT = 15  # frames: older ones are older than all hops that are compared
 LEAST_STEP = 0.03  # with which a gain follows each hop
+# A hop moves it by no more. Down by less: without a room what was sent is loud in its tails, where nothing is heard.
+LOWERED_DB, RAISED_DB = -4.0, 8.0
 EVEN_HZ = 125  # rates of which a hop is so many whole samples
 GAP_MS = 400.0  # without audio from the microphone: its clock begins anew
 
@@ -301,7 +303,8 @@ class _Path:
         gains = self._gains if self._learnt >= LEARNT else _fitted(ratio, sounds)
         if turned_up and sounds.any():
             gains = gains + min(MOST_TURNED_UP_DB, max(0.0, float(np.median((ratio - gains)[sounds]))))
-        expected = np.maximum(own[-RECENT:] + gains, floor)
+        near = np.maximum(own[-RECENT:], own[-RECENT - 1 : -1])  # a delay is seldom a whole number of hops
+        expected = np.maximum(near + gains, floor)
         audible = heard.rows[-RECENT:] > floor + 3.0
         excess = np.clip(rows[-RECENT:] - expected, 0.0, 20.0)[audible]
         if learn:
@@ -328,10 +331,10 @@ class _Path:
         sure = sounds.sum(axis=0)
         self._known += sure
         step = sure / np.maximum(self._known, 1.0)
-        move = np.where(sounds, ratio - self._gains, 0.0).sum(axis=0) / np.maximum(sure, 1)
+        moves = np.where(sounds, ratio - self._gains, 0.0)
         if self._learnt >= LEARNT:
-            step, move = np.maximum(step, LEAST_STEP * sure), move.clip(-8.0, 8.0)
-        self._gains += step * move
+            step, moves = np.maximum(step, LEAST_STEP * sure), moves.clip(LOWERED_DB, RAISED_DB)
+        self._gains += step * moves.sum(axis=0) / np.maximum(sure, 1)
         if sure.any():
             self._learnt += 1
             if self._learnt == LEARNT:
