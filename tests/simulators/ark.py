@@ -239,6 +239,7 @@ def judge_body(request: web.Request, body: Any) -> Refusal | None:
 
 
 def _find_faults(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    body = {name: value for name, value in body.items() if value is not None}  # the vendor's own client sends them
     yield from _find_faults_of_messages(body["messages"])
     if not isinstance(body.get("stream", False), bool):
         yield "stream", "must be a boolean"
