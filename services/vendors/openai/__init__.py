@@ -1,0 +1,1 @@
+"""Any server that speaks one of OpenAI's interfaces, by its address."""
