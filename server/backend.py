@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
+from msgspec.structs import asdict
 
 from server.audio.queued_audio import AudioBudget
 from server.auth import DEMO_TOKEN, Authenticator
@@ -14,7 +15,7 @@ from server.connection_manager import ConnectionManager
 from server.transport.rate_limits import RateLimits
 from services.asr_service import ASR_VENDORS, PHRASES_ONLY, open_asr
 from services.base import ASR, LLM, TTS, VAD, Script
-from services.engine_choice import EngineChoice, EngineUnavailable, choose_engine
+from services.engine_choice import EngineChoice, EngineUnavailable, Vendor, choose_engines
 from services.engine_settings import ASRSettings, LLMSettings, TTSSettings
 from services.llm_service import LLM_VENDORS, open_llm
 from services.tts_service import TTS_VENDORS, open_tts
@@ -40,7 +41,7 @@ class Backend:
     tts: TTS
     asr: ASR
     vad: VAD
-    engines: dict[str, EngineChoice]
+    engines: dict[str, tuple[EngineChoice, ...]]  # of each kind, each where those before it fail
     history: HistoryStore
     connections: ConnectionManager
     rates: RateLimits
@@ -63,11 +64,14 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             log.warning(warning)
         characters = _load_characters(settings)
         async with AsyncExitStack() as stack:
-            tts = await stack.enter_async_context(open_tts(engines["tts"], _tts_settings(settings)))
+            tts_choice, llm_choice, asr_choice, vad_choice = (engines[kind][0] for kind in ("tts", "llm", "asr", "vad"))
+            tts = await stack.enter_async_context(open_tts(tts_choice, _tts_settings(settings, tts_choice.vendor)))
             scripts = {character.name: character.script for character in characters.all() if character.script}
-            llm = await stack.enter_async_context(open_llm(engines["llm"], _llm_settings(settings, scripts)))
-            asr = await stack.enter_async_context(open_asr(engines["asr"], _asr_settings(settings, scripts)))
-            vad = await stack.enter_async_context(open_vad(engines["vad"]))
+            llm_settings = _llm_settings(settings, llm_choice.vendor, scripts)
+            llm = await stack.enter_async_context(open_llm(llm_choice, llm_settings))
+            asr_settings = _asr_settings(settings, asr_choice.vendor, scripts)
+            asr = await stack.enter_async_context(open_asr(asr_choice, asr_settings))
+            vad = await stack.enter_async_context(open_vad(vad_choice))
             history = await stack.enter_async_context(
                 open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds, config.history.shared)
             )
@@ -87,33 +91,36 @@ def _load_characters(settings: Settings) -> CharacterManager:
     return CharacterManager.load(PROJECT_ROOT / characters.folder, characters.default, settings.voices)
 
 
-def _choose_engines(settings: Settings) -> dict[str, EngineChoice]:
+def _choose_engines(settings: Settings) -> dict[str, tuple[EngineChoice, ...]]:
     wanted, secrets = settings.config.engines, settings.secrets.values
+    endpoints = asdict(settings.config.endpoints)
     return {
-        "llm": choose_engine("llm", wanted.llm, LLM_VENDORS, secrets),
-        "tts": choose_engine("tts", wanted.tts, TTS_VENDORS, secrets),
-        "asr": choose_engine("asr", wanted.asr, ASR_VENDORS, secrets),
-        "vad": choose_engine("vad", wanted.vad, VAD_VENDORS, secrets),
+        "llm": choose_engines("llm", wanted.llm, LLM_VENDORS, secrets, endpoints),
+        "tts": choose_engines("tts", wanted.tts, TTS_VENDORS, secrets, endpoints),
+        "asr": choose_engines("asr", wanted.asr, ASR_VENDORS, secrets, endpoints),
+        "vad": choose_engines("vad", (wanted.vad,), VAD_VENDORS, secrets, endpoints),
     }
 
 
-def _unused_endpoints(config: Config, engines: Mapping[str, EngineChoice]) -> Iterator[str]:
+def _unused_endpoints(config: Config, engines: Mapping[str, tuple[EngineChoice, ...]]) -> Iterator[str]:
     """Endpoints that the operator has changed, of engines that only lack a key to be chosen."""
     kinds = (("llm", LLM_VENDORS, "the model", ("llm",)), ("tts", TTS_VENDORS, "the voice", ("tts",)))
     for kind, vendors, who, names in (*kinds, ("asr", ASR_VENDORS, "the recogniser", ("asr", "asr_batch"))):
         changed = [name for name in names if getattr(config.endpoints, name) != getattr(EndpointsConfig(), name)]
         wanted = next(vendor.wanted for vendor in vendors.values() if not vendor.only_named)
-        if changed and getattr(config.engines, kind) == "auto" and engines[kind].vendor.found({}) is not None:
+        serving = engines[kind][-1]
+        if changed and getattr(config.engines, kind) == ("auto",) and serving.vendor.found({}, {}) is not None:
             changed_keys = " and ".join(f"endpoints.{name}" for name in changed)
             yield (
-                f"{changed_keys}: not used, because {wanted} is not set and so {who} is {engines[kind].name}; "
+                f"{changed_keys}: not used, because {wanted} is not set and so {who} is {serving.name}; "
                 "set it, to any value where the server wants no key"
             )
 
 
 def _announce(backend: Backend) -> None:
-    for kind, choice in backend.engines.items():
-        log.info(f"{kind}: {choice.name} ({choice.reason})")
+    for kind, choices in backend.engines.items():
+        for choice in choices:
+            log.info(f"{kind}: {choice.name} ({choice.reason})")
     if backend.asr.phrases_only:
         log.info(f"asr: {PHRASES_ONLY}")
     if backend.authenticator.demo:
@@ -121,11 +128,19 @@ def _announce(backend: Backend) -> None:
     log.info(f"characters: {', '.join(character.name for character in backend.characters.all())}")
 
 
-def _llm_settings(settings: Settings, scripts: Mapping[str, Script]) -> LLMSettings:
+def _endpoint(config: Config, vendor: Vendor) -> str:
+    return getattr(config.endpoints, vendor.endpoint) if vendor.endpoint else ""
+
+
+def _model(config: Config, vendor: Vendor) -> str:
+    return getattr(config.models, vendor.model) if vendor.model else ""
+
+
+def _llm_settings(settings: Settings, vendor: Vendor, scripts: Mapping[str, Script]) -> LLMSettings:
     config = settings.config
     return LLMSettings(
-        endpoint=config.endpoints.llm,
-        model=config.models.llm_model,
+        endpoint=_endpoint(config, vendor),
+        model=_model(config, vendor),
         stream=config.llm.stream,
         reasoning_effort=config.llm.reasoning_effort,
         secrets=settings.secrets.values,
@@ -137,11 +152,11 @@ def _llm_settings(settings: Settings, scripts: Mapping[str, Script]) -> LLMSetti
     )
 
 
-def _tts_settings(settings: Settings) -> TTSSettings:
+def _tts_settings(settings: Settings, vendor: Vendor) -> TTSSettings:
     config = settings.config
     return TTSSettings(
-        endpoint=config.endpoints.tts,
-        model=config.models.tts_model,
+        endpoint=_endpoint(config, vendor),
+        model=_model(config, vendor),
         sample_rate_hz=config.audio.tts_sample_rate,
         verify_tls=config.ssl.verify_tts,
         secrets=settings.secrets.values,
@@ -151,15 +166,15 @@ def _tts_settings(settings: Settings) -> TTSSettings:
     )
 
 
-def _asr_settings(settings: Settings, scripts: Mapping[str, Script]) -> ASRSettings:
+def _asr_settings(settings: Settings, vendor: Vendor, scripts: Mapping[str, Script]) -> ASRSettings:
     config = settings.config
     return ASRSettings(
-        endpoint=config.endpoints.asr,
+        endpoint=_endpoint(config, vendor),
         batch_endpoint=config.endpoints.batch,
-        resource_id=config.models.asr_resource_id,
+        model=_model(config, vendor),
         # The local endpoint comes first; the vendor's own opinion counts where noise hides an end from ours.
         end_window_ms=max(_SHORTEST_END_WINDOW_MS, config.agent.end_of_speech_ms + _END_WINDOW_MARGIN_MS),
-        model_dir=str(PROJECT_ROOT / config.sherpa.model_dir),
+        model_dir=str(PROJECT_ROOT / getattr(config, vendor.model_dir).model_dir) if vendor.model_dir else "",
         secrets=settings.secrets.values,
         scripts=scripts,
         connect_s=config.timeouts.vendor_connect,

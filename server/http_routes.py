@@ -144,9 +144,9 @@ def _about(backend: Backend) -> About:
                 reason=choice.reason,
                 note=PHRASES_ONLY if kind == "asr" and backend.asr.phrases_only else None,
             )
-            for kind, choice in backend.engines.items()
+            for kind, (choice, *_) in backend.engines.items()
         },
-        credits=[choice.vendor.credit for choice in backend.engines.values() if choice.vendor.credit],
+        credits=[each.vendor.credit for choices in backend.engines.values() for each in choices if each.vendor.credit],
     )
 
 

@@ -42,7 +42,7 @@ class ASRSettings:
 
     endpoint: str = ""
     batch_endpoint: str = ""  # for utterances that exist already in full
-    resource_id: str = ""
+    model: str = ""
     end_window_ms: int = 800  # silence after which the vendor itself may take an utterance for ended
     model_dir: str = ""  # of the operator's own model
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)

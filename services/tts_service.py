@@ -20,7 +20,7 @@ MEI_CREDIT = (
 
 # In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.
 TTS_VENDORS: Mapping[str, Vendor] = {
-    "minimax": Vendor("services.vendors.minimax.tts", secrets=("MINIMAX_API_KEY",)),
+    "minimax": Vendor("services.vendors.minimax.tts", secrets=("MINIMAX_API_KEY",), endpoint="tts", model="tts_model"),
     "embedded": Vendor("services.vendors.embedded.tts", credit=MEI_CREDIT),
 }
 

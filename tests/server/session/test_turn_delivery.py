@@ -59,14 +59,14 @@ async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard
             tts,
             asr,
             vad,
-            {"tts": EngineChoice("embedded", Vendor(""), "")},
+            {"tts": (EngineChoice("embedded", Vendor(""), ""),)},
             store,
             ConnectionManager(InProcessPresence(), Config().limits),
             RateLimits({}),
             AudioBudget(1),
         )
         history = UserHistory(store, "a" * 64, send)
-        client = Client(send, Extensions(["turns"], []))
+        client = Client(send, Extensions(["turns"], []), 16_000)
         turn = TurnDelivery(backend, client, history, characters.default, 1, Timeline(0.0))
         with capture_logs() as logs:
             await turn.run("你好", "text")

