@@ -171,8 +171,8 @@ class TranscriptionSimulator:
 
     async def until_live(self, some: bool) -> None:
         """Until connections are open, or none is: nobody tells of those that nothing was asked over."""
-        while bool(self.live) != some:
-            await anyio.sleep(0.005)  # noqa: ASYNC110
+        while bool(self.live) != some:  # noqa: ASYNC110
+            await anyio.sleep(0.005)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         while not condition():

@@ -452,7 +452,7 @@ TEXTS = st.lists(st.text(max_size=40) | st.text("爱音千早", min_size=1, max_
 @given(TEXTS, TEXTS)
 def test_hints_of_any_size_stay_within_the_vendors_limits(hotwords: tuple[str, ...], dialogue: tuple[str, ...]) -> None:
     encodable = (tuple(t.encode(errors="ignore").decode() for t in texts) for texts in (hotwords, dialogue))
-    hints = RecognitionHints("anon", *encodable)
+    hints = RecognitionHints("anon", next(encodable), next(encodable))
     request = asked(hints)["request"]
     assert isinstance(request, dict)
     context = json.loads(request.get("corpus", {}).get("context", "{}"))
