@@ -143,6 +143,8 @@ def _llm_settings(settings: Settings, vendor: Vendor, scripts: Mapping[str, Scri
         model=_model(config, vendor),
         stream=config.llm.stream,
         reasoning_effort=config.llm.reasoning_effort,
+        max_tokens=config.llm.max_tokens,
+        json_schema=config.llm.json_schema,
         secrets=settings.secrets.values,
         scripts=scripts,
         connect_s=config.timeouts.vendor_connect,

@@ -123,6 +123,8 @@ class LLMConfig(Section, frozen=True):
     stream: bool = True
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] = "minimal"
     context_tokens: Annotated[int, Meta(ge=100, le=10_000_000)] = 8000
+    max_tokens: Annotated[int, Meta(ge=0, le=10_000_000)] = 0  # of an answer; 0: as many as the server allows
+    json_schema: bool = False
 
 
 class EnginesConfig(Section, frozen=True):

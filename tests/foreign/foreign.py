@@ -7,8 +7,8 @@ any index. The environment is made under `.venv/foreign/NAME` by the first test 
 changes; where the index has no such packages, the test is skipped with pip's own words. Only wheels are installed,
 unless the lock says otherwise with a line `--no-binary PACKAGE`.
 
-A client is a file of `clients/`: it is given JSON on its standard input, does all of that in one go (what takes time is to
-start it), and prints JSON as its last line.
+A client is a file of `clients/`: given JSON on its standard input, it does all of that in one go (what takes time is to
+start it), and prints JSON as its last line. A server is a file of `servers/`: an engine that people run, with weights.
 """
 
 import fcntl
@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,30 @@ def ask_client(name: str, client: str, asked: Any, **environment: str) -> Any:
     )
     assert done.returncode == 0, f"{client} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def serve(name: str, server: str, *arguments: str) -> Iterator[str]:
+    """The address at which `servers/SERVER.py` listens, run in the environment NAME; it has ended on leaving.
+
+    Skips the test where its packages cannot be had. What it prints beside its address is shown where it does not start.
+    """
+    python = _python_of(name)
+    command = [str(python), "-I", str(HERE / "servers" / f"{server}.py"), *arguments]
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, encoding="utf-8"
+        ) as program,
+    ):
+        try:
+            assert program.stdout is not None
+            address = program.stdout.readline().strip()
+            said.seek(0)
+            assert address, f"{server} did not start:\n{said.read().decode(errors='replace')}"
+            yield address
+        finally:
+            program.kill()
 
 
 def _python_of(name: str) -> Path:

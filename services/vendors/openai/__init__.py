@@ -1,1 +1,1 @@
-"""Any server that speaks one of OpenAI's interfaces, by its address."""
+"""Any server that speaks the protocols of OpenAI, by its address."""

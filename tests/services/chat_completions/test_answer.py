@@ -5,7 +5,8 @@ import json
 import pytest
 
 from services.base import LLMError
-from services.vendors.ark.answer import EventStream, Reply, error_in, refusal
+from services.chat_completions.answer import EventStream, Reply
+from services.chat_completions.refusals import error_in, refusal
 
 HELLO = {"choices": [{"index": 0, "delta": {"content": "こん"}}]}
 BYE = {"choices": [{"index": 0, "delta": {"content": "にちは"}}]}
@@ -117,7 +118,7 @@ def test_only_the_first_mark_is_none_of_the_stream() -> None:
 REFUSALS = [
     (404, b"404 page not found", "the endpoint"),  # Ollama and Go's mux: the path lacks /v1
     (404, b'{"detail":"Not Found"}', "the endpoint"),  # FastAPI
-    (404, b'{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}', "check its name."),
+    (404, b'{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}', "check its name, {model}."),
     (429, b'{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}', "quota"),
     (402, b'{"error":{"message":"Insufficient Balance"}}', "quota"),
     (429, b'{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', "too busy"),
