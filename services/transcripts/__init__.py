@@ -1,1 +1,4 @@
-"""What several ears have in common below their vendors: inventions out of silence, script, tags, names of languages."""
+"""What an ASR wrote, as it was said: inventions out of silence, tags, script, names of languages.
+
+It imports nothing of ours. Vendors whose models have the same habits share it; no vendor knows another.
+"""

@@ -1,4 +1,4 @@
-"""What an ear of the Whisper or the SenseVoice family wrote in; what was really said, as our users write it, out."""
+"""What an ASR of the Whisper or the SenseVoice family wrote in; what was really said, as our users write it, out."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _PICTURES: Final = str.maketrans("", "", f"{inventions.PICTURES}\ufe0f")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of what was written; None where the ear does not tell."""
+    """A stretch of what was written; None where the ASR does not tell."""
 
     text: str
     no_speech_prob: float | None = None
@@ -37,7 +37,7 @@ def language_code(name: str) -> str:
 def said(segments: list[Segment], seconds: float, *, language: str = "", asked: str = "") -> str:
     """All that was really said in so many seconds of audio; "" where that is nothing.
 
-    `language`: a code or a name, as it was asked for or told. `asked`: the words that the ear was given to expect.
+    `language`: a code or a name, as it was asked for or told. `asked`: the words that the ASR was given to expect.
     """
     told = next((found[1] for each in segments if (found := _TOLD_LANGUAGE.search(each.text))), language)
     kept = [
@@ -164,7 +164,7 @@ def _converter() -> Any:
 
 
 def written(text: str, language: str = "") -> str:
-    """What an ear wrote that does not invent: without tags and pictures, in our script."""
+    """What an ASR wrote that does not invent: without tags and pictures, in our script."""
     told = _TOLD_LANGUAGE.search(text)
     return in_our_script(_TAG.sub("", text).translate(_PICTURES), told[1] if told else language)
 

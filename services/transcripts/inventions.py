@@ -1,4 +1,4 @@
-"""Pure: what ears of the Whisper and SenseVoice families write where nobody spoke, as tables. A new report is one line.
+"""Pure: what ASRs of the Whisper and SenseVoice families write where nobody spoke, as tables. A new report is one line.
 
 `services/transcripts/cleaning.py` applies them. Compared without case, blanks and punctuation.
 """

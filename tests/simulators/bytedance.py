@@ -260,7 +260,7 @@ class BytedanceSimulator:
         for name in ("X-Api-Request-Id", "X-Api-Connect-Id"):
             if not _is_uuid(headers.get(name.lower(), "")):
                 yield Refused(0, f"{name} must be a UUID", 400)
-        if headers.get("x-api-sequence") != "-1":
+        if headers.get("x-api-sequence", "-1") != "-1":  # most clients in the field leave it out, and are served
             yield Refused(0, "X-Api-Sequence must be -1", 400)
 
     def greet(self, connection: ServerConnection, request: Request, response: Response) -> None:

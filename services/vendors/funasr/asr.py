@@ -20,7 +20,7 @@ from services.engine_settings import ASRSettings
 from services.vendors.funasr import faults, messages
 from services.vendors.funasr.faults import Failed
 from services.vendors.funasr.line import Line, Lines
-from services.vendors.funasr.messages import Heard, Server
+from services.vendors.funasr.messages import Habits, Heard
 
 QUEUE_BYTES: Final = 32 * messages.FRAME_BYTES  # not yet sent; more is not taken, and waits where it comes from
 KEPT_BYTES: Final = 130 * 2 * RECOGNITION_RATE_HZ  # for another connection; no utterance is longer
@@ -219,7 +219,7 @@ class _Engine:
 
     def __init__(self, lines: Lines, settings: ASRSettings) -> None:
         self.settings = settings
-        self.server = Server()
+        self.server = Habits()
         self.log = structlog.get_logger(__name__)
         self._lines = lines
         self._reported: set[str] = set()
@@ -235,7 +235,7 @@ class _Engine:
                     yield recognition
                 finally:
                     tasks.cancel_scope.cancel()
-        except ExceptionGroup as group:  # the caller's own error: what is heard fails in `transcripts` alone
+        except ExceptionGroup as group:  # the block's own error: what is heard fails in `transcripts` alone
             error = group.exceptions[0]
         if error is not None:
             raise error

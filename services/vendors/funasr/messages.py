@@ -27,8 +27,8 @@ Mode = Literal["2pass", "offline"]
 
 
 @dataclass(slots=True)
-class Server:
-    """What has been found out about it, for all later utterances."""
+class Habits:
+    """What has been found out about a server, for all later utterances."""
 
     is_cpp: bool = False  # it takes weights of hotwords
     answers_in_two_passes: bool = False  # as cpp-2pass does: exactly one message that is final ends an utterance
@@ -36,7 +36,7 @@ class Server:
     wrong_partials: bool = False  # SenseVoice behind Paraformer's partials: those are Mandarin, whatever was said
 
 
-def first_message(server: Server, hints: RecognitionHints, mode: Mode, name: str) -> str:
+def first_message(server: Habits, hints: RecognitionHints, mode: Mode, name: str) -> str:
     """What must be said before any audio."""
     message: dict[str, Any] = {
         "mode": mode,
@@ -94,7 +94,7 @@ def read_answer(raw: str) -> Answer:
 class Heard:
     """One utterance on one connection."""
 
-    def __init__(self, server: Server, language: str) -> None:
+    def __init__(self, server: Habits, language: str) -> None:
         self._server = server
         self._language = language
         self._sentences = ""

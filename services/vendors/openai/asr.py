@@ -59,7 +59,7 @@ class _Engine:
                     yield recognition
                 finally:
                     tasks.cancel_scope.cancel()
-        except ExceptionGroup as group:  # the caller's own error
+        except ExceptionGroup as group:  # the block's own error
             error = group.exceptions[0]
         if error is not None:
             raise error

@@ -88,7 +88,7 @@ _WORDS: Final = (
     ((400, 422), ("too large", "too long", "maximum content size"), _TOO_LONG),
     ((200,), ("unexpected endpoint",), ADDRESS),
 )
-# What servers refuse that is no more than a short clip or silence: nothing was said.
+# What servers refuse that is no more than a short recording or silence: nothing was said.
 _NOTHING: Final = ("audio_too_short", "too short", "likely empty", "file is empty", "no speech", "audio is empty")
 
 

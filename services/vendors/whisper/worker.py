@@ -44,7 +44,7 @@ class Utterance:
     finished: bool = False
 
 
-class Ear:
+class Recogniser:
     """The model."""
 
     def __init__(self, model_dir: str) -> None:
@@ -120,8 +120,8 @@ def _model_class() -> Any:
 class Worker:
     """The ASR's own thread: all recognitions, by number, in the order in which they were opened."""
 
-    def __init__(self, ear: Ear, out: BinaryIO, frames: Frames, stuck_s: float) -> None:
-        self._ear = ear
+    def __init__(self, recogniser: Recogniser, out: BinaryIO, frames: Frames, stuck_s: float) -> None:
+        self._recogniser = recogniser
         self._out = out
         self._frames = frames
         self._stuck_s = stuck_s
@@ -165,7 +165,7 @@ class Worker:
         watch.daemon = True
         watch.start()
         try:
-            heard = self._ear.hear(utterance, still_wanted)
+            heard = self._recogniser.hear(utterance, still_wanted)
             answer = Frame(Kind.HEARD, number, json.dumps(heard).encode())
         except (RuntimeError, ValueError, MemoryError) as error:
             answer = Frame(Kind.FAILED, number, str(error).encode())
@@ -186,11 +186,14 @@ def main() -> None:
         os.nice(NICE)
     setup = json.loads(frames.get().payload)
     try:
-        ear = Ear(setup["model_dir"])
+        recogniser = Recogniser(setup["model_dir"])
     except (RuntimeError, ValueError, OSError, ImportError) as error:
         _end(f"{type(error).__name__}: {error}")
-    write(out, Frame(Kind.READY, payload=json.dumps({"device": ear.device, "why": ear.why_not_gpu}).encode()))
-    Worker(ear, out, frames, setup["stuck_s"]).run()
+    write(
+        out,
+        Frame(Kind.READY, payload=json.dumps({"device": recogniser.device, "why": recogniser.why_not_gpu}).encode()),
+    )
+    Worker(recogniser, out, frames, setup["stuck_s"]).run()
 
 
 if __name__ == "__main__":

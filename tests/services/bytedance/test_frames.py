@@ -540,3 +540,12 @@ def test_a_key_fault_names_nothing_secret_to_the_person() -> None:
         "Speech recognition refused the key of this server; its operator should check it."
     )
     assert http_fault(401).message == code_fault(45000010).message
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("ja", "ja-JP"), ("en", "en-US"), ("zh", None), ("yue", None), ("", None), ("xx", None)]
+)
+def test_a_recordings_language_is_told_where_it_is_not_what_the_vendor_expects(language: str, told: str | None) -> None:
+    hints = RecognitionHints("anon", language=language)
+    assert json.loads(full_request(hints, None))["audio"].get("language") == told
+    assert "language" not in json.loads(full_request(hints, 800))["audio"]  # the other endpoints take it for nothing
