@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from msgspec.structs import asdict
@@ -13,12 +14,16 @@ from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError, EndpointsConfig, Settings
 from server.connection_manager import ConnectionManager
 from server.transport.rate_limits import RateLimits
-from services.asr_service import ASR_VENDORS, PHRASES_ONLY, open_asr
-from services.base import ASR, LLM, TTS, VAD, Script
-from services.engine_choice import EngineChoice, EngineUnavailable, Vendor, choose_engines
+from services.asr_service import ASR_VENDORS, PHRASES_ONLY
+from services.base import ASR, LLM, VAD, Script, TurnTTS
+from services.engine_choice import EngineUnavailable, Vendor, choose_engines
 from services.engine_settings import ASRSettings, LLMSettings, TTSSettings
-from services.llm_service import LLM_VENDORS, open_llm
-from services.tts_service import TTS_VENDORS, open_tts
+from services.fallback.asr import open_asrs
+from services.fallback.lineup import Lineup
+from services.fallback.llm import open_llms
+from services.fallback.tts import open_voices
+from services.llm_service import LLM_VENDORS
+from services.tts_service import TTS_VENDORS
 from services.vad_service import VAD_VENDORS, open_vad
 from stores.history import HistoryStore
 from stores.history_sql import HistoryUrlError, open_history
@@ -38,10 +43,10 @@ class Backend:
     authenticator: Authenticator
     characters: CharacterManager
     llm: LLM
-    tts: TTS
+    tts: TurnTTS
     asr: ASR
     vad: VAD
-    engines: dict[str, tuple[EngineChoice, ...]]  # of each kind, each where those before it fail
+    engines: Mapping[str, Lineup]  # of each kind, each where those before it fail
     history: HistoryStore
     connections: ConnectionManager
     rates: RateLimits
@@ -64,14 +69,14 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             log.warning(warning)
         characters = _load_characters(settings)
         async with AsyncExitStack() as stack:
-            tts_choice, llm_choice, asr_choice, vad_choice = (engines[kind][0] for kind in ("tts", "llm", "asr", "vad"))
-            tts = await stack.enter_async_context(open_tts(tts_choice, _tts_settings(settings, tts_choice.vendor)))
+            tts = await stack.enter_async_context(open_voices(engines["tts"], partial(_tts_settings, settings)))
             scripts = {character.name: character.script for character in characters.all() if character.script}
-            llm_settings = _llm_settings(settings, llm_choice.vendor, scripts)
-            llm = await stack.enter_async_context(open_llm(llm_choice, llm_settings))
-            asr_settings = _asr_settings(settings, asr_choice.vendor, scripts)
-            asr = await stack.enter_async_context(open_asr(asr_choice, asr_settings))
-            vad = await stack.enter_async_context(open_vad(vad_choice))
+            llm = await stack.enter_async_context(open_llms(engines["llm"], partial(_llm_settings, settings, scripts)))
+            longest = max(asdict(config.limits.max_audio_seconds).values())
+            asr = await stack.enter_async_context(
+                open_asrs(engines["asr"], partial(_asr_settings, settings, scripts), longest)
+            )
+            vad = await stack.enter_async_context(open_vad(engines["vad"].choices[0]))
             history = await stack.enter_async_context(
                 open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds, config.history.shared)
             )
@@ -91,35 +96,40 @@ def _load_characters(settings: Settings) -> CharacterManager:
     return CharacterManager.load(PROJECT_ROOT / characters.folder, characters.default, settings.voices)
 
 
-def _choose_engines(settings: Settings) -> dict[str, tuple[EngineChoice, ...]]:
+def _choose_engines(settings: Settings) -> dict[str, Lineup]:
     wanted, secrets = settings.config.engines, settings.secrets.values
     endpoints = asdict(settings.config.endpoints)
+    kinds = {
+        "llm": (wanted.llm, LLM_VENDORS),
+        "tts": (wanted.tts, TTS_VENDORS),
+        "asr": (wanted.asr, ASR_VENDORS),
+        "vad": ((wanted.vad,), VAD_VENDORS),
+    }
     return {
-        "llm": choose_engines("llm", wanted.llm, LLM_VENDORS, secrets, endpoints),
-        "tts": choose_engines("tts", wanted.tts, TTS_VENDORS, secrets, endpoints),
-        "asr": choose_engines("asr", wanted.asr, ASR_VENDORS, secrets, endpoints),
-        "vad": choose_engines("vad", (wanted.vad,), VAD_VENDORS, secrets, endpoints),
+        kind: Lineup(kind, choose_engines(kind, names, vendors, secrets, endpoints))
+        for kind, (names, vendors) in kinds.items()
     }
 
 
-def _unused_endpoints(config: Config, engines: Mapping[str, tuple[EngineChoice, ...]]) -> Iterator[str]:
+def _unused_endpoints(config: Config, engines: Mapping[str, Lineup]) -> Iterator[str]:
     """Endpoints that the operator has changed, of engines that only lack a key to be chosen."""
     kinds = (("llm", LLM_VENDORS, "the model", ("llm",)), ("tts", TTS_VENDORS, "the voice", ("tts",)))
     for kind, vendors, who, names in (*kinds, ("asr", ASR_VENDORS, "the recogniser", ("asr", "asr_batch"))):
         changed = [name for name in names if getattr(config.endpoints, name) != getattr(EndpointsConfig(), name)]
         wanted = next(vendor.wanted for vendor in vendors.values() if not vendor.only_named)
-        serving = engines[kind][-1]
-        if changed and getattr(config.engines, kind) == ("auto",) and serving.vendor.found({}, {}) is not None:
+        chosen = engines[kind].choices
+        unused = all(each.vendor.endpoint not in names for each in chosen)
+        if changed and unused and "auto" in getattr(config.engines, kind):
             changed_keys = " and ".join(f"endpoints.{name}" for name in changed)
             yield (
-                f"{changed_keys}: not used, because {wanted} is not set and so {who} is {serving.name}; "
+                f"{changed_keys}: not used, because {wanted} is not set and so {who} is {chosen[0].name}; "
                 "set it, to any value where the server wants no key"
             )
 
 
 def _announce(backend: Backend) -> None:
-    for kind, choices in backend.engines.items():
-        for choice in choices:
+    for kind, lineup in backend.engines.items():
+        for choice in lineup.choices:
             log.info(f"{kind}: {choice.name} ({choice.reason})")
     if backend.asr.phrases_only:
         log.info(f"asr: {PHRASES_ONLY}")
@@ -136,7 +146,7 @@ def _model(config: Config, vendor: Vendor) -> str:
     return getattr(config.models, vendor.model) if vendor.model else ""
 
 
-def _llm_settings(settings: Settings, vendor: Vendor, scripts: Mapping[str, Script]) -> LLMSettings:
+def _llm_settings(settings: Settings, scripts: Mapping[str, Script], vendor: Vendor) -> LLMSettings:
     config = settings.config
     return LLMSettings(
         endpoint=_endpoint(config, vendor),
@@ -168,7 +178,7 @@ def _tts_settings(settings: Settings, vendor: Vendor) -> TTSSettings:
     )
 
 
-def _asr_settings(settings: Settings, vendor: Vendor, scripts: Mapping[str, Script]) -> ASRSettings:
+def _asr_settings(settings: Settings, scripts: Mapping[str, Script], vendor: Vendor) -> ASRSettings:
     config = settings.config
     return ASRSettings(
         endpoint=_endpoint(config, vendor),

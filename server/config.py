@@ -142,7 +142,7 @@ class AgentConfig(Section, frozen=True):
 
     end_of_speech_ms: Annotated[int, Meta(ge=100, le=5000)] = 600  # silence that ends an utterance
     pre_roll_ms: Annotated[int, Meta(ge=0, le=2000)] = 300  # audio before the speech that belongs to it
-    shortest_utterance_ms: Annotated[int, Meta(ge=32, le=2000)] = 128  # less speech than this is a cough
+    shortest_utterance_ms: Annotated[int, Meta(ge=32, le=2000)] = 100  # less speech than this is a cough
     longest_utterance_seconds: Annotated[float, Meta(ge=1, le=600)] = 60.0
     end_of_turn: Literal["silence", "words"] = "silence"  # words: how long the silence is depends on what was said
     echo_guard: bool = True  # with barge_in: the server knows its own voice in the microphone

@@ -308,6 +308,7 @@ NEARER = {
     "bench/listening.py": {"tests"},  # the same
     "bench/turn_taking.py": {"tests"},  # the same
     "bench/endpointing.py": {"tests", "services", "conversation"},  # measures one room, without a server
+    "bench/people.py": {"tests", "services", "conversation"},  # the same, on recordings of people
     "bench/recognition.py": {"tests", "services", "server"},  # the same
     "bench/loop_lag.py": {"server"},  # is the server, with a timer in its loop
 }

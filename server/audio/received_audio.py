@@ -21,7 +21,7 @@ from services.base import RECOGNITION_RATE_HZ, VAD, SpeechDetector
 
 # Nobody speaks faster than in real time. Who sends so is read at this multiple of it, once the buffer is full.
 _FASTEST = 1.5
-_PAUSE_FRAMES = 7  # 224 ms
+_PAUSE_MS = 224
 
 
 class ReceivedAudio:
@@ -34,7 +34,7 @@ class ReceivedAudio:
         self._endpointer = Endpointer(_endpointing_settings(config.agent), vad.frame_samples)
         self._frames: deque[tuple[float, bytes]] = deque()  # not listened to yet: when each came
         self._buffered_s = config.limits.buffered_audio_seconds
-        self._limit = int(self._buffered_s * RECOGNITION_RATE_HZ / vad.frame_samples)
+        self._frame_ms = 1000 * vad.frame_samples / RECOGNITION_RATE_HZ
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
         self._speaking = False
         self._silent_frames = 0
@@ -53,7 +53,7 @@ class ReceivedAudio:
     @property
     def pauses(self) -> bool:
         """Whether a pause in the speech has just become one."""
-        return self._silent_frames == _PAUSE_FRAMES
+        return self._silent_frames == _PAUSE_MS // self._frame_ms
 
     async def receive(self, pcm: bytes) -> None:
         """More audio. Waits for who sends faster than one can speak; of what nobody listens to, the oldest is forgotten
@@ -63,7 +63,7 @@ class ReceivedAudio:
             _FASTEST * RECOGNITION_RATE_HZ * BYTES_PER_SAMPLE
         )
         self._frames.extend((now, frame) for frame in self._endpointer.frames(pcm))
-        while len(self._frames) > self._limit:
+        while len(self._frames) > 1000 * self._buffered_s // self._frame_ms:
             self._endpointer.skip(self._frames.popleft()[1])
         await anyio.sleep(max(0.0, self._due - now))  # at least lets the others have their turn
 

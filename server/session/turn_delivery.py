@@ -153,7 +153,7 @@ class TurnDelivery:
         )
         request = TurnRequest(
             prompt,
-            self.character.voice(self.backend.engines["tts"][0].name),
+            self.character.voices,
             self.character.pronunciation,
             self.backend.config.audio.chunk_ms,
             translation_first=self.messages.sentence_by_sentence,

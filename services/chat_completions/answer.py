@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from services.base import LLMError
-from services.chat_completions.faults import CUT, REQUEST, UNREADABLE, failure
+from services.chat_completions.faults import CUT, REQUEST, SENSITIVE, UNREADABLE, failure
 from services.chat_completions.objections import read_objection
 from services.chat_completions.refusals import Error, Refused, error_in, refusal
 from services.chat_completions.servers import TORN_BY
@@ -30,6 +30,7 @@ class _Part(msgspec.Struct, frozen=True, gc=False):
 
 class _Text(msgspec.Struct, frozen=True):
     content: str | tuple[_Part | str, ...] | None = None  # beside it may stand `reasoning_content`, for nobody to see
+    refusal: object = None  # OpenAI's, where a model that is held to a schema will not answer
 
     @property
     def said(self) -> str:
@@ -169,6 +170,8 @@ class Reply:
         if torn := TORN_BY.get((choice.finish_reason or "").lower()):
             self.error = failure(torn)  # and the text before it is cut off somewhere
         text = choice.delta or choice.message
+        if text and text.refusal:
+            self.error = failure(SENSITIVE)
         return text.said if text else ""
 
     def check(self) -> None:

@@ -39,9 +39,7 @@ NOT_FOUND: Final = Fault(
 CLOSED: Final = Fault(
     "The language model is switched off at its vendor; its operator should check it.", True, True, 60.0
 )
-QUOTA: Final = Fault(
-    "The language model's quota is used up; this server's operator should check the account.", operator=True
-)
+QUOTA: Final = Fault("The language model's quota is used up; this server's operator should check it.", operator=True)
 SENSITIVE: Final = Fault("The language model declined because of sensitive content; please put it in other words.")
 REQUEST: Final = Fault(
     "The language model refused the request; its operator should check the settings {model}, llm.reasoning_effort and "

@@ -19,6 +19,7 @@ BROKEN = "a lock without hashes"
         (BROKEN, False, pytest.skip.Exception),
         (BROKEN, True, pytest.fail.Exception),
     ],
+    ids=["not there", "not there, CI", "broken", "broken, CI"],
 )
 def test_what_cannot_be_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str, in_ci: bool, ending: type[BaseException]

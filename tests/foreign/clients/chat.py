@@ -1,6 +1,6 @@
 """Questions to a chat server through a client of other hands; what it makes of each answer.
 
-In: {"package": "openai" or "ark" (Volcengine's own), "url", "questions": [{"key", "model", and a request's fields}]}
+In: {"package": "openai" or "ark" (Volcengine's own), "questions": [{"url", "key", "model", and a request's fields}]}
 """
 
 import json
@@ -17,7 +17,8 @@ def main() -> None:
         from volcenginesdkarkruntime._exceptions import ArkAPIError as Refusal
     answers = []
     for question in asked["questions"]:
-        client = Client(base_url=asked["url"], api_key=question.pop("key"), max_retries=0, timeout=30)
+        url, key = question.pop("url"), question.pop("key")
+        client = Client(base_url=url, api_key=key, max_retries=0, timeout=30)
         answers.append(ask(client, question, Refusal))
     print(json.dumps(answers))
 

@@ -21,7 +21,7 @@ from server.session.floor import Floor
 from server.session.request_queue import Place, RequestQueue
 from server.session.turns import Turns
 from server.session.user_history import UserHistory
-from services.base import Emotion, Prompt, Synthesis, Voice
+from services.base import Emotion, Prompt, TurnSynthesis, Voices
 from stores.history import HistoryKey
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ class Engines:
     sample_rate_hz = 16000
     languages = frozenset(("ja",))
 
-    def prepare(self, voice: Voice | None = None) -> None: ...
+    def prepare(self, voices: Voices | None = None) -> None: ...
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         for number, jp in enumerate(SENTENCES):
@@ -46,16 +46,16 @@ class Engines:
             await anyio.lowlevel.checkpoint()
             yield f', "cn": "{number}。"}}\n'
 
-    def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
+    def open_synthesis(self, voices: Voices) -> AbstractAsyncContextManager[TurnSynthesis]:
         return self._synthesis()
 
     @asynccontextmanager
-    async def _synthesis(self) -> AsyncIterator[Synthesis]:
+    async def _synthesis(self) -> AsyncIterator[TurnSynthesis]:
         yield self
 
     def expect(self, emotion: Emotion, words: str = "") -> None: ...
 
-    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+    async def synthesize(self, text: str, emotion: Emotion, language: str | None = None) -> AsyncGenerator[bytes]:
         for _ in range(4):
             await anyio.lowlevel.checkpoint()
             yield bytes(640)
