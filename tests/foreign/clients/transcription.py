@@ -29,12 +29,13 @@ def ask_funasr(asked, question) -> dict:
     sys.modules["librosa"] = ModuleType("librosa")  # for files of other formats: 400 MB that nobody needs here
     from funasr_client import AsyncFunASRClient, SimpleCallback
 
+    pcm = Path(asked["pcm"]).read_bytes()
+
     async def ask() -> dict:
         partials, finals = [], []
         callback = SimpleCallback(
             on_partial=lambda result: partials.append(result.text), on_final=lambda result: finals.append(result.text)
         )
-        pcm = Path(asked["pcm"]).read_bytes()
 
         async def pieces():
             for at in range(0, len(pcm), 1920):
