@@ -19,6 +19,7 @@ _HIRAGANA = {ord(kana): ord(kana) - 0x60 for kana in map(chr, range(0x30A1, 0x30
 class Character:
     """One character. `voices` is by engine name; `pronunciation` maps words to kana; `greeting` may be empty.
 
+    `hears`: the language in which people talk to them, as a code, "auto" for any; "" where nothing was said of it.
     `deflection` is said in place of what the LLM was told of the character. `client` is what the operator wants clients
     to know; it means nothing here.
     """
@@ -33,6 +34,7 @@ class Character:
     script: Script | None
     client: Mapping[str, Any] = field(default_factory=dict)
     deflection: Line = field(default_factory=lambda: neutral_deflection())
+    hears: str = ""
 
     def voice(self, engine: str) -> Voice:
         """How the character sounds on an engine: as `character.yaml` says, else as the engine does by itself."""

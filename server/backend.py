@@ -186,6 +186,7 @@ def _asr_settings(settings: Settings, scripts: Mapping[str, Script], vendor: Ven
         model=_model(config, vendor),
         # The local endpoint comes first; the vendor's own opinion counts where noise hides an end from ours.
         end_window_ms=max(_SHORTEST_END_WINDOW_MS, config.agent.end_of_speech_ms + _END_WINDOW_MARGIN_MS),
+        verify_tls=config.ssl.verify_funasr,
         model_dir=str(PROJECT_ROOT / getattr(config, vendor.model_dir).model_dir) if vendor.model_dir else "",
         secrets=settings.secrets.values,
         scripts=scripts,

@@ -12,7 +12,7 @@ import structlog
 from conversation.character import Character, neutral_deflection
 from conversation.prompt import system_text
 from conversation.reply.guarded_parser import Guard
-from server.config import ConfigError
+from server.config import ConfigError, Language
 from server.settings.character_yaml import BrokenCharacter, read_text, read_yaml
 from server.settings.foreign_keys import CloudVoice
 from services.base import Emotion, Line, Script, ScriptTopic, Voice
@@ -51,6 +51,7 @@ class _CharacterFile(msgspec.Struct, forbid_unknown_fields=True):
     greeting: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     voices: dict[str, _VoiceFile] = {}
     deflection: _LineFile | None = None
+    hears: Language | None = None
     client: dict[str, Any] | None = None
     live2d_model_set: Any = None
 
@@ -172,6 +173,7 @@ def _read_character(folder: Path, shared_script: Script | None) -> Character:
         script=_read_script(folder / SHARED_SCRIPT) or shared_script,
         client=_for_clients(folder / ABOUT, about),
         deflection=_line(about.deflection) if about.deflection else neutral_deflection(),
+        hears=about.hears or "",
     )
 
 

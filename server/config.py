@@ -83,6 +83,7 @@ class EndpointsConfig(Section, frozen=True):
 
 class SSLConfig(Section, frozen=True):
     verify_tts: bool = True
+    verify_funasr: bool = True  # its own certificate vouches for nobody; that of this machine is never looked at
 
 
 class TimeoutsConfig(Section, frozen=True):
@@ -146,6 +147,15 @@ class AgentConfig(Section, frozen=True):
     end_of_turn: Literal["silence", "words"] = "silence"  # words: how long the silence is depends on what was said
     echo_guard: bool = True  # with barge_in: the server knows its own voice in the microphone
     barge_in_min_ms: Annotated[int, Meta(ge=0, le=2000)] = 240  # less speech than this does not interrupt a reply
+
+
+Language = Annotated[
+    str, Meta(pattern=r"\A(auto|[a-z]{2,3})\Z", description="auto, or the code of a language such as zh, ja or en")
+]
+
+
+class ASRConfig(Section, frozen=True):
+    language: Language = "auto"  # that people speak; a character's `hears` comes first
 
 
 class SherpaConfig(Section, frozen=True):
@@ -238,6 +248,7 @@ class Config(Section, frozen=True):
     llm: LLMConfig = LLMConfig()
     engines: EnginesConfig = EnginesConfig()
     agent: AgentConfig = AgentConfig()
+    asr: ASRConfig = ASRConfig()
     sherpa: SherpaConfig = SherpaConfig()
     whisper: WhisperConfig = WhisperConfig()
     history: HistoryConfig = HistoryConfig()
@@ -336,6 +347,8 @@ def _doubts(config: Config) -> Iterator[str]:
         yield f"{', '.join(plain)}: not encrypted on the way to another machine; use https:// or wss://"
     if not config.ssl.verify_tts:
         yield "ssl.verify_tts is false: whoever sits on the way can read the voice vendor's key; set it to true"
+    if config.endpoints.funasr and not config.ssl.verify_funasr:
+        yield "ssl.verify_funasr is false: whoever sits on the way can listen to what people say"
     batch, rate = config.limits.max_audio_seconds.batch, config.audio.asr_sample_rate
     fits = config.limits.max_frame_bytes * 3 / 4 / (rate * 2)  # base64, s16le
     if batch > fits:

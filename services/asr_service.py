@@ -19,6 +19,9 @@ ASR_VENDORS: Mapping[str, Vendor] = {
         endpoint="asr",
         model="asr_resource_id",
     ),
+    "openai": Vendor("services.vendors.openai.asr", endpoint="openai_asr", model="openai_asr", own_server=True),
+    "funasr": Vendor("services.vendors.funasr.asr", endpoint="funasr", own_server=True),
+    "whisper": Vendor("services.vendors.whisper.asr", model_dir="whisper", only_named=True),
     "sherpa": Vendor("services.vendors.sherpa.asr", model_dir="sherpa", only_named=True),
     "embedded": Vendor("services.vendors.embedded.asr"),
 }

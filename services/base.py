@@ -154,11 +154,15 @@ RECOGNITION_RATE_HZ = 16000  # of all pcm (s16le mono) that an ASR or a speech d
 
 @dataclass(frozen=True, slots=True)
 class RecognitionHints:
-    """What helps an ASR: whom the person talks to, names that may be said, what was said (newest first)."""
+    """What helps an ASR: whom the person talks to, names that may be said, what was said (newest first).
+
+    `language`: that which is spoken, as an ISO 639-1 code; "" where nobody said which.
+    """
 
     character: str
     hotwords: tuple[str, ...] = ()
     dialogue: tuple[str, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

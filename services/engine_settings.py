@@ -47,6 +47,7 @@ class ASRSettings:
     model: str = ""
     end_window_ms: int = 800  # silence after which the vendor itself may take an utterance for ended
     model_dir: str = ""  # of the operator's own model
+    verify_tls: bool = True  # of a server that the operator runs
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     scripts: Mapping[str, Script] = field(default_factory=dict, repr=False)  # by character, for the embedded one
     connect_s: float = 5.0

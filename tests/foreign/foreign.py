@@ -104,7 +104,16 @@ def _install(name: str) -> tuple[Path, str]:
         venv.create(folder, symlinks=True)
         # Our own pip installs into it, so that none has to be put there first.
         command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--require-hashes"]
-        more = ["--only-binary", ":all:", "--no-compile", "--disable-pip-version-check", "--no-input", "--retries", "1"]
+        more = [
+            "--only-binary",
+            ":all:",
+            "--no-deps",
+            "--no-compile",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--retries",
+            "1",
+        ]
         done = subprocess.run(
             [*command, *more, "--requirement", str(lock)], capture_output=True, encoding="utf-8", timeout=_INSTALL_S
         )

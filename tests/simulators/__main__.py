@@ -18,7 +18,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 
-from tests.simulators import bytedance, minimax, minimax_bidi
+from tests.simulators import bytedance, funasr, minimax, minimax_bidi, openai_transcription
 from tests.simulators.ark import MODEL, Behaviour, serve_ark
 from tests.simulators.openai_chat import FLAVOURS, serve_openai
 
@@ -81,6 +81,28 @@ async def _open_ear(stack: AsyncExitStack, arguments: argparse.Namespace) -> byt
     return recogniser
 
 
+async def _open_own_recogniser(stack: AsyncExitStack, arguments: argparse.Namespace) -> dict[str, str]:
+    """What the server is told of one that is not ByteDance's: the name of one of them, or of a program of FunASR's."""
+    text = arguments.hear
+    if arguments.asr in funasr.PROGRAMS:
+        manner = funasr.Manner(arguments.asr, final_s=arguments.final_ms / 1000)
+        server = await stack.enter_async_context(funasr.simulate_funasr(manner))
+        if text:
+            server.hear = lambda _: str(text)
+        print(f"simulated ear:   {server.url}", flush=True)
+        return {"CHATANON_ENGINES__ASR": "funasr", "CHATANON_ENDPOINTS__FUNASR": server.url}
+    kind = next(each for each in openai_transcription.SERVERS if each.name == arguments.asr)
+    transcriber = await stack.enter_async_context(openai_transcription.serve_transcription(kind, key=KEY))
+    if text:
+        transcriber.hear = lambda _: [openai_transcription.Said(str(text))]
+    print(f"simulated ear:   {transcriber.endpoint}", flush=True)
+    return {
+        "CHATANON_ENGINES__ASR": "openai",
+        "CHATANON_ENDPOINTS__OPENAI_ASR": transcriber.endpoint,
+        "OPENAI_API_KEY": KEY,
+    }
+
+
 async def _run(arguments: argparse.Namespace) -> int:
     """Until a signal, or until the server ends by itself; the server's exit status."""
     async with AsyncExitStack() as stack:
@@ -88,6 +110,8 @@ async def _run(arguments: argparse.Namespace) -> int:
         llm_url, told = await _open_llm(stack, arguments)
         voice_url = await _open_voice(stack, arguments)
         recogniser = await _open_ear(stack, arguments)
+        if arguments.asr != "bytedance":
+            told |= await _open_own_recogniser(stack, arguments)
         print(
             f"simulated mind:  {llm_url}\nsimulated voice: {voice_url}\nsimulated ear:   {recogniser.url}",
             flush=True,
@@ -139,6 +163,8 @@ def main() -> int:
     parser.add_argument("--first-audio-ms", type=float, default=150)
     parser.add_argument("--final-ms", type=float, default=300, help="from the end of the audio to the final transcript")
     parser.add_argument("--llm", choices=("ark", *FLAVOURS), default="ark", help="which server the LLM speaks like")
+    asrs = ("bytedance", *funasr.PROGRAMS, *(each.name for each in openai_transcription.SERVERS))
+    parser.add_argument("--asr", choices=asrs, default="bytedance", help="which server the ASR speaks like")
     parser.add_argument("--bidi", action="store_true", help="the voice's bidirectional variant")
     parser.add_argument("--hear", metavar="TEXT", help="what everybody says")
     return anyio.run(_run, parser.parse_args())

@@ -175,7 +175,10 @@ class Utterances:
 
     async def _request(self, kind: wire.TurnInput, character: Character) -> TranscriptionRequest:
         dialogue = await self._turns.history.said_before(character.name)
-        hints = RecognitionHints(character.name, character.hotwords, dialogue)
+        language = character.hears or self._backend.config.asr.language
+        hints = RecognitionHints(
+            character.name, character.hotwords, dialogue, language="" if language == "auto" else language
+        )
         if kind == "agent":
             return TranscriptionRequest(hints, AGENT_PATIENCE_S, silence_ends=True, definite_ends=True)
         longest_s = _SLOWEST * self._backend.config.limits.max_audio_seconds.stream + STREAM_PATIENCE_S

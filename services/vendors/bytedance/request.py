@@ -10,6 +10,7 @@ from services.base import RECOGNITION_RATE_HZ, RecognitionHints
 HOTWORD_TOKENS: Final = 100  # page, section 4; that of the bidirectional endpoints, the smaller one
 DIALOGUE_TOKENS: Final = 800
 DIALOGUE_TURNS: Final = 20
+LANGUAGES: Final = {"ja": "ja-JP", "en": "en-US", "ko": "ko-KR"}  # without one: Chinese, its dialects and English
 END_WINDOW_MS: Final = (800, 5000)  # below 800 the page's versions differ (section 8)
 
 
@@ -27,13 +28,11 @@ def full_request(hints: RecognitionHints, end_window_ms: int | None) -> bytes:
         request["end_window_size"] = min(max(end_window_ms, least), most)
     if context := _context(hints):
         request["corpus"] = {"context": context}
-    return msgspec.json.encode(
-        {
-            "user": {"uid": "chatanon"},  # nothing of the person's
-            "audio": {"format": "pcm", "codec": "raw", "rate": RECOGNITION_RATE_HZ, "bits": 16, "channel": 1},
-            "request": request,
-        }
-    )
+    audio: dict[str, Any] = {"format": "pcm", "codec": "raw", "rate": RECOGNITION_RATE_HZ, "bits": 16, "channel": 1}
+    if end_window_ms is None and hints.language in LANGUAGES:  # the other endpoints do not look at it
+        audio["language"] = LANGUAGES[hints.language]
+    # Nothing of the person's is told.
+    return msgspec.json.encode({"user": {"uid": "chatanon"}, "audio": audio, "request": request})
 
 
 def _context(hints: RecognitionHints) -> str:

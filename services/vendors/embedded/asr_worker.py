@@ -9,20 +9,17 @@ it lasts, so that most of an utterance is done before its end is known. The proc
 
 import json
 import os
-import queue
-import signal
 import sys
 import threading
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from services.vendors.embedded.asr_frames import Frame, FrameReader, Kind
+from services.asr_process.child import Frames, open_pipes, write
+from services.asr_process.frames import Frame, Kind
 from services.vendors.embedded.asr_match import Phrases, Scripts
 from services.vendors.embedded.asr_utterance import LONGEST, Stretch, Utterance
 
-READ_BYTES = 65536
 LOADING_NICE = 10
-Frames = queue.SimpleQueue[Frame]  # bounded by what a person can say while one stretch is recognised
 
 
 @dataclass(slots=True)
@@ -112,20 +109,6 @@ class Worker:
         return self._phrases.recognise(recognition.character, recognition.utterance.speech(stretch)) or ""
 
 
-def write(out: BinaryIO, frame: Frame) -> None:
-    out.write(frame.encode())
-    out.flush()
-
-
-def read(stdin: BinaryIO, frames: Frames) -> None:
-    """In a thread of its own: the server need not wait for room in the pipe, whose end is the end of the process."""
-    reader = FrameReader()
-    while data := os.read(stdin.fileno(), READ_BYTES):
-        for frame in reader.feed(data):
-            frames.put(frame)
-    os._exit(0)
-
-
 def load(scripts: Scripts) -> Phrases:
     """Behind all others: on one core the server would start up a second later."""
     loaded: list[Phrases] = []
@@ -142,11 +125,7 @@ def load(scripts: Scripts) -> Phrases:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's affair
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print
-    frames: Frames = queue.SimpleQueue()
-    threading.Thread(target=read, args=(sys.stdin.buffer, frames), daemon=True).start()
+    out, frames = open_pipes()
     phrases = load(json.loads(frames.get().payload))
     write(out, Frame(Kind.READY, payload=json.dumps(phrases.left_out).encode()))
     Worker(phrases, out).run(frames)

@@ -452,7 +452,7 @@ TEXTS = st.lists(st.text(max_size=40) | st.text("爱音千早", min_size=1, max_
 @given(TEXTS, TEXTS)
 def test_hints_of_any_size_stay_within_the_vendors_limits(hotwords: tuple[str, ...], dialogue: tuple[str, ...]) -> None:
     encodable = (tuple(t.encode(errors="ignore").decode() for t in texts) for texts in (hotwords, dialogue))
-    hints = RecognitionHints("anon", *encodable)
+    hints = RecognitionHints("anon", next(encodable), next(encodable))
     request = asked(hints)["request"]
     assert isinstance(request, dict)
     context = json.loads(request.get("corpus", {}).get("context", "{}"))
@@ -540,3 +540,12 @@ def test_a_key_fault_names_nothing_secret_to_the_person() -> None:
         "Speech recognition refused the key of this server; its operator should check it."
     )
     assert http_fault(401).message == code_fault(45000010).message
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("ja", "ja-JP"), ("en", "en-US"), ("zh", None), ("yue", None), ("", None), ("xx", None)]
+)
+def test_a_recordings_language_is_told_where_it_is_not_what_the_vendor_expects(language: str, told: str | None) -> None:
+    hints = RecognitionHints("anon", language=language)
+    assert json.loads(full_request(hints, None))["audio"].get("language") == told
+    assert "language" not in json.loads(full_request(hints, 800))["audio"]  # the other endpoints take it for nothing

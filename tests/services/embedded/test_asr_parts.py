@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.vendors.embedded.asr_frames import Frame, FrameReader, Kind
+from services.asr_process.frames import Frame, FrameReader, Kind
 from services.vendors.embedded.asr_phones import MAX_VARIANTS, pronounce, read_dictionary
 from services.vendors.embedded.asr_utterance import FRAME, MAX_S, Utterance
 from tests.speech import cough, keys, mix, noise, say, seconds_of, silence, tone

@@ -13,15 +13,16 @@ _LENGTH = 4
 
 
 class Kind(IntEnum):
-    """What a frame is; to the process first, from it last."""
+    """What a frame is; to the process first, from it last. What a payload says is between a vendor and its process."""
 
-    SCRIPTS = 1  # JSON: character -> language -> topics -> phrases; once, before all else
-    OPEN = 2  # the character's name
+    SETUP = 1  # once, before all else
+    OPEN = 2  # an utterance, and what is known of it
     AUDIO = 3  # pcm
     FINISH = 4
     CLOSE = 5
-    READY = 6  # JSON: the phrases left out, because they cannot be pronounced
-    HEARD = 7  # the phrase, "" for none
+    READY = 6
+    HEARD = 7
+    FAILED = 8  # why, for the log; of this utterance alone
 
 
 @dataclass(frozen=True, slots=True)
