@@ -16,7 +16,7 @@ from server.connection_manager import ConnectionManager
 from server.transport.rate_limits import RateLimits
 from services.asr_service import ASR_VENDORS, PHRASES_ONLY
 from services.base import ASR, LLM, VAD, Script, TurnTTS
-from services.engine_choice import EngineUnavailable, Vendor, choose_engines
+from services.engine_choice import EngineChoice, EngineUnavailable, Vendor, choose_engines
 from services.engine_settings import ASRSettings, LLMSettings, TTSSettings
 from services.fallback.asr import open_asrs
 from services.fallback.lineup import Lineup
@@ -69,7 +69,9 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             log.warning(warning)
         characters = _load_characters(settings)
         async with AsyncExitStack() as stack:
-            tts = await stack.enter_async_context(open_voices(engines["tts"], partial(_tts_settings, settings, characters)))
+            tts = await stack.enter_async_context(
+                open_voices(engines["tts"], partial(_tts_settings, settings, characters))
+            )
             scripts = {character.name: character.script for character in characters.all() if character.script}
             llm = await stack.enter_async_context(open_llms(engines["llm"], partial(_llm_settings, settings, scripts)))
             longest = max(asdict(config.limits.max_audio_seconds).values())

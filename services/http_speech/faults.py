@@ -30,6 +30,7 @@ class Fault:
     message: str
     code: str = ""
     timed_out: bool = False
+    elsewhere: bool = False  # where the text is at fault: another service may well speak it
     not_before_s: float = 0.0
 
 
@@ -43,6 +44,7 @@ class Failed(TTSError):
             timed_out=fault.timed_out,
             one_sentence=fault.remedy is Remedy.OTHER_TEXT,
         )
+        self.of_request = self.one_sentence and not fault.elsewhere
         self.fault = fault
         self.not_before_s = fault.not_before_s
 
@@ -66,7 +68,7 @@ class Names:
 
 
 BROKEN_OFF = Fault(Remedy.AGAIN, "The voice service broke off", code="broken off")
-NO_SOUND = Fault(Remedy.OTHER_TEXT, "The voice service made no sound of this sentence", code="no sound")
+NO_SOUND = Fault(Remedy.OTHER_TEXT, "The voice service made no sound of this sentence", code="no sound", elsewhere=True)
 TOO_LONG = Fault(
     Remedy.OTHER_TEXT, "The sentence takes too long to speak: the rest of it is not spoken", code="too long"
 )

@@ -36,7 +36,9 @@ _RECORDING: Final = Fault(
     "seconds on the server's disk, and reference_text should be checked",
     code="recording",
 )
-_LANGUAGE: Final = Fault(Remedy.OTHER_TEXT, "The voice service's model does not speak this language", code="language")
+_LANGUAGE: Final = Fault(
+    Remedy.OTHER_TEXT, "The voice service's model does not speak this language", code="language", elsewhere=True
+)
 _MODE: Final = Fault(Remedy.OTHER_TEXT, "The voice service cannot stream in this way", code="streaming_mode")
 # What a refusal says, wherever in it; the next wording is a line more.
 _SAYINGS: Final = (
