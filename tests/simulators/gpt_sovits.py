@@ -13,8 +13,8 @@ from typing import Any
 import anyio
 from aiohttp import web
 
+from tests.simulators.speech_server import CALL, SpeechSimulator, hang_up, running, said, tone, wav_header
 from tests.simulators.speech_server import Manner as Pacing
-from tests.simulators.speech_server import SpeechSimulator, hang_up, running, tone, wav_header
 
 RATE_HZ = 32_000
 LANGUAGES = set("auto en zh ja all_zh all_ja auto_yue yue ko all_yue all_ko".split())
@@ -53,7 +53,7 @@ class GptSovitsSimulator(SpeechSimulator):
         return web.Response(text="<html></html>", content_type="text/html")
 
     async def tts(self, request: web.Request) -> web.StreamResponse:
-        body = request["call"].body
+        body = request[CALL].body
         if refusal := self.judge(body):
             return refusal
         self.overlapped = self.overlapped or self._speaking > 0
@@ -67,8 +67,8 @@ class GptSovitsSimulator(SpeechSimulator):
         streamed = body.get("streaming_mode", False) not in (False, 0)
         if body["ref_audio_path"] not in RECORDINGS:
             if not streamed:
-                said = f"{body['ref_audio_path']} not exists"
-                return web.json_response({"message": "tts failed", "Exception": said}, status=400)
+                told = f"{body['ref_audio_path']} not exists"
+                return said({"message": "tts failed", "Exception": told}, status=400)
             return await self.break_off(request, b"")
         if self.manner.broken:
             second = bytes(32_000)
@@ -98,35 +98,35 @@ class GptSovitsSimulator(SpeechSimulator):
                 return invalid(name, "string_type")
         if self.manner.older and body.get("streaming_mode", False) not in (False, True, 0, 1):
             return invalid("streaming_mode", "bool_parsing")
-        return next((refuse(said) for said in complaints(body)), None)
+        return next(map(refuse, complaints(body)), None)
 
 
 def complaints(body: dict[str, Any]) -> list[str]:
     """In the server's own order."""
-    said = [
+    found = [
         f"{name} is required" for name in ("ref_audio_path", "text", "text_lang", "prompt_lang") if not body.get(name)
     ]
-    said += [
+    found += [
         f"{name}: {body[name]} is not supported in version v2"
         for name in ("text_lang", "prompt_lang")
         if body.get(name) and body[name] not in LANGUAGES
     ]
     if body.get("media_type", "wav") not in ("wav", "raw", "ogg", "aac"):
-        said.append(f"media_type: {body['media_type']} is not supported")
+        found.append(f"media_type: {body['media_type']} is not supported")
     if body.get("text_split_method", "cut5") not in {f"cut{number}" for number in range(6)}:
-        said.append(f"text_split_method:{body['text_split_method']} is not supported")
+        found.append(f"text_split_method:{body['text_split_method']} is not supported")
     if body.get("streaming_mode", False) not in (False, True, 0, 1, 2, 3):
-        said.append("the value of streaming_mode must be 0, 1, 2, 3(int) or true/false(bool)")
-    return said
+        found.append("the value of streaming_mode must be 0, 1, 2, 3(int) or true/false(bool)")
+    return found
 
 
 def refuse(message: str) -> web.Response:
-    return web.json_response({"message": message}, status=400)
+    return said({"message": message}, status=400)
 
 
 def invalid(name: str, kind: str) -> web.Response:
     detail = [{"type": kind, "loc": ["body", name], "msg": "Input should be valid", "input": None}]
-    return web.json_response({"detail": detail}, status=422)
+    return said({"detail": detail}, status=422)
 
 
 @asynccontextmanager

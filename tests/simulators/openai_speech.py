@@ -15,8 +15,8 @@ from typing import Any, Literal
 import anyio
 from aiohttp import web
 
+from tests.simulators.speech_server import CALL, Sizes, SpeechSimulator, running, said, tone, wav_header
 from tests.simulators.speech_server import Manner as Pacing
-from tests.simulators.speech_server import Sizes, SpeechSimulator, running, tone, wav_header
 
 RATE_HZ = 24_000
 KEY = "simulated-key"
@@ -51,7 +51,7 @@ class OpenAISpeechSimulator(SpeechSimulator):
         return [web.post("/v1/audio/speech", self.speech)]
 
     async def speech(self, request: web.Request) -> web.StreamResponse:
-        body = request["call"].body
+        body = request[CALL].body
         if self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}":
             return self.refuse(401, "Incorrect API key provided: sim***", None, "invalid_api_key")
         if refusal := self.judge(body):
@@ -96,7 +96,7 @@ class OpenAISpeechSimulator(SpeechSimulator):
         if self.manner.flavour == "openai":
             unknown += [name for name in body if name not in KNOWN]
         if unknown and self.manner.flavour == "mute_about_it":
-            return web.json_response({"detail": "Bad Request"}, status=400)
+            return said({"detail": "Bad Request"}, status=400)
         if unknown:
             return self.refuse(400, f"Unknown parameter: '{unknown[0]}'.", unknown[0], "unknown_parameter")
         return self.judge_values(body)
@@ -108,8 +108,8 @@ class OpenAISpeechSimulator(SpeechSimulator):
             return self.refuse(400, "Invalid 'input': string too long.", "input")
         if body["voice"] not in VOICES:
             if self.manner.flavour == "kokoro":
-                said = f"Voice '{body['voice']}' not found. Available voices: af_bella, jf_alpha"
-                return web.json_response({"detail": {"error": "validation_error", "message": said}}, status=400)
+                told = f"Voice '{body['voice']}' not found. Available voices: af_bella, jf_alpha"
+                return said({"detail": {"error": "validation_error", "message": told}}, status=400)
             return self.refuse(400, f"Invalid value: '{body['voice']}'.", "voice", "invalid_value")
         if body.get("response_format", "mp3") not in FORMATS - self.manner.refused:
             return self.refuse(400, "Invalid value for response_format.", "response_format")
@@ -119,7 +119,7 @@ class OpenAISpeechSimulator(SpeechSimulator):
 
     def refuse(self, status: int, message: str, param: str | None = None, code: str | None = None) -> web.Response:
         error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
-        return web.json_response({"error": error}, status=status)
+        return said({"error": error}, status=status)
 
 
 @asynccontextmanager

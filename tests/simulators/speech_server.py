@@ -62,6 +62,9 @@ class Call:
     left: bool = False  # the client hung up before
 
 
+CALL = web.RequestKey("call", Call)
+
+
 class SpeechSimulator:
     """What the tests set and read. A protocol is a subclass with `routes`."""
 
@@ -121,7 +124,7 @@ class SpeechSimulator:
         peer = request.transport.get_extra_info("peername")[:2]
         path = request.path.strip("/").removeprefix("v1/")
         call = Call(path, dict(request.query), body, dict(request.headers), peer)
-        request["call"] = call
+        request[CALL] = call
         self.calls.append(call)
         self.open += 1
         self.changed()
@@ -154,7 +157,7 @@ class SpeechSimulator:
         self, request: web.Request, pcm: bytes, rate_hz: int, *, kind: str = "audio/wav", header: bytes | None = None
     ) -> web.StreamResponse:
         """The sound in pieces; without `header` behind one that fits the manner."""
-        call: Call = request["call"]
+        call = request[CALL]
         await anyio.sleep(self.pacing.first_audio_s)
         response = web.StreamResponse(headers={"Content-Type": kind})
         await response.prepare(request)
@@ -169,6 +172,11 @@ class SpeechSimulator:
                 await anyio.sleep(len(piece) / 2 / rate_hz / self.pacing.pace)
         call.whole = True
         return response
+
+
+def said(value: object, status: int = 200) -> web.Response:
+    """JSON, as FastAPI sends it: without the charset, which a client in the field does not expect."""
+    return web.Response(status=status, body=json.dumps(value).encode(), headers={"Content-Type": "application/json"})
 
 
 async def drop(request: web.Request) -> None:

@@ -13,7 +13,7 @@ import anyio
 from aiohttp import web
 
 from tests.simulators.speech_server import Manner as Pacing
-from tests.simulators.speech_server import SpeechSimulator, running, tone
+from tests.simulators.speech_server import SpeechSimulator, running, said, tone
 
 RATE_HZ = 44_100
 LIMIT = 100
@@ -42,7 +42,7 @@ class StyleBertVits2Simulator(SpeechSimulator):
         ]
 
     async def models(self, _: web.Request) -> web.Response:
-        return web.json_response(
+        return said(
             {
                 str(at): {
                     "config_path": f"model_assets/{name}/config.json",
@@ -92,7 +92,7 @@ def judge(query: dict[str, str]) -> web.Response | None:
 
 def invalid(kind: str, name: str) -> web.Response:
     detail = [{"type": kind, "msg": f"{name}=... not found", "loc": ["query", name]}]
-    return web.json_response({"detail": detail}, status=422)
+    return said({"detail": detail}, status=422)
 
 
 @asynccontextmanager

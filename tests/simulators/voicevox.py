@@ -14,8 +14,8 @@ import anyio
 import numpy as np
 from aiohttp import web
 
+from tests.simulators.speech_server import CALL, SpeechSimulator, running, said, tone
 from tests.simulators.speech_server import Manner as Pacing
-from tests.simulators.speech_server import SpeechSimulator, running, tone
 
 RATE_HZ = 24_000
 FRAME = 256
@@ -74,7 +74,7 @@ class VoicevoxSimulator(SpeechSimulator):
         if refusal := self.judge_style(request):
             return refusal
         silent, lengths = not text.strip(), not self.manner.aivis
-        return web.json_response(
+        return said(
             {
                 "accent_phrases": [] if silent else list(phrases_of(text, timed=lengths)),
                 "speedScale": 1.0, "pitchScale": 0.0, "intonationScale": 1.0, "volumeScale": 1.0,
@@ -85,11 +85,11 @@ class VoicevoxSimulator(SpeechSimulator):
         )  # fmt: skip
 
     async def synthesis(self, request: web.Request) -> web.StreamResponse:
-        body = request["call"].body
+        body = request[CALL].body
         if refusal := self.judge_style(request) or self.judge_query(request, body):
             return refusal
         if body["speedScale"] == 0:
-            return web.json_response({"detail": "Internal Server Error"}, status=500)
+            return said({"detail": "Internal Server Error"}, status=500)
         style = request.query["speaker"]
         async with self._core:  # one after the other; what is rendered is not called off
             seconds = 0.06 * len(body["kana"]) if self.manner.aivis else frames_of(body) * FRAME / RATE_HZ
@@ -99,7 +99,7 @@ class VoicevoxSimulator(SpeechSimulator):
             return await self.speak(request, bytes(pcm), self.rate_hz)
 
     async def list_speakers(self, _: web.Request) -> web.Response:
-        return web.json_response(
+        return said(
             [
                 {
                     "name": name,
@@ -117,15 +117,15 @@ class VoicevoxSimulator(SpeechSimulator):
 
     async def manifest(self, _: web.Request) -> web.Response:
         if not self.manner.tells_name:
-            return web.json_response({"detail": "Not Found"}, status=404)
+            return said({"detail": "Not Found"}, status=404)
         brand = "AivisSpeech" if self.manner.aivis else "VOICEVOX"
-        return web.json_response({"name": f"{brand} Engine", "brand_name": brand, "frame_rate": 93.75})
+        return said({"name": f"{brand} Engine", "brand_name": brand, "frame_rate": 93.75})
 
     async def version(self, _: web.Request) -> web.Response:
-        return web.json_response("0.25.0")
+        return said("0.25.0")
 
     async def is_loaded(self, request: web.Request) -> web.Response:
-        return self.judge_style(request) or web.json_response(int(request.query["speaker"]) in self.loaded)
+        return self.judge_style(request) or said(int(request.query["speaker"]) in self.loaded)
 
     async def load(self, request: web.Request) -> web.Response:
         if refusal := self.judge_style(request):
@@ -143,10 +143,10 @@ class VoicevoxSimulator(SpeechSimulator):
         except ValueError:
             return missing("query", "speaker", "int_parsing")
         if 3000 <= number < 3000 + len(self.speakers):
-            said = "指定されたスタイルはこの機能をサポートしていません。"
-            return web.json_response({"message": said}, status=422)
+            told = "指定されたスタイルはこの機能をサポートしていません。"
+            return said({"message": told}, status=422)
         if number not in {each for styles in self.speakers.values() for each in styles.values()}:
-            return web.json_response({"message": "指定されたスタイルが見つかりませんでした。"}, status=422)
+            return said({"message": "指定されたスタイルが見つかりませんでした。"}, status=422)
         return None
 
     def judge_query(self, request: web.Request, body: Any) -> web.Response | None:
@@ -160,13 +160,13 @@ class VoicevoxSimulator(SpeechSimulator):
                 if not {"text", "vowel", "vowel_length", "pitch"} <= set(mora) or not set(mora) <= MORA:
                     return missing("body", "moras")
         if self.manner.aivis and not body.get("kana"):
-            return web.json_response({"detail": "flat"}, status=422)  # it would sound flat: strict here
+            return said({"detail": "flat"}, status=422)  # it would sound flat: strict here
         return None
 
 
 def missing(where: str, name: str, kind: str = "missing") -> web.Response:
     detail = [{"type": kind, "loc": [where, name], "msg": "Field required", "input": None}]
-    return web.json_response({"detail": detail}, status=422)
+    return said({"detail": detail}, status=422)
 
 
 def phrases_of(text: str, *, timed: bool) -> Iterator[dict[str, Any]]:
