@@ -45,6 +45,7 @@ class VoicevoxSpeaker:
         self._catalogue: Catalogue | None = None
         self._asking = anyio.Lock()
         self._warmed: set[int] = set()
+        self._known: list[VoicevoxVoice] = []  # of the characters: those that the engine has
 
     def prepare(self, voice: Voice) -> None:
         if not self._server.tasks.cancel_scope.cancel_called:
@@ -54,6 +55,8 @@ class VoicevoxSpeaker:
         """Ask the engine what it has, as soon as the process runs: what is wrong is told before anybody speaks."""
         with suppress(Failed):
             await self._list()
+            for voice in self._known:
+                await self._warm(voice)
 
     async def speak(self, voice: Voice, text: str, emotion: Emotion, sound: Sound) -> AsyncGenerator[bytes]:
         own = _voice(voice)
@@ -130,6 +133,7 @@ class VoicevoxSpeaker:
             try:
                 for emotion in sorted(EMOTIONS):
                     credits[catalogue.credit(catalogue.style_id(_voice(voice), emotion))] = None
+                self._known.append(_voice(voice))
             except UnknownStyle as error:
                 _log.error(f"{character}: voices.voicevox: {error}")
         self.credits = tuple(filter(None, credits))

@@ -100,6 +100,14 @@ async def test_sentences_asked_for_together_are_not_mixed(engine: Engine) -> Non
         assert heard == alone and len(set(heard.values())) == len(texts)
 
 
+@pytest.mark.parametrize("text", ['C++ & 100% は 1+1=2、"?#/\\だよ。', "é😀ｶﾅ<b>；&amp;"])
+async def test_any_text_arrives_as_it_is(engine: Engine, text: str) -> None:
+    async with engine.running() as (simulator, tts), tts.open_synthesis(engine.voice) as synthesis:
+        assert await hear(synthesis, text)
+        asked = [call for call in simulator.calls if call.path in (engine.sound_path, "audio_query")]
+        assert "".join(simulator.text_of(call) for call in asked) == text
+
+
 @pytest.mark.parametrize("text", ["", " \n", "……！？", "♪〜（）", "😀"])
 async def test_a_sentence_with_nothing_to_speak_is_silence_and_costs_no_request(engine: Engine, text: str) -> None:
     async with engine.running() as (simulator, tts), tts.open_synthesis(engine.voice) as synthesis:

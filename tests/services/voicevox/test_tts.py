@@ -165,6 +165,12 @@ async def test_a_voice_is_loaded_while_somebody_still_speaks_once() -> None:
         assert len([call for call in simulator.calls if call.path == "initialize_speaker"]) == 1
 
 
+async def test_the_voices_of_all_characters_are_loaded_at_the_start() -> None:
+    voices = {"anon": Voice(options=VoicevoxVoice(8)), "rin": Voice(options=ZUNDAMON)}
+    async with VOICEVOX.running(voices=voices) as (simulator, _):
+        await simulator.until(lambda: simulator.loaded == {3, 8})
+
+
 @pytest.mark.parametrize(
     "voice",
     [
