@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from services.base import Voice
 from services.engine_choice import EngineUnavailable
+from services.tts_service import TimedTTS
 from tests.services.http_speech.asked_voices import (
     ENGINES,
     GPT_SOVITS,
@@ -127,6 +128,20 @@ async def test_a_sentence_that_nobody_waits_for_closes_its_request(engine: Engin
                 await simulator.until(lambda: bool(simulator.spoken) and fault.times == 0)
                 tasks.cancel_scope.cancel()
             await simulator.until(lambda: simulator.spoken[0].left and not simulator.open)
+            assert await hear(synthesis, SHORT)
+
+
+@pytest.mark.parametrize("after_bytes", [None, 6401])
+async def test_a_server_that_stalls_is_given_up_in_time_and_its_request_closed(
+    engine: Engine, after_bytes: int | None
+) -> None:
+    async with engine.running(engine.manner(pace=50)) as (simulator, tts):
+        timed = TimedTTS(tts, 0.3, 0.2)
+        async with timed.open_synthesis(engine.voice) as synthesis:
+            simulator.faults.append(Fault(engine.sound_path, stall=True, after_bytes=after_bytes))
+            error, heard = await fail(synthesis, SHORT)
+            assert error.timed_out and error.retryable and bool(heard) == (engine.streams and after_bytes is not None)
+            await simulator.until(lambda: not simulator.open)
             assert await hear(synthesis, SHORT)
 
 
