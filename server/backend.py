@@ -16,7 +16,7 @@ from server.connection_manager import ConnectionManager
 from server.transport.rate_limits import RateLimits
 from services.asr_service import ASR_VENDORS, PHRASES_ONLY
 from services.base import ASR, LLM, VAD, Script, TurnTTS
-from services.engine_choice import EngineUnavailable, Vendor, choose_engines
+from services.engine_choice import EngineChoice, EngineUnavailable, Vendor, choose_engines
 from services.engine_settings import ASRSettings, LLMSettings, TTSSettings
 from services.fallback.asr import open_asrs
 from services.fallback.lineup import Lineup
@@ -69,7 +69,9 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             log.warning(warning)
         characters = _load_characters(settings)
         async with AsyncExitStack() as stack:
-            tts = await stack.enter_async_context(open_voices(engines["tts"], partial(_tts_settings, settings)))
+            tts = await stack.enter_async_context(
+                open_voices(engines["tts"], partial(_tts_settings, settings, characters))
+            )
             scripts = {character.name: character.script for character in characters.all() if character.script}
             llm = await stack.enter_async_context(open_llms(engines["llm"], partial(_llm_settings, settings, scripts)))
             longest = max(asdict(config.limits.max_audio_seconds).values())
@@ -164,11 +166,12 @@ def _llm_settings(settings: Settings, scripts: Mapping[str, Script], vendor: Ven
     )
 
 
-def _tts_settings(settings: Settings, vendor: Vendor) -> TTSSettings:
+def _tts_settings(settings: Settings, characters: CharacterManager, choice: EngineChoice) -> TTSSettings:
     config = settings.config
     return TTSSettings(
-        endpoint=_endpoint(config, vendor),
-        model=_model(config, vendor),
+        endpoint=_endpoint(config, choice.vendor),
+        model=_model(config, choice.vendor),
+        voices={character.name: character.voice(choice.name) for character in characters.all()},
         sample_rate_hz=config.audio.tts_sample_rate,
         verify_tls=config.ssl.verify_tts,
         secrets=settings.secrets.values,

@@ -1,10 +1,11 @@
 """`prompts/<name>/` in, characters out: read once at start, found by name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 import structlog
@@ -16,6 +17,8 @@ from server.config import ConfigError, Language
 from server.settings.character_yaml import BrokenCharacter, read_text, read_yaml
 from server.settings.foreign_keys import CloudVoice
 from services.base import Emotion, Line, Script, ScriptTopic, Voice
+from services.engine_voices import PlainVoice
+from services.tts_service import voice_kinds
 
 log = structlog.get_logger()
 
@@ -32,13 +35,6 @@ _MAX_MANIFEST_BYTES = 65_536
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class _VoiceFile(msgspec.Struct, forbid_unknown_fields=True):
-    voice_id: str | None = None
-    model: str | None = None
-    speed: Annotated[float, msgspec.Meta(ge=0.5, le=2.0)] = 1.0
-    pitch: Annotated[float, msgspec.Meta(ge=-12, le=12)] = 0.0
-
-
 class _LineFile(msgspec.Struct, forbid_unknown_fields=True):
     jp: _Text
     cn: _Text
@@ -49,11 +45,32 @@ class _CharacterFile(msgspec.Struct, forbid_unknown_fields=True):
     display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
     description: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     greeting: Annotated[str, msgspec.Meta(max_length=1000)] = ""
-    voices: dict[str, _VoiceFile] = {}
+    voices: Any = None  # a section per engine: see `_character_file`
     deflection: _LineFile | None = None
     hears: Language | None = None
     client: dict[str, Any] | None = None
     live2d_model_set: Any = None
+
+
+@cache
+def _character_file() -> type[_CharacterFile]:
+    """With a section of its own kind for each engine there is."""
+    sections = [(engine, kind | msgspec.UnsetType, msgspec.UNSET) for engine, kind in voice_kinds().items()]
+    voices = msgspec.defstruct("_VoicesFile", sections, forbid_unknown_fields=True)
+    field = ("voices", voices, msgspec.field(default_factory=voices))
+    bases = (_CharacterFile,)
+    return cast(
+        type[_CharacterFile], msgspec.defstruct("_FileOfCharacter", [field], bases=bases, forbid_unknown_fields=True)
+    )
+
+
+def _voices(about: _CharacterFile) -> Iterator[tuple[str, Voice]]:
+    """What its file says of its voice, by engine."""
+    for engine, section in msgspec.structs.asdict(about.voices).items():
+        if isinstance(section, PlainVoice):
+            yield engine, Voice(section.voice_id, section.model, section.speed, section.pitch)
+        elif section is not msgspec.UNSET:
+            yield engine, Voice(options=section)
 
 
 _AnswerFile = Annotated[tuple[_LineFile, ...], msgspec.Meta(min_length=1)]
@@ -158,17 +175,14 @@ def _read_character(folder: Path, shared_script: Script | None) -> Character:
         raise BrokenCharacter(f"{folder / MANIFEST} is empty; write who the character is")
     if len(manifest.encode()) > _MAX_MANIFEST_BYTES:
         raise BrokenCharacter(f"{folder / MANIFEST} is longer than {_MAX_MANIFEST_BYTES} bytes; shorten it")
-    about = read_yaml(folder / ABOUT, _CharacterFile, PASSED_ON) or _CharacterFile()
+    about = read_yaml(folder / ABOUT, _character_file(), PASSED_ON) or _character_file()()
     return Character(
         name=name,
         display_name=about.display_name or name,
         description=about.description,
         manifest=manifest,
         greeting=about.greeting,
-        voices={
-            engine: Voice(voice.voice_id, voice.model, voice.speed, voice.pitch)
-            for engine, voice in about.voices.items()
-        },
+        voices=dict(_voices(about)),
         pronunciation=read_yaml(folder / PRONUNCIATION, dict[str, str]) or {},
         script=_read_script(folder / SHARED_SCRIPT) or shared_script,
         client=_for_clients(folder / ABOUT, about),

@@ -150,7 +150,13 @@ def _about(backend: Backend) -> About:
             for kind, lineup in backend.engines.items()
         },
         credits=[
-            each.vendor.credit for lineup in backend.engines.values() for each in lineup.choices if each.vendor.credit
+            *(
+                each.vendor.credit
+                for lineup in backend.engines.values()
+                for each in lineup.choices
+                if each.vendor.credit
+            ),
+            *backend.tts.credits,
         ],
     )
 

@@ -77,6 +77,24 @@ class Voice:
     model: str | None = None
     speed: float = 1.0  # 1 = as the voice speaks by itself
     pitch: float = 0.0  # semitones
+    options: object = None  # instead of these, where the engine's row has a kind of voice of its own: a value of it
+
+
+@dataclass(frozen=True, slots=True)
+class Mora:
+    """A beat of Japanese speech, as lips move to it; times are from the beginning of the piece of pcm it is in."""
+
+    start_ms: int
+    vowel_ms: int  # when its vowel begins
+    end_ms: int
+    consonant: str  # "" where there is none
+    vowel: str  # a i u e o, in capitals where it is whispered; N, cl (a stop) or pau (a pause)
+
+
+class SpokenPcm(bytes):
+    """A piece of pcm whose morae the engine knows. Who does not ask for them has bytes like any others."""
+
+    morae: tuple[Mora, ...] = ()
 
 
 class Synthesis(Protocol):
@@ -90,7 +108,8 @@ class Synthesis(Protocol):
         ...
 
     def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
-        """One sentence as pcm (s16le mono at the engine's `sample_rate_hz`), in pieces as they become ready.
+        """One sentence as pcm (s16le mono at the engine's `sample_rate_hz`), in pieces as they become ready; SpokenPcm
+        where the engine knows its morae.
 
         Calls may overlap: the next sentence may be asked for while the last is still being received.
 
@@ -105,6 +124,11 @@ class TTS(Protocol):
 
     sample_rate_hz: int
     languages: frozenset[str]  # that it can say, by their ISO 639-1 codes
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        """What the licences of its voices ask us to say, beside its vendor's own; known perhaps only after a while."""
+        ...
 
     def prepare(self, voice: Voice) -> None:
         """A hint that this voice will soon be wanted: connections can be made. Never waits or fails."""
@@ -139,6 +163,11 @@ class TurnTTS(Protocol):
     """What a turn speaks with: an engine, or several of which each stands in for those before it."""
 
     sample_rate_hz: int
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        """As of TTS."""
+        ...
 
     def prepare(self, voices: Voices) -> None:
         """As of TTS."""

@@ -19,6 +19,7 @@ class Vendor:
     model: str = ""  # the key of `models` that names its model
     model_dir: str = ""  # the section whose `model_dir` holds the operator's own model
     own_server: bool = False  # somebody runs it: it has no address of its own, and often no secret
+    voice: str = ""  # the kind of voice that `voices.<engine>` of a character holds: `module:class`; "": PlainVoice
     credit: str | None = None  # what its licence asks us to say
     only_named: bool = False  # never chosen by `auto`: it needs more than a key or an address
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.base import Script
+from services.base import Script, Voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class TTSSettings:
     sample_rate_hz: int = 16000
     verify_tls: bool = True
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    voices: Mapping[str, Voice] = field(default_factory=dict, repr=False)  # with which it will speak, by character
     connect_s: float = 5.0
     first_audio_s: float = 5.0
     gap_s: float = 5.0

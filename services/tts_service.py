@@ -5,13 +5,16 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from importlib import import_module
-from typing import Final
+from pkgutil import resolve_name
+from typing import Final, cast
 
 import anyio
+import msgspec
 
 from services.base import TTS, Emotion, Synthesis, TTSError, TurnSynthesis, Voice
 from services.engine_choice import EngineChoice, Vendor
 from services.engine_settings import TTSSettings
+from services.engine_voices import PlainVoice
 
 MEI_CREDIT = (
     'HTS Voice "Mei" by MMDAgent Project Team and Nagoya Institute of Technology, '
@@ -21,12 +24,45 @@ MEI_CREDIT = (
 # In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.
 TTS_VENDORS: Mapping[str, Vendor] = {
     "minimax": Vendor("services.vendors.minimax.tts", secrets=("MINIMAX_API_KEY",), endpoint="tts", model="tts_model"),
+    "voicevox": Vendor(
+        "services.vendors.voicevox.tts",
+        endpoint="voicevox",
+        own_server=True,
+        voice="services.vendors.voicevox.voice:VoicevoxVoice",
+    ),
+    "gpt_sovits": Vendor(
+        "services.vendors.gpt_sovits.tts",
+        endpoint="gpt_sovits",
+        own_server=True,
+        voice="services.vendors.gpt_sovits.voice:GptSovitsVoice",
+    ),
+    "style_bert_vits2": Vendor(
+        "services.vendors.style_bert_vits2.tts",
+        endpoint="style_bert_vits2",
+        own_server=True,
+        voice="services.vendors.style_bert_vits2.voice:StyleBertVits2Voice",
+    ),
+    "openai": Vendor(
+        "services.vendors.openai.tts",
+        endpoint="openai_tts",
+        model="openai_tts",
+        own_server=True,
+        voice="services.vendors.openai.voice:OpenAIVoice",
+    ),
     "embedded": Vendor("services.vendors.embedded.tts", credit=MEI_CREDIT),
 }
 
 
 LONGEST_TEXT_CHARS: Final = 300  # asked for at once: less than a minute. Vendors end or refuse what is much longer
 _BREATH = re.compile(r"[、，,;；:：…\s]+[」』）)”’】]*")  # where a sentence that is too long is divided
+
+
+def voice_kinds() -> dict[str, type[msgspec.Struct]]:
+    """Of each engine, what `voices.<engine>` of a character may hold. Their modules hold nothing else."""
+    return {
+        engine: cast(type[msgspec.Struct], resolve_name(vendor.voice)) if vendor.voice else PlainVoice
+        for engine, vendor in TTS_VENDORS.items()
+    }
 
 
 @asynccontextmanager
@@ -49,6 +85,10 @@ class TimedTTS:
         self._tts = tts
         self._first_audio_s = first_audio_s
         self._gap_s = gap_s
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        return self._tts.credits
 
     def prepare(self, voice: Voice) -> None:
         self._tts.prepare(voice)

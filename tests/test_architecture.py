@@ -330,6 +330,7 @@ def test_vendor_knows_the_ground_and_its_own_files_alone() -> None:
                         "services.base",
                         "services.engine_",
                         "services.chat_completions",
+                        "services.http_speech",
                         "services.transcripts",
                         "services.asr_process",
                         vendor,

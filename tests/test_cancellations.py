@@ -46,6 +46,7 @@ class Stage:
     reply: Reply = field(default_factory=Reply)
     sample_rate_hz: int = 16000
     languages: frozenset[str] = frozenset(("ja",))
+    credits: tuple[str, ...] = ()
 
     async def at(self, phase: str) -> None:
         await anyio.lowlevel.checkpoint()

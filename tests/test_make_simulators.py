@@ -18,15 +18,16 @@ SPOKEN = (8000 * np.sin(np.arange(16000) * 0.3)).astype("<i2").tobytes()  # to t
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "more", "llm", "asr"),
+    ("number", "more", "llm", "tts", "asr"),
     [
-        (signal.SIGINT, [], "doubao", "bytedance"),
-        (signal.SIGTERM, ["--bidi", "--llm", "openrouter", "--asr", "vLLM"], "openai", "openai"),
+        (signal.SIGINT, [], "doubao", "minimax", "bytedance"),
+        (signal.SIGTERM, ["--bidi", "--llm", "openrouter", "--asr", "vLLM"], "openai", "minimax", "openai"),
+        (signal.SIGTERM, ["--voice", "voicevox"], "doubao", "voicevox", "bytedance"),
     ],
     ids=str,
 )
 def test_simulators_talk_through_the_server_and_end_cleanly(
-    tmp_path: Path, number: signal.Signals, more: list[str], llm: str, asr: str
+    tmp_path: Path, number: signal.Signals, more: list[str], llm: str, tts: str, asr: str
 ) -> None:
     command = [sys.executable, "-m", "tests.simulators", "--first-token-ms", "0", "--token-ms", "0", *more]
     server = RunningServer(tmp_path, {}, *command)
@@ -34,7 +35,7 @@ def test_simulators_talk_through_the_server_and_end_cleanly(
         server.wait_until_ready()
         _, about, _ = server.get("/")
         engines = {kind: engine["name"] for kind, engine in about["engines"].items()}
-        assert engines["llm"] == llm and engines["tts"] == "minimax" and engines["asr"] == asr
+        assert (engines["llm"], engines["tts"], engines["asr"]) == (llm, tts, asr)
         client = ProtocolClient(server.url)
         client.connect(api_token="dev_token_001")
         messages = client.turn("你好")

@@ -216,6 +216,14 @@ REFUSALS = {
         "endpoints.tts：minimax 要 ws:// 或 wss:// 开头、/t2a_v2 或 /t2a_v2_bidi 结尾的地址",
         "endpoints.tts：minimax には /t2a_v2 か /t2a_v2_bidi で終わる ws:// か wss:// のアドレスが必要です",
     ),
+    "{key}: {engine} wants an http:// or https:// address": (
+        "{key}：{engine} 要的是 http:// 或 https:// 的地址",
+        "{key}：{engine} には http:// か https:// のアドレスが必要です",
+    ),
+    "models.openai_tts is empty; name the model that endpoints.openai_tts is to speak with": (
+        "models.openai_tts 是空的；请写上 endpoints.openai_tts 用哪个模型说话",
+        "models.openai_tts が空です。endpoints.openai_tts が使うモデルの名前を書いてください",
+    ),
     "audio.tts_sample_rate: minimax speaks at one of {list}": (
         "audio.tts_sample_rate：minimax 只能用其中之一：{list}",
         "audio.tts_sample_rate：minimax で使えるのは {list} です",

@@ -180,6 +180,22 @@ SENTENCES = {
         "characters.{name}：没有这个角色，声音不知道给谁",
         "characters.{name}：そのキャラクターはいないので、声の設定は使われません",
     ),
+    "{character}: voices.voicevox: {problem}": (
+        "{character}：voices.voicevox：{problem}",
+        "{character}：voices.voicevox：{problem}",
+    ),
+    "it has no speaker {name}; it has {names}": (
+        "引擎里没有 {name} 这个说话人；有的是 {names}",
+        "エンジンに話者 {name} がいません。いるのは {names} です",
+    ),
+    "{character}: voices.style_bert_vits2: the server has no model {name}; it has {names}": (
+        "{character}：voices.style_bert_vits2：服务器上没有模型 {name}；有的是 {names}",
+        "{character}：voices.style_bert_vits2：サーバーにモデル {name} がありません。あるのは {names} です",
+    ),
+    "{character}: has no voice here; voices.gpt_sovits.reference should name a recording": (
+        "{character}：在这里没有声音；请在 voices.gpt_sovits.reference 里写上一段录音",
+        "{character}：ここには声がありません。voices.gpt_sovits.reference に録音を書いてください",
+    ),
     # ------------------------------------------------ refusals
     "server.host, server.port: cannot listen on {address}:{port} ({why}); "
     "stop what uses it or choose another, e.g. CHATANON_SERVER__PORT=8766": (

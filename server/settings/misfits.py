@@ -3,7 +3,8 @@
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -37,10 +38,10 @@ def misfit(problem: str, steps: list[str | int], kind: Any) -> str:
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", problem)
     if unknown:
         return _unknown(unknown[1], steps, kind)
-    invalid = re.fullmatch(r"Invalid enum value '(.*)'", problem)
+    invalid = re.fullmatch(r"Invalid enum value (?:'(.*)'|-?\d+)", problem)
     if invalid:
         choices = [str(each) for each in get_args(_at(kind, steps))]
-        near = difflib.get_close_matches(meant(invalid[1]), choices, 1)
+        near = difflib.get_close_matches(meant(invalid[1] or ""), choices, 1)
         return f"{_place(steps)} must be one of {', '.join(choices)}" + (f"; did you mean {near[0]}?" if near else "")
     for pattern, words in _SENTENCES:
         found = re.fullmatch(pattern, problem)
@@ -68,7 +69,7 @@ def _in_words(groups: dict[str, str]) -> dict[str, str]:
 
 def _unknown(name: str, steps: list[str | int], kind: Any) -> str:
     section = _at(kind, steps[:-1])
-    known = list(section.__struct_fields__) if isinstance(section, type) and issubclass(section, msgspec.Struct) else []
+    known = [each.name for each in msgspec.structs.fields(section)] if _is_struct(section) else []
     shown = _place([*steps[:-1], marked(name)])
     near = difflib.get_close_matches(meant(name), known, 1)
     if near:
@@ -90,14 +91,27 @@ def _place(steps: list[str | int]) -> str:
 def _at(kind: Any, steps: list[str | int]) -> Any:
     """The kind that is wanted where the steps lead."""
     for step in steps:
-        kind = _without_meta(kind)
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        kind = _section_of(kind)
+        if _is_struct(kind):
             kind = next((each.type for each in msgspec.structs.fields(kind) if each.name == step), None)
         elif get_origin(kind) is dict:
             kind = get_args(kind)[1]
         elif get_origin(kind) is tuple:
             kind = get_args(kind)[0]
-    return _without_meta(kind)
+    return _section_of(kind)
+
+
+def _is_struct(kind: Any) -> bool:
+    kind = get_origin(kind) or kind
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _section_of(kind: Any) -> Any:
+    """The kind itself; of one that may be several things, the section or the list of words among them."""
+    kind = _without_meta(kind)
+    if get_origin(kind) in (Union, UnionType):
+        return next((each for each in get_args(kind) if _is_struct(each) or get_origin(each) is Literal), kind)
+    return kind
 
 
 def _without_meta(kind: Any) -> Any:

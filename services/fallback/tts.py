@@ -13,14 +13,14 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from services.base import Emotion, TTSError, TurnSynthesis, TurnTTS, Voice, Voices
-from services.engine_choice import EngineUnavailable, Vendor
+from services.engine_choice import EngineChoice, EngineUnavailable
 from services.engine_settings import TTSSettings
 from services.fallback.lineup import Call, Lineup, most_useful
 from services.tts_service import TimedTTS, open_tts
 
 
 @asynccontextmanager
-async def open_voices(lineup: Lineup, settings_of: Callable[[Vendor], TTSSettings]) -> AsyncIterator[TurnTTS]:
+async def open_voices(lineup: Lineup, settings_of: Callable[[EngineChoice], TTSSettings]) -> AsyncIterator[TurnTTS]:
     """All of a lineup; one alone is asked directly.
 
     Raises (on entering):
@@ -28,7 +28,7 @@ async def open_voices(lineup: Lineup, settings_of: Callable[[Vendor], TTSSetting
     """
     async with AsyncExitStack() as stack:
         engines = [
-            NamedTTS(each.name, await stack.enter_async_context(open_tts(each, settings_of(each.vendor))))
+            NamedTTS(each.name, await stack.enter_async_context(open_tts(each, settings_of(each))))
             for each in lineup.choices
         ]
         rates = {engine.name: engine.sample_rate_hz for engine in engines}
@@ -47,6 +47,10 @@ class NamedTTS:
         self.languages = tts.languages
         self._tts = tts
 
+    @property
+    def credits(self) -> tuple[str, ...]:
+        return self._tts.credits
+
     def prepare(self, voices: Voices) -> None:
         self._tts.prepare(voices.get(self.name, Voice()))
 
@@ -61,6 +65,10 @@ class FallbackTTS:
         self.sample_rate_hz = engines[0].sample_rate_hz
         self._lineup = lineup
         self._engines = engines
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(credit for engine in self._engines for credit in engine.credits))
 
     def prepare(self, voices: Voices) -> None:
         self._engines[self._lineup.next_asked].prepare(voices)

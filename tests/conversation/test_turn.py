@@ -81,6 +81,7 @@ class Mouth:
     closing: tuple[Piece, ...] = ()
     sample_rate_hz: int = 16000
     languages: frozenset[str] = frozenset(("ja",))
+    credits: tuple[str, ...] = ()
     voices: list[Voices] = field(default_factory=list)
     asked: list[tuple[str, Emotion]] = field(default_factory=list)
     given: int = 0

@@ -18,6 +18,12 @@ from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError
 from server.settings.foreign_keys import CloudVoice
 from services.base import EMOTIONS, Line, Script, ScriptTopic, Voice
+from services.engine_voices import PerEmotion
+from services.tts_service import TTS_VENDORS
+from services.vendors.gpt_sovits.voice import GptSovitsRecording, GptSovitsVoice
+from services.vendors.openai.voice import OpenAIStyle, OpenAIVoice
+from services.vendors.style_bert_vits2.voice import StyleBertVits2Style, StyleBertVits2Voice
+from services.vendors.voicevox.voice import VoicevoxStyle, VoicevoxVoice
 
 SCRIPT = """\
 topics:
@@ -219,6 +225,58 @@ BROKEN = [
         "voices.minimax.voice is unknown; did you mean voice_id?",
     ),
     ("character.yaml", "voices:\n  embedded: {speed: 1}\n  minimax: fast\n", 3, "voices.minimax must be a section"),
+    ("character.yaml", "voices:\n  voicvox: {speaker: 8}\n", 2, "voices.voicvox is unknown; did you mean voicevox?"),
+    (
+        "character.yaml",
+        "voices:\n  voicevox:\n    speaker: 8\n    emotions:\n      sadd: 9\n",
+        5,
+        "voices.voicevox.emotions.sadd is unknown; did you mean sad?",
+    ),
+    (
+        "character.yaml",
+        "voices:\n  voicevox:\n    emotions: {happy: {speaker: 10, sped: 1.1}}\n",
+        3,
+        "voices.voicevox.emotions.happy.sped is unknown; did you mean speed?",
+    ),
+    (
+        "character.yaml",
+        "voices:\n  voicevox:\n    emotions: {happy: true}\n",
+        3,
+        "voices.voicevox.emotions.happy must be a number or a text or a section",
+    ),
+    ("character.yaml", "voices:\n  voicevox:\n", 2, "voices.voicevox must be a section"),
+    (
+        "character.yaml",
+        "voices:\n  gpt_sovits:\n    reference: anon.wav\n    reference_language: jp\n",
+        4,
+        "voices.gpt_sovits.reference_language must be one of ja, zh, en, ko, yue",
+    ),
+    (
+        "character.yaml",
+        "voices:\n  gpt_sovits:\n    emotions:\n      sad: {reference: a.wav, reference_language: jp}\n",
+        4,
+        "voices.gpt_sovits.emotions.sad.reference_language must be one of ja, zh, en, ko, yue",
+    ),
+    (
+        "character.yaml",
+        "voices:\n  gpt_sovits:\n    emotions:\n      sad: {reference_text: はあ。}\n",
+        4,
+        "voices.gpt_sovits.emotions.sad needs the key reference, which is missing",
+    ),
+    (
+        "character.yaml",
+        "voices:\n  gpt_sovits: {streaming: 4}\n",
+        2,
+        "voices.gpt_sovits.streaming must be one of 1, 2, 3",
+    ),
+    ("character.yaml", "voices:\n  openai: {speed: 5}\n", 2, "voices.openai.speed must be at most 4"),
+    ("character.yaml", "voices:\n  openai: {voice: x}\n", 2, "voices.openai.voice is unknown; did you mean voice_id?"),
+    (
+        "character.yaml",
+        "voices:\n  style_bert_vits2: {emotions: {sad: {style_wait: 2}}}\n",
+        2,
+        "voices.style_bert_vits2.emotions.sad.style_wait is unknown; did you mean style_weight?",
+    ),
     ("character.yaml", "voices: []\n", 1, "voices must be a section (lines of the form `key: value`), not a list"),
     ("character.yaml", "voices:\n  embedded: {speed: fast}\n", 2, "speed must be a number, not a text"),
     ("character.yaml", "voices:\n  embedded: {speed: true}\n", 2, "speed must be a number, not true or false"),
@@ -394,6 +452,50 @@ def test_of_two_folders_that_differ_in_case_only_one_is_taken_and_the_other_repo
     manager, (report,) = load(prompts)
     assert names(manager) == ["mei", "rin"]
     assert f"{prompts / 'rin'}: another folder has this name" in report
+
+
+# ---------------------------------------------------------------- voices
+
+
+def test_each_engine_has_a_kind_of_voice_of_its_own(prompts: Path, write: Write) -> None:
+    write(
+        "character.yaml",
+        """
+voices:
+  minimax: {voice_id: some, speed: 1.5}
+  voicevox: {speaker: 8, speed: 1.0, pitch: 0, emotions: {sad: 9, calm: ささやき, happy: {speaker: 10, speed: 1.1}}}
+  gpt_sovits:
+    reference: anon.wav
+    reference_text: こんにちは。
+    reference_language: ja
+    emotions: {sad: {reference: sad.wav, reference_text: はあ。}}
+  openai: {voice_id: nova, instructions: Speak like Rin., emotions: {sad: Nearly weeping., calm: {speed: 0.9}}}
+  style_bert_vits2: {model: rin, style_weight: 2, emotions: {happy: 元気, sad: {style: Sad, style_weight: 5}}}
+""",
+    )
+    manager, reported = load(prompts)
+    rin = manager.find("rin")
+    assert reported == [] and rin is not None
+    assert rin.voice("minimax") == Voice("some", speed=1.5) and rin.voice("embedded") == Voice()
+    assert rin.voice("voicevox").options == VoicevoxVoice(
+        8, emotions=PerEmotion(sad=9, calm="ささやき", happy=VoicevoxStyle(10, speed=1.1))
+    )
+    assert rin.voice("gpt_sovits").options == GptSovitsVoice(
+        "anon.wav", "こんにちは。", emotions=PerEmotion(sad=GptSovitsRecording("sad.wav", "はあ。"))
+    )
+    assert rin.voice("openai").options == OpenAIVoice(
+        "nova",
+        instructions="Speak like Rin.",
+        emotions=PerEmotion(sad="Nearly weeping.", calm=OpenAIStyle(speed=0.9)),
+    )
+    assert rin.voice("style_bert_vits2").options == StyleBertVits2Voice(
+        "rin", style_weight=2, emotions=PerEmotion(happy="元気", sad=StyleBertVits2Style("Sad", 5))
+    )
+    assert len({hash(rin.voice(engine)) for engine in TTS_VENDORS}) == len(TTS_VENDORS)
+
+
+def test_a_voice_may_be_another_in_each_emotion_there_is() -> None:
+    assert frozenset(PerEmotion.__struct_fields__) == EMOTIONS
 
 
 # ---------------------------------------------------------------- what clients are told

@@ -29,6 +29,10 @@ class ScriptedTTS:
         self.prepared: list[Voice] = []
         self.expected: list[tuple[Emotion, str]] = []
 
+    @property
+    def credits(self) -> tuple[str, ...]:
+        return ()
+
     def prepare(self, voice: Voice) -> None:
         self.prepared.append(voice)
 

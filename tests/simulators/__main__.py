@@ -12,19 +12,43 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import anyio
 from anyio.abc import Process
 
-from tests.simulators import bytedance, funasr, minimax, minimax_bidi, openai_transcription
+from tests.simulators import (
+    bytedance,
+    funasr,
+    gpt_sovits,
+    minimax,
+    minimax_bidi,
+    openai_speech,
+    openai_transcription,
+    style_bert_vits2,
+    voicevox,
+)
 from tests.simulators.ark import MODEL, Behaviour, serve_ark
 from tests.simulators.openai_chat import FLAVOURS, serve_openai
+from tests.simulators.speech_server import SpeechSimulator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY = "key-of-the-simulators"
 END_S = 35.0  # turns may finish: limits.drain_seconds, and a little
+
+
+# Those that are asked over HTTP, by their engines' names. GPT-SoVITS speaks for a character that names a recording it
+# has: `voices: {gpt_sovits: {reference: anon.wav}}`.
+_HTTP_VOICES: Mapping[str, Callable[[float], AbstractAsyncContextManager[SpeechSimulator]]] = {
+    "voicevox": lambda first_audio_s: voicevox.simulate_voicevox(voicevox.Manner(first_audio_s)),
+    "gpt_sovits": lambda first_audio_s: gpt_sovits.simulate_gpt_sovits(gpt_sovits.Manner(first_audio_s, pace=4)),
+    "style_bert_vits2": lambda first_audio_s: style_bert_vits2.simulate_style_bert_vits2(
+        style_bert_vits2.Manner(first_audio_s)
+    ),
+    "openai": lambda first_audio_s: openai_speech.simulate_openai_speech(openai_speech.Manner(first_audio_s, pace=4)),
+}
 
 
 def _environment(llm_url: str, tts_url: str, asr: bytedance.BytedanceSimulator) -> dict[str, str]:
@@ -63,14 +87,23 @@ async def _open_llm(stack: AsyncExitStack, arguments: argparse.Namespace) -> tup
     return server.endpoint, told
 
 
-async def _open_voice(stack: AsyncExitStack, arguments: argparse.Namespace) -> str:
-    """Its address."""
+async def _open_voice(stack: AsyncExitStack, arguments: argparse.Namespace) -> tuple[str, dict[str, str]]:
+    """Its address, and what the server is told of it where it is not MiniMax's."""
     first_audio_s = arguments.first_audio_ms / 1000
+    if arguments.voice != "minimax":
+        server = await stack.enter_async_context(_HTTP_VOICES[arguments.voice](first_audio_s))
+        endpoint = "openai_tts" if arguments.voice == "openai" else arguments.voice
+        return server.url, {
+            "CHATANON_ENGINES__TTS": arguments.voice,
+            "CHATANON_ENDPOINTS__TTS": "ws://127.0.0.1:9",  # where nobody is
+            f"CHATANON_ENDPOINTS__{endpoint.upper()}": server.url,
+            "CHATANON_MODELS__OPENAI_TTS": openai_speech.MODEL,
+        }
     if arguments.bidi:
         two_way = minimax_bidi.Manner(first_audio_s=first_audio_s, pace=4)
-        return (await stack.enter_async_context(minimax_bidi.simulate_minimax_bidi(two_way, key=KEY))).url
+        return (await stack.enter_async_context(minimax_bidi.simulate_minimax_bidi(two_way, key=KEY))).url, {}
     plain = minimax.Manner(first_audio_s=first_audio_s, queued_audio_s=0.05, pace=4)
-    return (await stack.enter_async_context(minimax.simulate_minimax(plain, key=KEY))).url
+    return (await stack.enter_async_context(minimax.simulate_minimax(plain, key=KEY))).url, {}
 
 
 async def _open_ear(stack: AsyncExitStack, arguments: argparse.Namespace) -> bytedance.BytedanceSimulator:
@@ -108,7 +141,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
         llm_url, told = await _open_llm(stack, arguments)
-        voice_url = await _open_voice(stack, arguments)
+        voice_url, told_of_voice = await _open_voice(stack, arguments)
         recogniser = await _open_ear(stack, arguments)
         if arguments.asr != "bytedance":
             told |= await _open_own_recogniser(stack, arguments)
@@ -120,7 +153,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         server = await anyio.open_process(
             [sys.executable, "-m", "server.main"],
             cwd=ROOT,
-            env=_environment(llm_url, voice_url, recogniser) | told,
+            env=_environment(llm_url, voice_url, recogniser) | told | told_of_voice,
             stdin=subprocess.DEVNULL,
             stdout=None,
             stderr=None,
@@ -165,6 +198,7 @@ def main() -> int:
     parser.add_argument("--llm", choices=("ark", *FLAVOURS), default="ark", help="which server the LLM speaks like")
     asrs = ("bytedance", *funasr.PROGRAMS, *(each.name for each in openai_transcription.SERVERS))
     parser.add_argument("--asr", choices=asrs, default="bytedance", help="which server the ASR speaks like")
+    parser.add_argument("--voice", choices=["minimax", *_HTTP_VOICES], default="minimax")
     parser.add_argument("--bidi", action="store_true", help="the voice's bidirectional variant")
     parser.add_argument("--hear", metavar="TEXT", help="what everybody says")
     return anyio.run(_run, parser.parse_args())

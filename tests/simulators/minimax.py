@@ -32,6 +32,7 @@ VOICES |= {f"Japanese_{name}" for name in "DependableWoman SportyStudent Innocen
 EMOTIONS = {"happy", "sad", "angry", "fearful", "disgusted", "surprised", "calm"}
 SKIPPING = {2203, 2204, 2205}
 START_FIELDS = {"event", "model", "voice_setting", "audio_setting", "language_boost", "pronunciation_dict"}
+START_FIELDS |= {"text_normalization", "voice_modify"}  # which clients in the field send
 VOICE_FIELDS = {"voice_id", "speed", "vol", "pitch", "emotion", "english_normalization", "latex_read"}
 AUDIO_FIELDS = {"sample_rate", "bitrate", "format", "channel"}
 

@@ -279,6 +279,10 @@ class EmbeddedTTS:
         self._engines = engines
         self._places = places
 
+    @property
+    def credits(self) -> tuple[str, ...]:
+        return ()
+
     def prepare(self, voice: Voice) -> None:
         """Nothing to prepare."""
 

@@ -1,6 +1,5 @@
 """MiniMax T2A v2 over WebSocket, sans-IO: requests in, JSON text out; JSON text in, events and faults out."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -10,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from services.base import Emotion, Voice
+from services.engine_language import language_of as language_code_of
 
 DEFAULT_VOICE_ID = "Japanese_DecisivePrincess"
 SAMPLE_RATES_HZ = frozenset({8000, 16000, 22050, 24000, 32000, 44100})
@@ -98,12 +98,7 @@ def status_fault(code: int, trace_id: str = "") -> Fault:
 
 
 JAPANESE: Final = "Japanese"
-_HIRAGANA = re.compile("[ぁ-ゖ]")
-_KATAKANA = re.compile("[ァ-ヺｦ-ﾝ]")
-_HANGUL = re.compile("[가-힣]")
-_HAN = re.compile("[㐀-䶿一-鿿豈-﫿]")
-_CHINESE_ONLY: Final = frozenset("你妳您她嗎吗呢吧們们哪很怎麼么什啦")  # some of them are in Japan's tables, too
-_MOST_KANJI: Final = 8
+_LANGUAGES: Final[Mapping[str, str]] = {"ja": JAPANESE, "zh": "Chinese", "ko": "Korean"}
 
 
 def http_fault(status: int, trace_id: str = "") -> Fault:
@@ -118,17 +113,8 @@ def http_fault(status: int, trace_id: str = "") -> Fault:
 
 
 def language_of(text: str) -> str:
-    """What `language_boost` calls the language of a sentence. Kanji alone are Japanese in a reply that keeps to its
-    form, unless there are many of them, or one that Japan does not use. Katakana may be a name in any language."""
-    if _HIRAGANA.search(text):
-        return JAPANESE
-    if _HANGUL.search(text):
-        return "Korean"
-    signs = "".join(_HAN.findall(text))
-    in_use = signs.encode("shift_jis", "ignore").decode("shift_jis") == signs
-    many = len(signs) > _MOST_KANJI and not _KATAKANA.search(text)
-    foreign = many or not in_use or not _CHINESE_ONLY.isdisjoint(signs)
-    return "Chinese" if foreign else JAPANESE
+    """What `language_boost` calls the language of a sentence."""
+    return _LANGUAGES[language_code_of(text)]
 
 
 def task_start(voice: Voice, emotion: Emotion, model: str, sample_rate_hz: int, language: str = JAPANESE) -> bytes:

@@ -34,6 +34,10 @@ class MinimaxTTS:
         self.languages = frozenset(("ja", "zh", "ko", "en"))  # of the forty those that a sentence is ever told to be in
         self._pool = pool
 
+    @property
+    def credits(self) -> tuple[str, ...]:
+        return ()
+
     def prepare(self, voice: Voice) -> None:
         self._pool.prepare(voice)
 

@@ -37,6 +37,7 @@ class Engines:
 
     sample_rate_hz = 16000
     languages = frozenset(("ja",))
+    credits = ()
 
     def prepare(self, voices: Voices | None = None) -> None: ...
 

@@ -258,6 +258,6 @@ async def test_one_engine_alone_is_asked_as_it_is_and_voices_of_two_rates_are_re
         other = TTSSettings(sample_rate_hz=24000)
         with pytest.raises(EngineUnavailable, match="minimax at 16000 Hz, embedded at 24000 Hz"):
             async with open_voices(
-                Lineup("tts", [minimax, embedded]), lambda vendor: settings if vendor.secrets else other
+                Lineup("tts", [minimax, embedded]), lambda choice: settings if choice.vendor.secrets else other
             ):
                 pass
