@@ -155,6 +155,13 @@ class Endpointer:
         self._rest = b""
         self.reset()
 
+    def part(self, at: int, again: int) -> None:
+        """The utterance in progress, or the last one, ended at this sample; nothing before it is handed out once more.
+        The next frames are the last ones, so many of them, `again`."""
+        self.reset()
+        self.clock -= again * self._frame_samples
+        self._floor = max(at, self.clock)
+
     def reset(self) -> None:
         """Forget all but the clock, an utterance in progress too; nothing received so far will be handed out."""
         self.utterance = None
@@ -169,7 +176,7 @@ class Endpointer:
         self._voice.append(min(1.0, (probability - SILENT) / (SURE - SILENT)))
         if not self._has_begun():
             return []
-        at = self.clock - self._speech_frames() * self._frame_samples
+        at = max(self._floor, self.clock - self._speech_frames() * self._frame_samples)
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
         self.utterance = Speech(begin, at, self._settings.end_of_speech_ms, voiced_until=self.clock)
         held = b"".join(self._audio)

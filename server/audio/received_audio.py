@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 
@@ -24,6 +25,13 @@ _FASTEST = 1.5
 _PAUSE_FRAMES = 7  # 224 ms
 
 
+@dataclass(slots=True)
+class _Frame:
+    came_at: float  # on the loop's clock
+    pcm: bytes
+    probability: float | None = None  # of speech, once it was listened to
+
+
 class ReceivedAudio:
     """Its clock is the audio that was received, listened to or not."""
 
@@ -32,9 +40,12 @@ class ReceivedAudio:
         self._agent = config.agent
         self._speech_in = _without_echo(vad.open_detector(), echo)
         self._endpointer = Endpointer(_endpointing_settings(config.agent), vad.frame_samples)
-        self._frames: deque[tuple[float, bytes]] = deque()  # not listened to yet: when each came
+        self._frame_samples = vad.frame_samples
         self._buffered_s = config.limits.buffered_audio_seconds
         self._limit = int(self._buffered_s * RECOGNITION_RATE_HZ / vad.frame_samples)
+        self._frames: deque[_Frame] = deque()  # not listened to yet
+        self._spoken: deque[_Frame] = deque(maxlen=self._limit)  # the last ones, where they are of an utterance
+        self._began = 0  # sample, of that utterance
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
         self._speaking = False
         self._silent_frames = 0
@@ -62,40 +73,63 @@ class ReceivedAudio:
         self._due = max(self._due, now - self._buffered_s) + len(pcm) / (
             _FASTEST * RECOGNITION_RATE_HZ * BYTES_PER_SAMPLE
         )
-        self._frames.extend((now, frame) for frame in self._endpointer.frames(pcm))
+        self._frames.extend(_Frame(now, frame) for frame in self._endpointer.frames(pcm))
         while len(self._frames) > self._limit:
-            self._endpointer.skip(self._frames.popleft()[1])
+            self._endpointer.skip(self._frames.popleft().pcm)
+            self._spoken.clear()
         await anyio.sleep(max(0.0, self._due - now))  # at least lets the others have their turn
 
     def next_events(self) -> list[Event] | None:
         """What the next frame of it brings; None where all was listened to."""
         if not self._frames:
             return None
-        self.heard_at, frame = self._frames.popleft()
-        probability = self._speech_in(frame, self.heard_at)
-        self._silent_frames = 0 if probability >= STILL_VOICED else self._silent_frames + 1
-        events = self._endpointer.receive(frame, probability)
+        frame = self._frames.popleft()
+        self.heard_at = frame.came_at
+        if frame.probability is None:
+            frame.probability = self._speech_in(frame.pcm, frame.came_at)
+        self._silent_frames = 0 if frame.probability >= STILL_VOICED else self._silent_frames + 1
+        events = self._endpointer.receive(frame.pcm, frame.probability)
         for event in events:
             if not isinstance(event, UtteranceAudio):
                 self._speaking = isinstance(event, SpeechStarted)
+        self._remember(frame, events)
         return events
+
+    def _remember(self, frame: _Frame, events: list[Event]) -> None:
+        if (begun := self._endpointer.utterance) is not None and begun.begin != self._began:
+            self._began = begun.begin
+            self._spoken.clear()
+        if events:
+            self._spoken.append(frame)
+        else:
+            self._spoken.clear()
 
     def understood(self, text: str) -> None:
         """So much was recognised of the utterance in progress: by that, it may end sooner or later than usual."""
         if self._agent.end_of_turn == "words" and self._endpointer.utterance is not None:
             self._endpointer.utterance.silence_ms = silence_ms(text, self._agent.end_of_speech_ms)
 
-    def part(self) -> bool:
-        """What comes next is none of the utterance in progress. Whether that was in the middle of speech."""
-        self._endpointer.reset()
+    def part(self, samples: int) -> int | None:
+        """The utterance in progress, or the last one, ended after so many of its own samples; what has come since is
+        listened to as another's. At which sample that was, where endpointing has found no end of speech by now."""
+        at = self._began + samples
+        since = -((at - self._endpointer.clock) // self._frame_samples)
+        again = min(max(since, 0), len(self._spoken))
+        if self._endpointer.utterance is None and not again:
+            return None
+        self._frames.extendleft(self._spoken.pop() for _ in range(again))
+        if self._spoken:
+            self.heard_at = self._spoken[-1].came_at
+        self._endpointer.part(at, again)
         speaking, self._speaking = self._speaking, False
-        return speaking
+        return at if speaking else None
 
     def forget(self) -> bool:
         """Listen to nothing of what has come so far. Whether that was in the middle of speech."""
-        for _, frame in self._frames:
-            self._endpointer.skip(frame)
+        for frame in self._frames:
+            self._endpointer.skip(frame.pcm)
         self._frames.clear()
+        self._spoken.clear()
         self._endpointer.forget_rest()
         speaking, self._speaking = self._speaking, False
         return speaking

@@ -101,7 +101,8 @@ class AgentMode:
             case Effect.FORGET_AUDIO:
                 await self._events.cut(self._received)
             case Effect.PART_SPEECH:
-                await self._events.part(self._received)
+                if self._utterance is not None:
+                    await self._part(self._utterance)
             case Effect.HOLD_TURN:
                 self._interruptions.begin()
             case Effect.START_TURN | Effect.CUT_TURN | Effect.RELEASE_TURN:
@@ -118,8 +119,10 @@ class AgentMode:
     async def begun(self) -> None:
         """Nothing: that audio is heard was announced before."""
 
-    async def heard(self) -> None:
-        """Nothing: the audio goes on, and endpointing has said where the utterance ends."""
+    async def heard(self, utterance: Utterance) -> None:
+        """The audio goes on, and what of it the ASR has not made use of belongs to the next utterance."""
+        if utterance is self._utterance and utterance.used_samples is not None:
+            await self._floor.told(self, Event.HEARD_OUT)
 
     async def transcribed(self, utterance: Utterance) -> bool:
         """A turn answers it, if nothing came between and the user may take one."""
@@ -148,6 +151,7 @@ class AgentMode:
 
     async def _take(self, event: EndpointingEvent, waits: bool) -> None:
         await self._events.tell(event)
+        verdict = self._interruptions.note(event, self._received.heard_samples)
         match event:
             case SpeechStarted():
                 await self._floor.told(self, Event.SPEECH_STARTED)
@@ -164,7 +168,11 @@ class AgentMode:
                 await self._floor.told(self, Event.SPEECH_STOPPED)
             case _:
                 assert_never(event)
-        await self._interruptions.follow(event, self._received.heard_samples)
+        await self._interruptions.found(verdict)
+
+    async def _part(self, utterance: Utterance) -> None:
+        await self._events.part(self._received, utterance.used_samples or 0)
+        utterance.ended_at = min(utterance.ended_at or self._received.heard_at, self._received.heard_at)
 
     async def _play_out(self) -> None:
         await self._requests.client.played_out()

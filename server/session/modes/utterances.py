@@ -12,6 +12,7 @@ from typing import Protocol
 import anyio
 
 from conversation.character import Character
+from conversation.endpointing import BYTES_PER_SAMPLE
 from conversation.interruption.judge import Rules, is_harmless
 from conversation.timeline import Timeline
 from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceBuffer, transcribe
@@ -42,7 +43,7 @@ class UtteranceOwner(Protocol):
         """The utterance goes to the ASR."""
         ...
 
-    async def heard(self) -> None:
+    async def heard(self, utterance: "Utterance") -> None:
         """The ASR takes no more of it."""
         ...
 
@@ -65,6 +66,7 @@ class Utterance:
     over: OverReply | None = None  # where it may be said into a reply: it goes to the ASR at once
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of its transcription, not of the turn after
     ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
+    used_samples: int | None = None  # so many of it, in its transcript, once there is one
 
     @property
     def discarded(self) -> bool:
@@ -137,7 +139,8 @@ class Utterances:
         try:
             await telling.begin()
             request = await self._request(utterance.kind, character)
-            text = spoken_text(await transcribe(request, utterance.audio, self._backend.asr, on_partial))
+            transcribed = await transcribe(request, utterance.audio, self._backend.asr, on_partial)
+            text, utterance.used_samples = spoken_text(transcribed.text), transcribed.audio_bytes // BYTES_PER_SAMPLE
         except ASRError as error:
             code: wire.ErrorCode = "asr_timeout" if error.timed_out else "asr_failed"
             raise NotTranscribed(wire.Error(str(error), code, error.retryable, turn_id=telling.turn_id)) from error
@@ -146,7 +149,7 @@ class Utterances:
         finally:
             utterance.audio.abandon()
             if owner is not None:
-                await owner.heard()
+                await owner.heard(utterance)
         if not text:
             nothing = self._not_understood(character)
             raise NotTranscribed(wire.Error(nothing, "no_speech", retryable=True, turn_id=telling.turn_id))
