@@ -32,6 +32,12 @@ class _Frame:
     probability: float | None = None  # of speech, once it was listened to
 
 
+@dataclass(slots=True)
+class _Spoken:
+    frames: deque[_Frame]  # the last that were listened to, where they are of an utterance
+    began: int = 0  # sample, of that utterance
+
+
 class ReceivedAudio:
     """Its clock is the audio that was received, listened to or not."""
 
@@ -40,12 +46,10 @@ class ReceivedAudio:
         self._agent = config.agent
         self._speech_in = _without_echo(vad.open_detector(), echo)
         self._endpointer = Endpointer(_endpointing_settings(config.agent), vad.frame_samples)
-        self._frame_samples = vad.frame_samples
         self._buffered_s = config.limits.buffered_audio_seconds
-        self._limit = int(self._buffered_s * RECOGNITION_RATE_HZ / vad.frame_samples)
+        limit = int(self._buffered_s * RECOGNITION_RATE_HZ / vad.frame_samples)
         self._frames: deque[_Frame] = deque()  # not listened to yet
-        self._spoken: deque[_Frame] = deque(maxlen=self._limit)  # the last ones, where they are of an utterance
-        self._began = 0  # sample, of that utterance
+        self._spoken = _Spoken(deque(maxlen=limit))
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
         self._speaking = False
         self._silent_frames = 0
@@ -74,9 +78,9 @@ class ReceivedAudio:
             _FASTEST * RECOGNITION_RATE_HZ * BYTES_PER_SAMPLE
         )
         self._frames.extend(_Frame(now, frame) for frame in self._endpointer.frames(pcm))
-        while len(self._frames) > self._limit:
+        while len(self._frames) > (self._spoken.frames.maxlen or 0):
             self._endpointer.skip(self._frames.popleft().pcm)
-            self._spoken.clear()
+            self._spoken.frames.clear()
         await anyio.sleep(max(0.0, self._due - now))  # at least lets the others have their turn
 
     def next_events(self) -> list[Event] | None:
@@ -96,13 +100,19 @@ class ReceivedAudio:
         return events
 
     def _remember(self, frame: _Frame, events: list[Event]) -> None:
-        if (begun := self._endpointer.utterance) is not None and begun.begin != self._began:
-            self._began = begun.begin
-            self._spoken.clear()
+        if (begun := self._endpointer.utterance) is not None and begun.begin != self._spoken.began:
+            self._spoken.began = begun.begin
+            self._spoken.frames.clear()
         if events:
-            self._spoken.append(frame)
+            self._spoken.frames.append(frame)
         else:
-            self._spoken.clear()
+            self._spoken.frames.clear()
+
+    @property
+    def silence_ms(self) -> int:
+        """How much of it there is behind the last word of the utterance in progress."""
+        utterance = self._endpointer.utterance
+        return milliseconds(self._endpointer.clock - utterance.speech_until) if utterance is not None else 0
 
     def understood(self, text: str) -> None:
         """So much was recognised of the utterance in progress: by that, it may end sooner or later than usual."""
@@ -112,15 +122,11 @@ class ReceivedAudio:
     def part(self, samples: int) -> int | None:
         """The utterance in progress, or the last one, ended after so many of its own samples; what has come since is
         listened to as another's. At which sample that was, where endpointing has found no end of speech by now."""
-        at = self._began + samples
-        since = -((at - self._endpointer.clock) // self._frame_samples)
-        again = min(max(since, 0), len(self._spoken))
-        if self._endpointer.utterance is None and not again:
-            return None
-        self._frames.extendleft(self._spoken.pop() for _ in range(again))
-        if self._spoken:
-            self.heard_at = self._spoken[-1].came_at
-        self._endpointer.part(at, again)
+        at, spoken = self._spoken.began + samples, self._spoken.frames
+        again = self._endpointer.part(at, len(spoken))
+        self._frames.extendleft(spoken.pop() for _ in range(again))
+        if spoken:
+            self.heard_at = spoken[-1].came_at
         speaking, self._speaking = self._speaking, False
         return at if speaking else None
 
@@ -129,7 +135,7 @@ class ReceivedAudio:
         for frame in self._frames:
             self._endpointer.skip(frame.pcm)
         self._frames.clear()
-        self._spoken.clear()
+        self._spoken.frames.clear()
         self._endpointer.forget_rest()
         speaking, self._speaking = self._speaking, False
         return speaking

@@ -13,7 +13,7 @@ from conversation.endpointing import Event as EndpointingEvent
 from conversation.endpointing import SpeechStarted, SpeechStopped, UtteranceAudio
 from conversation.turn_taking import Attention, Effect, Event
 from server.audio.chunk_intake import ChunkIntake
-from server.audio.received_audio import ReceivedAudio
+from server.audio.received_audio import ReceivedAudio, milliseconds
 from server.backend import Backend
 from server.protocol import wire
 from server.session.floor import Floor
@@ -102,7 +102,8 @@ class AgentMode:
                 await self._events.cut(self._received)
             case Effect.PART_SPEECH:
                 if self._utterance is not None:
-                    await self._part(self._utterance)
+                    await self._events.part(self._received, self._utterance.used_samples or 0)
+                    self._utterance.ended_by(self._received.heard_at)
             case Effect.HOLD_TURN:
                 self._interruptions.begin()
             case Effect.START_TURN | Effect.CUT_TURN | Effect.RELEASE_TURN:
@@ -162,17 +163,16 @@ class AgentMode:
                         await self._utterance.audio.put(pcm)
                     else:
                         self._utterance.audio.append(pcm)
+                    self._utterance.listened(self._received.silence_ms, self._received.heard_samples)
             case SpeechStopped(_, silence_samples):
                 if self._utterance is not None:
                     self._utterance.ended_at = self._received.heard_at - silence_samples / RECOGNITION_RATE_HZ
+                    silence_ms = milliseconds(silence_samples)
+                    self._utterance.listened(silence_ms, self._received.heard_samples, ended=True)
                 await self._floor.told(self, Event.SPEECH_STOPPED)
             case _:
                 assert_never(event)
         await self._interruptions.found(verdict)
-
-    async def _part(self, utterance: Utterance) -> None:
-        await self._events.part(self._received, utterance.used_samples or 0)
-        utterance.ended_at = min(utterance.ended_at or self._received.heard_at, self._received.heard_at)
 
     async def _play_out(self) -> None:
         await self._requests.client.played_out()

@@ -74,8 +74,7 @@ class _Recognition:
         self._whole = whole
         self._audio = UtteranceAudio()
         self._heard = frames.Heard()  # in the present session
-        self._confirmed = ""  # by the sessions before
-        self._confirmed_ms = 0.0  # of audio
+        self._confirmed = ("", 0.0)  # by the sessions before: the text, and the ms of audio that it is of
         self._limit_s = engine.settings.connect_s
         self._all_sent = False  # in the present session
         self._asking = anyio.CancelScope()
@@ -181,7 +180,7 @@ class _Recognition:
             definite = self._heard.is_definite and not (self._audio.finished or self._audio.backlogged)
             until_ms = self._heard.definite_until_ms if definite else None
             if until_ms is not None:
-                until_ms += self._confirmed_ms
+                until_ms += self._confirmed[1]
             self._outcome.tell(Transcript(self._text, is_definite=definite, until_ms=until_ms))
 
     def _can_be_mended(self, error: BaseException) -> bool:
@@ -196,8 +195,7 @@ class _Recognition:
         if isinstance(error, Failed):
             self._engine.log.warning("hearing_asked_again", code=error.fault.code, log_id=error.log_id)
         text, end_ms = self._heard.confirmed
-        self._confirmed = frames.join(self._confirmed, text)
-        self._confirmed_ms += end_ms
+        self._confirmed = frames.join(self._confirmed[0], text), self._confirmed[1] + end_ms
         self._heard = frames.Heard()
         self._audio.confirm(end_ms)
         self._audio.rewind()
@@ -206,7 +204,7 @@ class _Recognition:
 
     @property
     def _text(self) -> str:
-        return frames.join(self._confirmed, self._heard.text)
+        return frames.join(self._confirmed[0], self._heard.text)
 
 
 class _Engine:
