@@ -86,6 +86,7 @@ lock: $(VENV)/installed-dev
 	$(LOCK) -o requirements.txt pyproject.toml
 	$(LOCK) --group dev --constraint requirements.txt -o requirements-dev.txt
 	$(LOCK) --group fuzz -o requirements-fuzz.txt
+	for wanted in tests/foreign/*.in; do $(LOCK) -o $${wanted%.in}.txt $$wanted || exit; done
 
 # The same for Node.js: no address of a package, nor of whom to pay for it.
 lock-node: $(VENV)/installed

@@ -21,6 +21,9 @@ DOUBAO_API_KEY = "your_llm_api_key"
 # 语音合成（MiniMax）
 MINIMAX_API_KEY = "your_minimax_key"
 
+# 兼容 OpenAI 的服务器（endpoints.openai_llm、openai_tts、openai_asr）；自己电脑上的服务器一般不要
+OPENAI_API_KEY = "your_openai_api_key"
+
 # 允许连接的 Token。空 = 演示模式：只接受 dev_token_001，而且只限本机。
 # 可以写成：
 #   "token1,token2"                  逗号分隔的文本（环境变量也用这种写法）

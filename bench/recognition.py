@@ -213,7 +213,13 @@ class Speaker:
         for written in sorted(self._readings, key=len, reverse=True):
             text = text.replace(written, self._readings[written])
         if case.manner != OWN_VOICE:
-            return in_room(say(str(pyopenjtalk.g2p(text, kana=True)), "ja", **ESPEAK_MANNERS[case.manner]))
+            return in_room(
+                say(
+                    str(pyopenjtalk.g2p(text, kana=True, use_sudachi_kanji_yomi=False)),
+                    "ja",
+                    **ESPEAK_MANNERS[case.manner],
+                )
+            )
         async with (
             self._tts.open_synthesis(Voice()) as speech,
             aclosing(speech.synthesize(text, "auto")) as pieces,

@@ -24,6 +24,8 @@ VOICED = 0.45
 STILL_VOICED = 0.35
 # A start is that many sure frames, close together: a syllable may be torn.
 SURE = 0.4
+# In one of them a detector must be surer: of a cough with a voice in it, it is as unsure for as long.
+SURER = 0.5
 START_WINDOW_MS = 400
 # Or a word so short that of few of its frames a detector is sure. Within its length those above SILENT count in part,
 # some must be sure, and some must have a pitch: coughs and hisses leave a detector in doubt, too.
@@ -34,9 +36,9 @@ PITCHED_FRAMES = 2
 # What was voiced before them, and alone too little, belongs to the utterance: the "hm" before a sentence.
 LOOK_BACK_MS = 800
 # A pause is over with so many voiced frames in a row: a cough or a click in it does not hold the end of speech up.
-RESUMES_WITH = 2
+RESUMES_WITH = 5
 # A detector is sure that speech has paused only so much later; a start it notices at once.
-LAG_MS = 64
+LAG_MS = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class EndpointingSettings:
 
     end_of_speech_ms: int = 600  # so much silence ends it
     pre_roll_ms: int = 300  # audio before its first sound that belongs to it
-    shortest_utterance_ms: int = 128  # less voice than this begins none
+    shortest_utterance_ms: int = 100  # less voice than this begins none
     longest_utterance_ms: int = 60_000
 
 
@@ -114,7 +116,7 @@ class Endpointer:
         self._timbre = timbre
         self._frame_samples = frame_samples
         held = self._window + _frames(LOOK_BACK_MS, frame_samples)
-        self._voice: deque[float] = deque(maxlen=held)  # 0 to 1 for each of the last frames, while listening
+        self._voice: deque[float] = deque(maxlen=held)  # the probabilities of the last frames, while listening
         self._audio: deque[bytes] = deque(maxlen=held + _frames(settings.pre_roll_ms, frame_samples))
         self._floor = 0  # audio before this sample is of another utterance, or was skipped
         self._rest = b""  # received, not yet a frame
@@ -168,11 +170,8 @@ class Endpointer:
         self._floor = self.clock
 
     def _listen(self, probability: float) -> list[Event]:
-        if probability <= SILENT:
-            self._voice.append(0.0)
-            return []
-        self._voice.append(min(1.0, (probability - SILENT) / (SURE - SILENT)))
-        if not self._has_begun():
+        self._voice.append(probability)
+        if probability <= SILENT or not self._has_begun():
             return []
         at = max(self._floor, self.clock - self._speech_frames() * self._frame_samples)
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
@@ -190,22 +189,25 @@ class Endpointer:
         """Whether the last frames are a start; what they sound like is asked only if the detector says so."""
         needed = _frames(self._settings.shortest_utterance_ms, self._frame_samples)
         lately = list(islice(reversed(self._voice), self._window))
-        short = lately.count(1.0) < needed
+        short = sum(each >= SURE for each in lately) < needed
         if short:
             lately = lately[: max(needed, _frames(SHORT_WORD_MS, self._frame_samples))]
-            if sum(lately) < needed or lately.count(1.0) < SURE_FRAMES:
+            parts = sum(min(1.0, max(0.0, (each - SILENT) / (SURE - SILENT))) for each in lately)
+            if parts < needed or sum(each >= SURE for each in lately) < SURE_FRAMES:
                 return False
-        timbre = self._timbre(list(self._audio)[-len(lately) :], [part > 0 for part in reversed(lately)])
+        if max(lately) < SURER:
+            return False
+        timbre = self._timbre(list(self._audio)[-len(lately) :], [each > SILENT for each in reversed(lately)])
         return not timbre.steady and (not short or timbre.pitched >= PITCHED_FRAMES)
 
     def _speech_frames(self) -> int:
         """How many frames ago speech began: with the first voiced one that no end of speech lies after."""
         pause = self._settings.end_of_speech_ms * SAMPLES_PER_MS // self._frame_samples
         first = 0
-        for ago, part in enumerate(reversed(self._voice)):
+        for ago, probability in enumerate(reversed(self._voice)):
             if ago - first > pause:
                 break
-            if part == 1:
+            if probability >= SURE:
                 first = ago
         return first + 1
 

@@ -29,7 +29,7 @@ from conversation.reply.language import UNSPOKEN
 from conversation.reply.parser import MAX_SENTENCES, SentenceReady, TranslationReady
 from conversation.single_error import single_error
 from conversation.timeline import Timeline
-from services.base import LLM, TTS, Emotion, Line, LLMError, Prompt, Synthesis, TTSError, Voice
+from services.base import LLM, Emotion, Line, LLMError, Prompt, TTSError, TurnSynthesis, TurnTTS, Voices
 
 Emit = Callable[[TurnEvent], Awaitable[None]]
 
@@ -90,7 +90,7 @@ class TurnRequest:
     """
 
     prompt: Prompt
-    voice: Voice
+    voices: Voices
     pronunciation: Mapping[str, str]
     chunk_ms: int = 80
     translation_first: bool = False
@@ -98,7 +98,9 @@ class TurnRequest:
     guard: Guard | None = None
 
 
-async def run_turn(request: TurnRequest, llm: LLM, tts: TTS, emit: Emit, *, reply: Reply, timeline: Timeline) -> None:
+async def run_turn(
+    request: TurnRequest, llm: LLM, tts: TurnTTS, emit: Emit, *, reply: Reply, timeline: Timeline
+) -> None:
     """Think, speak and deliver one reply; `reply` grows as it goes.
 
     A voice that fails leaves `reply.audio_error` and the text goes on without it. An LLM that fails after its first
@@ -162,7 +164,7 @@ class _Ahead:
         self.spoken = written and (written[0], speakable_ahead(written[1], pronunciation))
         return True
 
-    def tell(self, synthesis: Synthesis, *, with_words: bool) -> None:
+    def tell(self, synthesis: TurnSynthesis, *, with_words: bool) -> None:
         if self.spoken is None:
             self.told = None
             return
@@ -176,14 +178,14 @@ class _Ahead:
 class _Turn:
     request: TurnRequest
     llm: LLM
-    tts: TTS
+    tts: TurnTTS
     emit: "_Telling"
     reply: Reply
     timeline: Timeline
     to_tell: MemoryObjectSendStream[SpokenSentence]
     bytes_sent: int = 0
     spoken_until: int = MAX_SENTENCES  # the sentence in which the voice was lost
-    synthesis: Synthesis | None = None  # once it is open
+    synthesis: TurnSynthesis | None = None  # once it is open
     ahead: _Ahead = field(default_factory=_Ahead)  # of the sentence that is being written
     asked: int = 0  # sentences the voice was asked for, and delivery has come to
     owned: ExitStack = field(default_factory=ExitStack)  # streams that would be nobody's if a hand-over is cut short
@@ -261,7 +263,7 @@ class _Turn:
     ) -> None:
         async with out, sentences:
             try:
-                async with self.tts.open_synthesis(self.request.voice) as self.synthesis:
+                async with self.tts.open_synthesis(self.request.voices) as self.synthesis:
                     self._expect()
                     await self._speak_each(self.synthesis, sentences, out)
             except TTSError as error:
@@ -271,7 +273,7 @@ class _Turn:
 
     async def _speak_each(
         self,
-        synthesis: Synthesis | None,
+        synthesis: TurnSynthesis | None,
         sentences: MemoryObjectReceiveStream[SpokenSentence],
         out: MemoryObjectSendStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]],
     ) -> None:
@@ -284,7 +286,7 @@ class _Turn:
                 self.owned.callback(pcm_in.close)
                 self.owned.callback(pcm_out.close)
                 text = speakable(sentence.jp, self.request.pronunciation)
-                if text and sentence.language is not None and sentence.language not in self.tts.languages:
+                if synthesis and text and not (sentence.language is None or sentence.language in synthesis.languages):
                     text = ""
                     if sentence.language != UNSPOKEN:
                         self.reply.audio_error = self.reply.audio_error or _other_language()
@@ -298,12 +300,12 @@ class _Turn:
                 self._expect()
 
     async def _synthesize(
-        self, synthesis: Synthesis, text: str, sentence: SpokenSentence, out: MemoryObjectSendStream[bytes]
+        self, synthesis: TurnSynthesis, text: str, sentence: SpokenSentence, out: MemoryObjectSendStream[bytes]
     ) -> None:
         made_bytes = 0
         async with out:
             try:
-                async with aclosing(synthesis.synthesize(text, sentence.emotion)) as pieces:
+                async with aclosing(synthesis.synthesize(text, sentence.emotion, sentence.language)) as pieces:
                     async for pcm in pieces:
                         made_bytes += len(pcm)
                         sentence.made_ms = _milliseconds(made_bytes, self.tts.sample_rate_hz)

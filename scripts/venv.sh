@@ -64,10 +64,15 @@ if [ ! -x "$dir/bin/python" ]; then
   say "正在建立虚拟环境 $dir（几秒钟）……" "making the virtual environment $dir (some seconds) ..." \
     "仮想環境 $dir を作成中（数秒）……"
   "$python" -m venv "$dir"
+  "$dir/bin/python" -m pip uninstall --quiet --yes setuptools  # Python 3.11 puts it there, and nothing here needs it
 fi
 say "正在安装 $requirements 里的库，只有第一次需要（一到几分钟，看网速）……" \
   "installing $requirements, this once (a minute or a few, as the network is) ..." \
   "$requirements をインストール中。初回だけです（回線により一分から数分）……"
-"$dir/bin/python" -m pip install --disable-pip-version-check --progress-bar off --require-hashes \
-  --requirement "$requirements" | show_progress "$(grep -c '^[^ #]*==' "$requirements")"
+# The lock names all there is to install, so that pip need not look for more: only so can a package be left out that
+# another requires and we never read, 200 MB of a dictionary (services/vendors/embedded/open_jtalk.py).
+locked=$dir/locked.txt
+awk '/^[A-Za-z0-9]/ { unread = /^sudachidict-core==/ } !unread' "$requirements" >"$locked"
+"$dir/bin/python" -m pip install --disable-pip-version-check --progress-bar off --require-hashes --no-deps \
+  --requirement "$locked" | show_progress "$(grep -c '^[^ #]*==' "$locked")"
 say "$requirements 装好了" "$requirements is installed" "$requirements のインストールが終わりました"

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
+from msgspec.structs import asdict
 
 from server.audio.queued_audio import AudioBudget
 from server.auth import DEMO_TOKEN, Authenticator
@@ -12,12 +14,16 @@ from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, Config, ConfigError, EndpointsConfig, Settings
 from server.connection_manager import ConnectionManager
 from server.transport.rate_limits import RateLimits
-from services.asr_service import ASR_VENDORS, PHRASES_ONLY, open_asr
-from services.base import ASR, LLM, TTS, VAD, Script
-from services.engine_choice import EngineChoice, EngineUnavailable, choose_engine
+from services.asr_service import ASR_VENDORS, PHRASES_ONLY
+from services.base import ASR, LLM, VAD, Script, TurnTTS
+from services.engine_choice import EngineUnavailable, Vendor, choose_engines
 from services.engine_settings import ASRSettings, LLMSettings, TTSSettings
-from services.llm_service import LLM_VENDORS, open_llm
-from services.tts_service import TTS_VENDORS, open_tts
+from services.fallback.asr import open_asrs
+from services.fallback.lineup import Lineup
+from services.fallback.llm import open_llms
+from services.fallback.tts import open_voices
+from services.llm_service import LLM_VENDORS
+from services.tts_service import TTS_VENDORS
 from services.vad_service import VAD_VENDORS, open_vad
 from stores.history import HistoryStore
 from stores.history_sql import HistoryUrlError, open_history
@@ -37,10 +43,10 @@ class Backend:
     authenticator: Authenticator
     characters: CharacterManager
     llm: LLM
-    tts: TTS
+    tts: TurnTTS
     asr: ASR
     vad: VAD
-    engines: dict[str, EngineChoice]
+    engines: Mapping[str, Lineup]  # of each kind, each where those before it fail
     history: HistoryStore
     connections: ConnectionManager
     rates: RateLimits
@@ -63,11 +69,14 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             log.warning(warning)
         characters = _load_characters(settings)
         async with AsyncExitStack() as stack:
-            tts = await stack.enter_async_context(open_tts(engines["tts"], _tts_settings(settings)))
+            tts = await stack.enter_async_context(open_voices(engines["tts"], partial(_tts_settings, settings)))
             scripts = {character.name: character.script for character in characters.all() if character.script}
-            llm = await stack.enter_async_context(open_llm(engines["llm"], _llm_settings(settings, scripts)))
-            asr = await stack.enter_async_context(open_asr(engines["asr"], _asr_settings(settings, scripts)))
-            vad = await stack.enter_async_context(open_vad(engines["vad"]))
+            llm = await stack.enter_async_context(open_llms(engines["llm"], partial(_llm_settings, settings, scripts)))
+            longest = max(asdict(config.limits.max_audio_seconds).values())
+            asr = await stack.enter_async_context(
+                open_asrs(engines["asr"], partial(_asr_settings, settings, scripts), longest)
+            )
+            vad = await stack.enter_async_context(open_vad(engines["vad"].choices[0]))
             history = await stack.enter_async_context(
                 open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds, config.history.shared)
             )
@@ -87,33 +96,41 @@ def _load_characters(settings: Settings) -> CharacterManager:
     return CharacterManager.load(PROJECT_ROOT / characters.folder, characters.default, settings.voices)
 
 
-def _choose_engines(settings: Settings) -> dict[str, EngineChoice]:
+def _choose_engines(settings: Settings) -> dict[str, Lineup]:
     wanted, secrets = settings.config.engines, settings.secrets.values
+    endpoints = asdict(settings.config.endpoints)
+    kinds = {
+        "llm": (wanted.llm, LLM_VENDORS),
+        "tts": (wanted.tts, TTS_VENDORS),
+        "asr": (wanted.asr, ASR_VENDORS),
+        "vad": ((wanted.vad,), VAD_VENDORS),
+    }
     return {
-        "llm": choose_engine("llm", wanted.llm, LLM_VENDORS, secrets),
-        "tts": choose_engine("tts", wanted.tts, TTS_VENDORS, secrets),
-        "asr": choose_engine("asr", wanted.asr, ASR_VENDORS, secrets),
-        "vad": choose_engine("vad", wanted.vad, VAD_VENDORS, secrets),
+        kind: Lineup(kind, choose_engines(kind, names, vendors, secrets, endpoints))
+        for kind, (names, vendors) in kinds.items()
     }
 
 
-def _unused_endpoints(config: Config, engines: Mapping[str, EngineChoice]) -> Iterator[str]:
+def _unused_endpoints(config: Config, engines: Mapping[str, Lineup]) -> Iterator[str]:
     """Endpoints that the operator has changed, of engines that only lack a key to be chosen."""
     kinds = (("llm", LLM_VENDORS, "the model", ("llm",)), ("tts", TTS_VENDORS, "the voice", ("tts",)))
     for kind, vendors, who, names in (*kinds, ("asr", ASR_VENDORS, "the recogniser", ("asr", "asr_batch"))):
         changed = [name for name in names if getattr(config.endpoints, name) != getattr(EndpointsConfig(), name)]
         wanted = next(vendor.wanted for vendor in vendors.values() if not vendor.only_named)
-        if changed and getattr(config.engines, kind) == "auto" and engines[kind].vendor.found({}) is not None:
+        chosen = engines[kind].choices
+        unused = all(each.vendor.endpoint not in names for each in chosen)
+        if changed and unused and "auto" in getattr(config.engines, kind):
             changed_keys = " and ".join(f"endpoints.{name}" for name in changed)
             yield (
-                f"{changed_keys}: not used, because {wanted} is not set and so {who} is {engines[kind].name}; "
+                f"{changed_keys}: not used, because {wanted} is not set and so {who} is {chosen[0].name}; "
                 "set it, to any value where the server wants no key"
             )
 
 
 def _announce(backend: Backend) -> None:
-    for kind, choice in backend.engines.items():
-        log.info(f"{kind}: {choice.name} ({choice.reason})")
+    for kind, lineup in backend.engines.items():
+        for choice in lineup.choices:
+            log.info(f"{kind}: {choice.name} ({choice.reason})")
     if backend.asr.phrases_only:
         log.info(f"asr: {PHRASES_ONLY}")
     if backend.authenticator.demo:
@@ -121,13 +138,23 @@ def _announce(backend: Backend) -> None:
     log.info(f"characters: {', '.join(character.name for character in backend.characters.all())}")
 
 
-def _llm_settings(settings: Settings, scripts: Mapping[str, Script]) -> LLMSettings:
+def _endpoint(config: Config, vendor: Vendor) -> str:
+    return getattr(config.endpoints, vendor.endpoint) if vendor.endpoint else ""
+
+
+def _model(config: Config, vendor: Vendor) -> str:
+    return getattr(config.models, vendor.model) if vendor.model else ""
+
+
+def _llm_settings(settings: Settings, scripts: Mapping[str, Script], vendor: Vendor) -> LLMSettings:
     config = settings.config
     return LLMSettings(
-        endpoint=config.endpoints.llm,
-        model=config.models.llm_model,
+        endpoint=_endpoint(config, vendor),
+        model=_model(config, vendor),
         stream=config.llm.stream,
         reasoning_effort=config.llm.reasoning_effort,
+        max_tokens=config.llm.max_tokens,
+        json_schema=config.llm.json_schema,
         secrets=settings.secrets.values,
         scripts=scripts,
         connect_s=config.timeouts.vendor_connect,
@@ -137,11 +164,11 @@ def _llm_settings(settings: Settings, scripts: Mapping[str, Script]) -> LLMSetti
     )
 
 
-def _tts_settings(settings: Settings) -> TTSSettings:
+def _tts_settings(settings: Settings, vendor: Vendor) -> TTSSettings:
     config = settings.config
     return TTSSettings(
-        endpoint=config.endpoints.tts,
-        model=config.models.tts_model,
+        endpoint=_endpoint(config, vendor),
+        model=_model(config, vendor),
         sample_rate_hz=config.audio.tts_sample_rate,
         verify_tls=config.ssl.verify_tts,
         secrets=settings.secrets.values,
@@ -151,15 +178,15 @@ def _tts_settings(settings: Settings) -> TTSSettings:
     )
 
 
-def _asr_settings(settings: Settings, scripts: Mapping[str, Script]) -> ASRSettings:
+def _asr_settings(settings: Settings, scripts: Mapping[str, Script], vendor: Vendor) -> ASRSettings:
     config = settings.config
     return ASRSettings(
-        endpoint=config.endpoints.asr,
+        endpoint=_endpoint(config, vendor),
         batch_endpoint=config.endpoints.batch,
-        resource_id=config.models.asr_resource_id,
+        model=_model(config, vendor),
         # The local endpoint comes first; the vendor's own opinion counts where noise hides an end from ours.
         end_window_ms=max(_SHORTEST_END_WINDOW_MS, config.agent.end_of_speech_ms + _END_WINDOW_MARGIN_MS),
-        model_dir=str(PROJECT_ROOT / config.sherpa.model_dir),
+        model_dir=str(PROJECT_ROOT / getattr(config, vendor.model_dir).model_dir) if vendor.model_dir else "",
         secrets=settings.secrets.values,
         scripts=scripts,
         connect_s=config.timeouts.vendor_connect,

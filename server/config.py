@@ -1,17 +1,18 @@
 """config.yaml, credentials.py and the environment in, a frozen Config and the Secrets out; every default is here."""
 
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from server.protocol.wire import Extension
+from server.settings.addresses import readable_on_the_way, wrong_with
 from server.settings.config_file import decode, read_bytes, read_model
 from server.settings.credentials_file import Secrets, read_secrets
 from server.settings.foreign_keys import CloudVoice
@@ -23,6 +24,13 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: the system picks one
 Text = Annotated[str, Meta(pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+\Z", description="one line of text")]
+TextOrNone = Annotated[
+    str, Meta(pattern=r"\A(?:(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+)?\Z", description="one line of text, or empty")
+]
+Names = Annotated[
+    tuple[Text, ...],
+    Meta(min_length=1, description="a name, or names in [ and ]", extra={"one_is_enough": True}),
+]
 Origin = Annotated[
     str,
     Meta(
@@ -52,6 +60,14 @@ class EndpointsConfig(Section, frozen=True):
     asr_batch: Text = "auto"  # for recordings; auto: derived from `asr`
     tts: Text = "wss://api.minimaxi.com/ws/v1/t2a_v2"
     llm: Text = "https://ark.cn-beijing.volces.com/api/v3"
+    # Of servers that people run themselves: empty where there is none.
+    openai_llm: TextOrNone = ""
+    openai_tts: TextOrNone = ""
+    voicevox: TextOrNone = ""
+    gpt_sovits: TextOrNone = ""
+    style_bert_vits2: TextOrNone = ""
+    openai_asr: TextOrNone = ""
+    funasr: TextOrNone = ""
 
     @property
     def batch(self) -> str:
@@ -87,6 +103,9 @@ class ModelsConfig(Section, frozen=True):
     llm_model: Text = "doubao-seed-1-6-lite-251015"
     tts_model: Text = "speech-2.8-hd"
     asr_resource_id: Text = "volc.bigasr.sauc.duration"
+    openai_llm: TextOrNone = ""  # empty: the first that the server offers
+    openai_tts: TextOrNone = ""
+    openai_asr: TextOrNone = ""
 
 
 class AudioConfig(Section, frozen=True):
@@ -104,14 +123,16 @@ class LLMConfig(Section, frozen=True):
     stream: bool = True
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] = "minimal"
     context_tokens: Annotated[int, Meta(ge=100, le=10_000_000)] = 8000
+    max_tokens: Annotated[int, Meta(ge=0, le=10_000_000)] = 0  # of an answer; 0: as many as the server allows
+    json_schema: bool = False
 
 
 class EnginesConfig(Section, frozen=True):
-    """`auto` or the name of a vendor; the vendor tables know which exist."""
+    """`auto` or the name of a vendor, the vendor tables know which exist; of several the next helps the one before."""
 
-    llm: Text = "auto"
-    tts: Text = "auto"
-    asr: Text = "auto"
+    llm: Names = ("auto",)
+    tts: Names = ("auto",)
+    asr: Names = ("auto",)
     vad: Text = "auto"
 
 
@@ -120,7 +141,7 @@ class AgentConfig(Section, frozen=True):
 
     end_of_speech_ms: Annotated[int, Meta(ge=100, le=5000)] = 600  # silence that ends an utterance
     pre_roll_ms: Annotated[int, Meta(ge=0, le=2000)] = 300  # audio before the speech that belongs to it
-    shortest_utterance_ms: Annotated[int, Meta(ge=32, le=2000)] = 128  # less speech than this is a cough
+    shortest_utterance_ms: Annotated[int, Meta(ge=32, le=2000)] = 100  # less speech than this is a cough
     longest_utterance_seconds: Annotated[float, Meta(ge=1, le=600)] = 60.0
     end_of_turn: Literal["silence", "words"] = "silence"  # words: how long the silence is depends on what was said
     echo_guard: bool = True  # with barge_in: the server knows its own voice in the microphone
@@ -130,6 +151,10 @@ class AgentConfig(Section, frozen=True):
 
 class SherpaConfig(Section, frozen=True):
     model_dir: Text = "models/sherpa"  # a relative path starts at the project root
+
+
+class WhisperConfig(Section, frozen=True):
+    model_dir: Text = "models/whisper"  # a relative path starts at the project root
 
 
 class HistoryConfig(Section, frozen=True):
@@ -215,6 +240,7 @@ class Config(Section, frozen=True):
     engines: EnginesConfig = EnginesConfig()
     agent: AgentConfig = AgentConfig()
     sherpa: SherpaConfig = SherpaConfig()
+    whisper: WhisperConfig = WhisperConfig()
     history: HistoryConfig = HistoryConfig()
     characters: CharactersConfig = CharactersConfig()
     protocol: ProtocolConfig = ProtocolConfig()
@@ -276,15 +302,11 @@ def _load_secrets(environ: Mapping[str, str], root: Path) -> tuple[Secrets, tupl
     return read_secrets(environ) if data is None else read_secrets(environ, path, data)
 
 
-_Endpoint = Literal["asr", "asr_batch", "tts", "llm"]
-
-
-def _endpoints(config: Config) -> Iterator[tuple[_Endpoint, str]]:
-    yield "asr", config.endpoints.asr
-    if config.endpoints.asr_batch != "auto":
-        yield "asr_batch", config.endpoints.asr_batch
-    yield "tts", config.endpoints.tts
-    yield "llm", config.endpoints.llm
+def _endpoints(config: Config) -> Iterator[tuple[str, str]]:
+    """The name and the address of each that is set."""
+    for name, address in asdict(config.endpoints).items():
+        if address and (name, address) != ("asr_batch", "auto"):
+            yield name, address
 
 
 def _wrong_together(source: str, config: Config, places: Mapping[tuple[str, ...], str]) -> Iterator[str]:
@@ -303,51 +325,14 @@ def _wrong_together(source: str, config: Config, places: Mapping[tuple[str, ...]
 
 def _wrong_endpoints(source: str, config: Config, places: Mapping[tuple[str, ...], str]) -> Iterator[str]:
     for name, address in _endpoints(config):
-        wrong = _wrong_with(name, address)
+        wrong = wrong_with(name, address)
         if wrong:
             yield f"{places.get(('endpoints', name), source)}: endpoints.{name} {wrong}"
 
 
-def _wrong_with(name: _Endpoint, address: str) -> str | None:
-    schemes = ("http", "https") if name == "llm" else ("ws", "wss")
-    parts = _split(address)
-    if parts is None or parts.scheme not in schemes:
-        return f"must be an address of the form {schemes[1]}://host/path ({schemes[0]}:// without encryption)"
-    if "@" in address:  # also behind the host, where a slash in a password puts it
-        return "must not hold an @, a user name or a password; keys belong in the environment or in credentials.py"
-    if parts.fragment or (name == "llm" and parts.query):
-        return "must end with the path, because more is added to it; remove what follows the ? or #"
-    return None
-
-
-def _split(address: str) -> SplitResult | None:
-    """The parts of an address whose host and port can be used, else None."""
-    if "\\" in address or any(character.isspace() for character in address):
-        return None
-    try:
-        parts = urlsplit(address)
-        return parts if parts.hostname and parts.port != 0 else None
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str) -> bool:
-    name = host.rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _doubts(config: Config) -> Iterator[str]:
     """What works, and should not pass unnoticed."""
-    plain = [
-        f"endpoints.{name}"
-        for name, address in _endpoints(config)
-        if (parts := urlsplit(address)).scheme in ("http", "ws") and not _is_loopback(parts.hostname or "")
-    ]
+    plain = [f"endpoints.{name}" for name, address in _endpoints(config) if readable_on_the_way(address)]
     if plain:
         yield f"{', '.join(plain)}: not encrypted on the way to another machine; use https:// or wss://"
     if not config.ssl.verify_tts:

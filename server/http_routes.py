@@ -13,17 +13,24 @@ from server.backend import Backend
 from server.protocol.asyncapi import asyncapi_document, servers
 from server.version import VERSION
 from services.asr_service import PHRASES_ONLY
+from services.fallback.lineup import Lineup
 
 NAME = "ChatAnon Backend"
 NOT_HERE = "No WebSocket is served at this path; the right one is /ws"
 
 
 class Engine(BaseModel):
-    """Which engine serves, and why it and not another; a note where one should know what it cannot do."""
+    """Which engine serves now, and why it and not another; a note where one should know what it cannot do.
+
+    `fallbacks`: those that stand behind it, where the configuration names several. `out`: those before and behind it
+    that failed last, and how.
+    """
 
     name: str
     reason: str
     note: str | None = None
+    fallbacks: list[str] | None = None
+    out: dict[str, str] | None = None
 
 
 class About(BaseModel):
@@ -80,7 +87,7 @@ def http_routes(backend: Backend) -> APIRouter:
         if backend.connections.draining:
             response.status_code = 503
             return Status(status="draining")
-        return Status(status="ready")
+        return Status(status="degraded" if any(each.degraded for each in backend.engines.values()) else "ready")
 
     @router.get("/characters", summary="可用角色列表", response_model_exclude_unset=True)
     async def characters() -> CharacterList:
@@ -139,14 +146,23 @@ def _about(backend: Backend) -> About:
         status="draining" if backend.connections.draining else "running",
         demo=backend.authenticator.demo,
         engines={
-            kind: Engine(
-                name=choice.name,
-                reason=choice.reason,
-                note=PHRASES_ONLY if kind == "asr" and backend.asr.phrases_only else None,
-            )
-            for kind, choice in backend.engines.items()
+            kind: _engine(lineup, PHRASES_ONLY if kind == "asr" and backend.asr.phrases_only else None)
+            for kind, lineup in backend.engines.items()
         },
-        credits=[choice.vendor.credit for choice in backend.engines.values() if choice.vendor.credit],
+        credits=[
+            each.vendor.credit for lineup in backend.engines.values() for each in lineup.choices if each.vendor.credit
+        ],
+    )
+
+
+def _engine(lineup: Lineup, note: str | None) -> Engine:
+    choice, *behind = lineup.choices[lineup.serving :]
+    return Engine(
+        name=choice.name,
+        reason=choice.reason,
+        note=note,
+        fallbacks=[each.name for each in behind] if len(lineup.choices) > 1 else None,
+        out=dict(lineup.out) or None,
     )
 
 

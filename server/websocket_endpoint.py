@@ -54,11 +54,12 @@ async def _serve_user(
 ) -> None:
     by_default = backend.config.protocol.default_extensions_for(browser=connection.origin is not None)
     extensions = Extensions(hello.extensions, by_default)
+    audio_rate_hz = hello.audio_sample_rate or backend.config.audio.asr_sample_rate
     session_id = uuid.uuid4().hex
     session = Session(
         connection,
         MessageReader(connection, backend.config.limits, backend.rates, session_id, extensions),
-        *build_modes(backend, connection, user, character, extensions),
+        *build_modes(backend, connection, user, character, extensions, audio_rate_hz),
     )
     greeting = wire.Connected(
         character.name,

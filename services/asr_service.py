@@ -16,8 +16,10 @@ ASR_VENDORS: Mapping[str, Vendor] = {
         "services.vendors.bytedance.asr",
         secrets=("BYTEDANCE_API_KEY",),
         or_secrets=("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY"),
+        endpoint="asr",
+        model="asr_resource_id",
     ),
-    "sherpa": Vendor("services.vendors.sherpa.asr", only_named=True),
+    "sherpa": Vendor("services.vendors.sherpa.asr", model_dir="sherpa", only_named=True),
     "embedded": Vendor("services.vendors.embedded.asr"),
 }
 

@@ -101,7 +101,7 @@ class Synthesis(Protocol):
 
 
 class TTS(Protocol):
-    """A voice engine. One object per process serves all users."""
+    """A voice engine, as a vendor has it. One object per process serves all users."""
 
     sample_rate_hz: int
     languages: frozenset[str]  # that it can say, by their ISO 639-1 codes
@@ -112,6 +112,40 @@ class TTS(Protocol):
 
     def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
         """Enter before the first sentence is known, so that connections can be made while the LLM thinks."""
+        ...
+
+
+Voices = Mapping[str, Voice]  # of one character, by the engine's name; one that is not there is Voice()
+
+
+class TurnSynthesis(Protocol):
+    """The voice of one turn, whichever engine it comes from."""
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """That it can say, by their ISO 639-1 codes; another engine that takes over may have others."""
+        ...
+
+    def expect(self, emotion: Emotion, words: str = "") -> None:
+        """As of Synthesis."""
+        ...
+
+    def synthesize(self, text: str, emotion: Emotion, language: str | None = None) -> AsyncGenerator[bytes]:
+        """As of Synthesis. `language`: of the sentence, as far as that is known; no engine is asked that has it not."""
+        ...
+
+
+class TurnTTS(Protocol):
+    """What a turn speaks with: an engine, or several of which each stands in for those before it."""
+
+    sample_rate_hz: int
+
+    def prepare(self, voices: Voices) -> None:
+        """As of TTS."""
+        ...
+
+    def open_synthesis(self, voices: Voices) -> AbstractAsyncContextManager[TurnSynthesis]:
+        """As of TTS."""
         ...
 
 
@@ -165,8 +199,15 @@ class Recognition(Protocol):
 class ASR(Protocol):
     """An ASR. One object per process serves all users."""
 
-    phrases_only: bool  # it knows the phrases of the scripted personas and nothing else
-    tells_partials: bool  # it says what it has understood before the utterance is whole
+    @property
+    def phrases_only(self) -> bool:
+        """It knows the phrases of the scripted personas and nothing else."""
+        ...
+
+    @property
+    def tells_partials(self) -> bool:
+        """It says what it has understood before the utterance is whole."""
+        ...
 
     def open_recognition(
         self, hints: RecognitionHints, *, whole: bool = False
@@ -206,6 +247,7 @@ class ServiceError(Exception):
     """
 
     not_before_s: float = 0.0  # asking again sooner is of no use
+    of_request: bool = False  # the fault lies in what was asked: no vendor is to blame, and none is asked instead
 
     def __init__(self, message: str, *, retryable: bool = True, timed_out: bool = False) -> None:
         super().__init__(message)
@@ -234,7 +276,7 @@ class TTSError(ServiceError):
         self, message: str, *, retryable: bool = True, timed_out: bool = False, one_sentence: bool = False
     ) -> None:
         super().__init__(message, retryable=retryable, timed_out=timed_out)
-        self.one_sentence = one_sentence
+        self.one_sentence = self.of_request = one_sentence
 
 
 @contextmanager

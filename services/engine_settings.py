@@ -14,6 +14,8 @@ class LLMSettings:
     model: str = ""
     stream: bool = True
     reasoning_effort: str = "minimal"
+    max_tokens: int = 0  # of an answer; 0: as many as the server allows
+    json_schema: bool = False  # hold the server to the reply contract
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     scripts: Mapping[str, Script] = field(default_factory=dict, repr=False)  # by character, for the embedded one
     connect_s: float = 5.0
@@ -42,7 +44,7 @@ class ASRSettings:
 
     endpoint: str = ""
     batch_endpoint: str = ""  # for utterances that exist already in full
-    resource_id: str = ""
+    model: str = ""
     end_window_ms: int = 800  # silence after which the vendor itself may take an utterance for ended
     model_dir: str = ""  # of the operator's own model
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -16,7 +16,8 @@ from services.engine_settings import LLMSettings
 
 # In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.
 LLM_VENDORS: Mapping[str, Vendor] = {
-    "doubao": Vendor("services.vendors.ark.llm", secrets=("DOUBAO_API_KEY",)),
+    "doubao": Vendor("services.vendors.ark.llm", secrets=("DOUBAO_API_KEY",), endpoint="llm", model="llm_model"),
+    "openai": Vendor("services.vendors.openai.llm", endpoint="openai_llm", model="openai_llm", own_server=True),
     "embedded": Vendor("services.vendors.embedded.llm"),
 }
 

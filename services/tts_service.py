@@ -9,7 +9,7 @@ from typing import Final
 
 import anyio
 
-from services.base import TTS, Emotion, Synthesis, TTSError, Voice
+from services.base import TTS, Emotion, Synthesis, TTSError, TurnSynthesis, Voice
 from services.engine_choice import EngineChoice, Vendor
 from services.engine_settings import TTSSettings
 
@@ -20,7 +20,7 @@ MEI_CREDIT = (
 
 # In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.
 TTS_VENDORS: Mapping[str, Vendor] = {
-    "minimax": Vendor("services.vendors.minimax.tts", secrets=("MINIMAX_API_KEY",)),
+    "minimax": Vendor("services.vendors.minimax.tts", secrets=("MINIMAX_API_KEY",), endpoint="tts", model="tts_model"),
     "embedded": Vendor("services.vendors.embedded.tts", credit=MEI_CREDIT),
 }
 
@@ -30,7 +30,7 @@ _BREATH = re.compile(r"[、，,;；:：…\s]+[」』）)”’】]*")  # where 
 
 
 @asynccontextmanager
-async def open_tts(choice: EngineChoice, settings: TTSSettings) -> AsyncIterator[TTS]:
+async def open_tts(choice: EngineChoice, settings: TTSSettings) -> AsyncIterator["TimedTTS"]:
     """Open the chosen voice for this process; its module is imported only now.
 
     Raises (on entering):
@@ -54,16 +54,17 @@ class TimedTTS:
         self._tts.prepare(voice)
 
     @asynccontextmanager
-    async def open_synthesis(self, voice: Voice) -> AsyncIterator[Synthesis]:
+    async def open_synthesis(self, voice: Voice) -> AsyncIterator[TurnSynthesis]:
         async with self._tts.open_synthesis(voice) as synthesis:
-            yield _TimedSynthesis(synthesis, self._first_audio_s, self._gap_s)
+            yield _TimedSynthesis(synthesis, self.languages, self._first_audio_s, self._gap_s)
 
 
 class _TimedSynthesis:
     """Sentences may overlap, and a vendor may speak them one by one: the first audio of a sentence is due from the
     instant at which no earlier sentence is still being received."""
 
-    def __init__(self, synthesis: Synthesis, first_audio_s: float, gap_s: float) -> None:
+    def __init__(self, synthesis: Synthesis, languages: frozenset[str], first_audio_s: float, gap_s: float) -> None:
+        self.languages = languages
         self._synthesis = synthesis
         self._first_audio_s = first_audio_s
         self._gap_s = gap_s
@@ -72,7 +73,7 @@ class _TimedSynthesis:
     def expect(self, emotion: Emotion, words: str = "") -> None:
         self._synthesis.expect(emotion, words)
 
-    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+    async def synthesize(self, text: str, emotion: Emotion, language: str | None = None) -> AsyncGenerator[bytes]:
         first = anyio.CancelScope()
         self._running.append(first)
         self._start_foremost()

@@ -128,10 +128,11 @@ class CloudServer:
         self.process = RunningServer(folder, settings | environment, *command)
         self.process.wait_until_ready()
 
-    def client(self, *extensions: str) -> ProtocolClient:
-        """A connected user with a token of their own."""
+    def client(self, *extensions: str, **hello: object) -> ProtocolClient:
+        """A connected user with a token of their own. `hello`: what else is in `connect`."""
         client = ProtocolClient(self.process.url)
-        client.connect(api_token=next(self._tokens), **({"extensions": list(extensions)} if extensions else {}))
+        asked = {"extensions": list(extensions)} if extensions else {}
+        client.connect(api_token=next(self._tokens), **asked, **hello)
         return client
 
     def goodbye(self, client: ProtocolClient) -> None:

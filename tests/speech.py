@@ -175,7 +175,7 @@ def _kana(text: str) -> str:
         return text
     import pyopenjtalk  # half a second, for these texts alone
 
-    return str(pyopenjtalk.g2p(text, kana=True))
+    return str(pyopenjtalk.g2p(text, kana=True, use_sudachi_kanji_yomi=False, predict_nani=False))
 
 
 def _samples(pcm: bytes) -> Samples:

@@ -104,7 +104,7 @@ PURE_BY_NAME = {
     "conversation/timeline.py",
     "services/vendors/bytedance/frames.py",
     "services/vendors/bytedance/request.py",
-    "services/vendors/ark/answer.py",
+    "services/chat_completions/answer.py",
     "services/vendors/minimax/frames.py",
     "services/vendors/minimax/texts.py",
     "services/vendors/silero/network.py",
@@ -303,6 +303,7 @@ NEARER = {
     "bench/listening.py": {"tests"},  # the same
     "bench/turn_taking.py": {"tests"},  # the same
     "bench/endpointing.py": {"tests", "services", "conversation"},  # measures one room, without a server
+    "bench/people.py": {"tests", "services", "conversation"},  # the same, on recordings of people
     "bench/recognition.py": {"tests", "services", "server"},  # the same
     "bench/loop_lag.py": {"server"},  # is the server, with a timer in its loop
 }
@@ -319,7 +320,9 @@ def test_vendor_knows_the_ground_and_its_own_files_alone() -> None:
         vendor = ".".join(Path(module.path).parts[:3])  # its folder
         for name in module.imports():
             if name.partition(".")[0] in OURS:
-                assert name.startswith(("services.base", "services.engine_", vendor)), f"{module.path} imports {name}"
+                assert name.startswith(("services.base", "services.engine_", "services.chat_completions", vendor)), (
+                    f"{module.path} imports {name}"
+                )
 
 
 def test_only_the_door_knows_the_web_framework() -> None:

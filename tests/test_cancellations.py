@@ -21,7 +21,7 @@ from conversation.events import (
 )
 from conversation.timeline import Timeline
 from conversation.turn import Emit, Reply, TurnRequest, run_turn
-from services.base import Emotion, LLMError, Message, Prompt, Synthesis, TTSError, Voice
+from services.base import Emotion, LLMError, Message, Prompt, TTSError, TurnSynthesis, Voices
 
 pytestmark = pytest.mark.anyio
 
@@ -69,14 +69,14 @@ class Stage:
         finally:
             self.closed.append("mind")
 
-    def prepare(self, voice: Voice | None = None) -> None:
+    def prepare(self, voices: Voices | None = None) -> None:
         pass
 
-    def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
+    def open_synthesis(self, voices: Voices) -> AbstractAsyncContextManager[TurnSynthesis]:
         return self._synthesis()
 
     @asynccontextmanager
-    async def _synthesis(self) -> AsyncIterator[Synthesis]:
+    async def _synthesis(self) -> AsyncIterator[TurnSynthesis]:
         await self.at("the voice is being opened")
         self.opened.append("voice")
         try:
@@ -88,7 +88,7 @@ class Stage:
     def expect(self, emotion: Emotion, words: str = "") -> None:
         pass
 
-    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+    async def synthesize(self, text: str, emotion: Emotion, language: str | None = None) -> AsyncGenerator[bytes]:
         self.opened.append(text)
         try:
             await self.at(f"before the sound of {text}")
@@ -106,7 +106,7 @@ class Stage:
             self.begun.set()
 
     async def run(self, emit: Emit | None = None) -> None:
-        request = TurnRequest(Prompt("anon", (Message("user", "你好"),)), Voice(), {})
+        request = TurnRequest(Prompt("anon", (Message("user", "你好"),)), {}, {})
         await run_turn(request, self, self, emit or self.emit, reply=self.reply, timeline=Timeline(0))
         self.finished = True
 

@@ -187,7 +187,7 @@ def test_http_answers_are_as_shown(start_server: Start, path: Path) -> None:
 
 @pytest.mark.parametrize("path", READMES)
 def test_every_key_is_told_with_its_default(path: Path) -> None:
-    rows = re.findall(r"^\| `([a-z]+\.[a-z_.]+)` \| `([^`]+)` \|", "\n".join(parts(path)[0]), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z]+\.[a-z0-9_.]+)` \| `([^`]+)` \|", "\n".join(parts(path)[0]), re.MULTILINE)
     told = {key: yaml.safe_load(default) for key, default in rows}
     defaults = {}
     for keys in key_paths(Config):

@@ -11,16 +11,18 @@ import pytest
 from tests.running_server import ROOT
 
 PIP_SAYS = """\
-Collecting aiohttp==3.14.5 (from -r requirements.txt (line 1))
+Collecting aiohttp==3.14.5 (from -r .venv/locked.txt (line 1))
   Using cached aiohttp-3.14.5-cp311-cp311-linux_x86_64.whl (1.9 MB)
 Ignoring colorama: markers 'sys_platform == "win32"' don't match your environment
 Requirement already satisfied: attrs==26.1 in ./.venv/lib/python3.11/site-packages (from -r requirements.txt)
-Processing ./wheels/sudachidict_core-20261015-py3-none-any.whl
-  Downloading sudachidict_core-20261015-py3-none-any.whl (76.9 MB)
-Installing collected packages: sudachidict-core, aiohttp
+Processing ./wheels/pyopenjtalk_plus-0.4.1-py3-none-any.whl
+  Downloading pyopenjtalk_plus-0.4.1-py3-none-any.whl (38.1 MB)
+Installing collected packages: pyopenjtalk-plus, aiohttp
 Successfully installed aiohttp-3.14.5
 """
-REQUIREMENTS = "".join(f"{name}==1 \\\n    --hash=sha256:00\n" for name in ("aiohttp", "colorama", "attrs", "sudachi"))
+NAMES = ("aiohttp", "colorama", "attrs", "pyopenjtalk-plus")
+UNREAD = "sudachidict-core"
+REQUIREMENTS = "".join(f"{name}==1 \\\n    --hash=sha256:00\n" for name in (*NAMES[:2], UNREAD, *NAMES[2:]))
 
 
 @pytest.fixture
@@ -49,13 +51,22 @@ def test_every_package_is_named_as_it_comes(folder: Path) -> None:
         "1/4 aiohttp==3.14.5",
         "2/4 colorama",
         "3/4 attrs==26.1",
-        "4/4 sudachidict_core",
-        "(76.9 MB)",
+        "4/4 pyopenjtalk_plus",
+        "(38.1 MB)",
         "unpacking",
     ]
     positions = [shown.index(step) for step in steps]
     assert positions == sorted(positions)
     assert shown.splitlines()[-1] == "requirements.txt is installed"
+
+
+def test_what_is_never_read_is_not_asked_for(folder: Path) -> None:
+    install(folder)
+    asked = (folder / ".venv" / "locked.txt").read_text()
+    assert asked == REQUIREMENTS.replace(f"{UNREAD}==1 \\\n    --hash=sha256:00\n", "")
+    assert UNREAD in (ROOT / "requirements.txt").read_text(
+        encoding="utf-8"
+    )  # for those who let pip find what is required
 
 
 def test_terminal_shows_one_line_that_moves(folder: Path) -> None:
@@ -66,7 +77,7 @@ def test_terminal_shows_one_line_that_moves(folder: Path) -> None:
     os.close(master)
     assert code == 0
     assert shown.count("\n") < install(folder)[1].count("\n")
-    assert "\r\x1b[K  4/4 sudachidict_core" in shown
+    assert "\r\x1b[K  4/4 pyopenjtalk_plus" in shown
 
 
 def test_failure_of_pip_is_a_failure_with_its_words(folder: Path) -> None:

@@ -17,17 +17,21 @@ SPOKEN = (8000 * np.sin(np.arange(16000) * 0.3)).astype("<i2").tobytes()  # to t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "voice"), [(signal.SIGINT, []), (signal.SIGTERM, ["--bidi"])], ids=str)
+@pytest.mark.parametrize(
+    ("number", "more", "llm"),
+    [(signal.SIGINT, [], "doubao"), (signal.SIGTERM, ["--bidi", "--llm", "openrouter"], "openai")],
+    ids=str,
+)
 def test_simulators_talk_through_the_server_and_end_cleanly(
-    tmp_path: Path, number: signal.Signals, voice: list[str]
+    tmp_path: Path, number: signal.Signals, more: list[str], llm: str
 ) -> None:
-    command = [sys.executable, "-m", "tests.simulators", "--first-token-ms", "0", "--token-ms", "0", *voice]
+    command = [sys.executable, "-m", "tests.simulators", "--first-token-ms", "0", "--token-ms", "0", *more]
     server = RunningServer(tmp_path, {}, *command)
     try:
         server.wait_until_ready()
         _, about, _ = server.get("/")
         engines = {kind: engine["name"] for kind, engine in about["engines"].items()}
-        assert engines["llm"] == "doubao" and engines["tts"] == "minimax" and engines["asr"] == "bytedance"
+        assert engines["llm"] == llm and engines["tts"] == "minimax" and engines["asr"] == "bytedance"
         client = ProtocolClient(server.url)
         client.connect(api_token="dev_token_001")
         messages = client.turn("你好")

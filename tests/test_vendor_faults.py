@@ -206,9 +206,9 @@ def audio_error_of(messages: list[Wire]) -> tuple[str, str]:
 
 # --- LLM 401 / 403 / 404: llm_failed, the message says to check the key or model; logged once as an operator's problem
 
-CHECK_KEY = "The language model refused the key of this server; its operator should check it."
+CHECK_KEY = "The language model refused the key of this server; its operator should check DOUBAO_API_KEY."
 CHECK_ACCOUNT = "The language model denied access; this server's operator should check the account."
-CHECK_MODEL = "The language model was not found; this server's operator should check its name."
+CHECK_MODEL = "The language model was not found; this server's operator should check its name, models.llm_model."
 USED_UP = "The language model's quota is used up; this server's operator should check it."
 
 

@@ -40,9 +40,10 @@ RANGE_DB = 25.0  # below its loudest, what was sent is not heard
 FOREIGN_DB = (4.3, 6.3)  # louder than our own voice by so much, on average over the bands: not at all, certainly
 NOISE_OVER_LEAST_DB, NOISE_RISES_DB = 2.0, 0.05  # of a few hops; with each hop
 UNSURE_DB = 1.5  # so much louder must be who speaks before the room is known
-UNHEARD, QUIET_DB = 40, 3.0  # so many frames of 32 ms: whoever speaks then may be softer by this
+UNHEARD, QUIET_DB = 50, 3.0  # so many frames: whoever speaks then may be softer by this
 HARDLY = 0.1  # what a detector says of frames without speech: these are not looked into
 TOGETHER = 3  # frames, for a call of numpy costs as much for three as for one
+LONGEST_WAIT = 15  # frames: older ones are older than all hops that are compared
 LEAST_STEP = 0.03  # with which a gain follows each hop
 EVEN_HZ = 125  # rates of which a hop is so many whole samples
 GAP_MS = 400.0  # without audio from the microphone: its clock begins anew
@@ -79,9 +80,10 @@ class EchoGuard:
     def heard(self, frame: bytes, at_ms: float, speech: float) -> float:
         """The probability that somebody else than we speaks in this frame, given that of any speech in it.
 
-        A frame of the microphone (s16le mono, 16 kHz, two hops), heard about then; the next one must follow it.
+        A frame of the microphone (s16le mono, 16 kHz), heard about then; the next one must follow it.
         """
-        hop = self._clock.hop(at_ms, len(frame) // 2)
+        until_ms = self._clock.count(at_ms, len(frame) // 2)
+        hop = _last_hop(until_ms)
         if not self._sent.sounds_at(hop):
             self._heard = None
             return speech
@@ -92,7 +94,8 @@ class EchoGuard:
             self._unheard = min(UNHEARD, max(0, self._unheard + (1 if speech <= HARDLY else -2)))
         if speech > HARDLY and self._heard.waiting >= TOGETHER:
             self._heard.measure()
-            foreign_db = self._path.foreign_db(self._sent.before(hop, WINDOW + DELAYS), self._heard)
+            sent = self._sent.before(_last_hop(until_ms - self._heard.rest_ms), WINDOW + DELAYS)
+            foreign_db = self._path.foreign_db(sent, self._heard)
             foreign_db += QUIET_DB * self._unheard / UNHEARD
             low, high = FOREIGN_DB
             self._share = min(1.0, max(0.0, (foreign_db - low) / (high - low)))
@@ -106,14 +109,19 @@ class _MicrophoneClock:
         self._counted_ms = 0.0
         self._offset_ms: float | None = None
 
-    def hop(self, at_ms: float, samples: int) -> int:
-        """The number of the last hop of a frame."""
+    def count(self, at_ms: float, samples: int) -> float:
+        """When a frame of so many samples ends."""
         offset = at_ms - self._counted_ms
         if self._offset_ms is None or offset > self._offset_ms + GAP_MS:
             self._offset_ms = offset
         self._offset_ms = min(self._offset_ms + 0.01, offset)
         self._counted_ms += 1000 * samples / RECOGNITION_RATE_HZ
-        return round((self._offset_ms + self._counted_ms) / HOP_MS) - 2
+        return self._offset_ms + self._counted_ms
+
+
+def _last_hop(until_ms: float) -> int:
+    """The number of the last whole one before that time."""
+    return round((until_ms - WINDOW_MS) / HOP_MS)
 
 
 class _Sent:
@@ -221,12 +229,17 @@ class _Heard:
         self.noise: Floats = np.empty(0)
         self.new = 0  # rows, at the last measurement
         self._wave = _NOTHING
-        self._frames: deque[bytes] = deque(maxlen=WINDOW // 2)
+        self._frames: deque[bytes] = deque(maxlen=LONGEST_WAIT)
 
     @property
     def waiting(self) -> int:
         """Frames that were not measured."""
         return len(self._frames)
+
+    @property
+    def rest_ms(self) -> float:
+        """So much of the last frames is not yet a hop."""
+        return 1000 * (len(self._wave) - HOP) / RECOGNITION_RATE_HZ
 
     def add(self, frame: bytes) -> None:
         self._frames.append(frame)

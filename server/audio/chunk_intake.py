@@ -2,17 +2,16 @@
 
 from conversation.endpointing import BYTES_PER_SAMPLE
 from server.audio.conversion import AudioTooLong, ChunkResampler, check_chunk
-from server.config import Config
 from server.quantities import counted
 
 
 class ChunkIntake:
     """Checked, counted, and at RECOGNITION_RATE_HZ."""
 
-    def __init__(self, config: Config, longest_s: float | None = None) -> None:
-        """`longest_s`: of all of them together."""
-        self._rate_hz = config.audio.asr_sample_rate
-        self._max_bytes = config.limits.max_chunk_bytes
+    def __init__(self, rate_hz: int, max_bytes: int, longest_s: float | None = None) -> None:
+        """`rate_hz`: at which the client sends. `max_bytes`: of one chunk. `longest_s`: of all of them together."""
+        self._rate_hz = rate_hz
+        self._max_bytes = max_bytes
         self._longest_s = longest_s
         self._resampler = ChunkResampler(self._rate_hz)
         self._samples = 0

@@ -22,7 +22,7 @@ from services.base import RECOGNITION_RATE_HZ, VAD, SpeechDetector
 
 # Nobody speaks faster than in real time. Who sends so is read at this multiple of it, once the buffer is full.
 _FASTEST = 1.5
-_PAUSE_FRAMES = 7  # 224 ms
+_PAUSE_MS = 224
 
 
 @dataclass(slots=True)
@@ -36,6 +36,7 @@ class _Frame:
 class _Spoken:
     frames: deque[_Frame]  # the last that were listened to, where they are of an utterance
     began: int = 0  # sample, of that utterance
+    goes_on: bool = False  # no end of that speech was found yet
 
 
 class ReceivedAudio:
@@ -50,8 +51,8 @@ class ReceivedAudio:
         limit = int(self._buffered_s * RECOGNITION_RATE_HZ / vad.frame_samples)
         self._frames: deque[_Frame] = deque()  # not listened to yet
         self._spoken = _Spoken(deque(maxlen=limit))
+        self._frame_ms = 1000 * vad.frame_samples / RECOGNITION_RATE_HZ
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
-        self._speaking = False
         self._silent_frames = 0
         self.heard_at = 0.0  # when the last audio that was listened to came, on the loop's clock
 
@@ -68,7 +69,7 @@ class ReceivedAudio:
     @property
     def pauses(self) -> bool:
         """Whether a pause in the speech has just become one."""
-        return self._silent_frames == _PAUSE_FRAMES
+        return self._silent_frames == _PAUSE_MS // self._frame_ms
 
     async def receive(self, pcm: bytes) -> None:
         """More audio. Waits for who sends faster than one can speak; of what nobody listens to, the oldest is forgotten
@@ -95,7 +96,7 @@ class ReceivedAudio:
         events = self._endpointer.receive(frame.pcm, frame.probability)
         for event in events:
             if not isinstance(event, UtteranceAudio):
-                self._speaking = isinstance(event, SpeechStarted)
+                self._spoken.goes_on = isinstance(event, SpeechStarted)
         self._remember(frame, events)
         return events
 
@@ -127,7 +128,7 @@ class ReceivedAudio:
         self._frames.extendleft(spoken.pop() for _ in range(again))
         if spoken:
             self.heard_at = spoken[-1].came_at
-        speaking, self._speaking = self._speaking, False
+        speaking, self._spoken.goes_on = self._spoken.goes_on, False
         return at if speaking else None
 
     def forget(self) -> bool:
@@ -137,7 +138,7 @@ class ReceivedAudio:
         self._frames.clear()
         self._spoken.frames.clear()
         self._endpointer.forget_rest()
-        speaking, self._speaking = self._speaking, False
+        speaking, self._spoken.goes_on = self._spoken.goes_on, False
         return speaking
 
 

@@ -169,17 +169,17 @@ REFUSALS = {
         "engines.{kind}：没有能用的引擎；请设置 {names}",
         "engines.{kind}：使えるエンジンがありません。{names} を設定してください",
     ),
-    "endpoints.llm must be a plain http or https address, such as http://127.0.0.1:11434/v1": (
-        "endpoints.llm 要是普通的 http 或 https 地址，例如 http://127.0.0.1:11434/v1",
-        "endpoints.llm は普通の http か https のアドレスです。例：http://127.0.0.1:11434/v1",
+    "{key} must be a plain http or https address, such as http://127.0.0.1:11434/v1": (
+        "{key} 要是普通的 http 或 https 地址，例如 http://127.0.0.1:11434/v1",
+        "{key} は普通の http か https のアドレスです。例：http://127.0.0.1:11434/v1",
     ),
-    "models.llm_model is empty; name the model, or choose engines.llm: embedded": (
-        "models.llm_model 是空的；请写上模型的名字，或者用 engines.llm: embedded",
-        "models.llm_model が空です。モデル名を書くか、engines.llm: embedded にしてください",
+    "{key} is empty; name the model, or choose engines.llm: embedded": (
+        "{key} 是空的；请写上模型的名字，或者用 engines.llm: embedded",
+        "{key} が空です。モデル名を書くか、engines.llm: embedded にしてください",
     ),
-    "DOUBAO_API_KEY is empty or holds characters that no key has; copy it again": (
-        "DOUBAO_API_KEY 是空的，或者有密钥里不会有的字符；请重新复制",
-        "DOUBAO_API_KEY が空か、キーにはない文字を含んでいます。コピーし直してください",
+    "{key} is empty or holds characters that no key has; copy it again": (
+        "{key} 是空的，或者有密钥里不会有的字符；请重新复制",
+        "{key} が空か、キーにはない文字を含んでいます。コピーし直してください",
     ),
     "engines.asr: bytedance needs BYTEDANCE_APP_KEY and BYTEDANCE_ACCESS_KEY, or BYTEDANCE_API_KEY; "
     "set them, or choose auto": (

@@ -194,6 +194,10 @@ SENTENCES = {
         "engines.{kind}：{engine} には {names} が必要ですが未設定です。"
         "環境変数か credentials.py に書くか、auto にしてください",
     ),
+    "engines.{kind}: {engine} needs {names}, which is not set; set it to the address of your server": (
+        "engines.{kind}：{engine} 需要 {names}，还没有设置；请写上您的服务器的地址",
+        "engines.{kind}：{engine} には {names} が必要ですが未設定です。あなたのサーバーのアドレスを書いてください",
+    ),
     "engines.{kind}: there is no engine {engine}; use {choice}": (
         "engines.{kind}：没有 {engine} 这个引擎；可以用 {choice}",
         "engines.{kind}：{engine} というエンジンはありません。使えるのは {choice} です",

@@ -17,7 +17,7 @@ FIELDS = {
     "message": "A sentence for people, which may change.",
     "session_id": "This connection, as the log of the server calls it.",
     "audio_format": "How the samples are written.",
-    "audio_sample_rate": "Samples a second.",
+    "audio_sample_rate": "Samples a second. In `connect`: of what this client sends.",
     "turn_id": "The turn this belongs to. With the extension `turns`.",
     "text": "What was heard or is spoken.",
     "is_partial": "It may still change.",

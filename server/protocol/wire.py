@@ -46,6 +46,7 @@ class Connect(ClientMessage, frozen=True, tag="connect"):
     api_token: Any = None  # any type is taken here, so that every wrong token gets the same answer
     character_name: str | None = None
     extensions: tuple[str, ...] | None = None
+    audio_sample_rate: Annotated[int, msgspec.Meta(ge=8000, le=48000)] | None = None  # of all audio it will send
 
 
 class TextMessage(ClientMessage, frozen=True, tag="message"):

@@ -16,10 +16,11 @@ Send: TypeAlias = Callable[[wire.AnyServerFrame], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where messages go, what it understands, and what it may still be playing."""
+    """Where messages go, what it understands and sends, and what it may still be playing."""
 
     send: Send
     extensions: Extensions
+    audio_rate_hz: int  # of the audio it sends
     playback: Playback = field(default_factory=Playback)
     echo: EchoGuard | None = None  # where its microphone is heard while it plays
 

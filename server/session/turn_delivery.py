@@ -161,7 +161,7 @@ class TurnDelivery:
     async def _talk(self, said: str) -> None:
         request = TurnRequest(
             await prompt_of(said, self.character, self.backend, self.history),
-            self.character.voice(self.backend.engines["tts"].name),
+            self.character.voices,
             self.character.pronunciation,
             self.backend.config.audio.chunk_ms,
             translation_first=self.messages.sentence_by_sentence,

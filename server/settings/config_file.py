@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar, get_args, get_origin
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 import yaml
@@ -16,9 +16,11 @@ from server.settings.key_words import (
     dotted,
     fit_to_show,
     is_section,
+    item_of,
     keys_of,
     mend,
     no_section,
+    one_is_enough,
     shown,
     takes_list,
     unknown_key,
@@ -141,8 +143,14 @@ class _Source:
             return _REFUSED if _REFUSED in values else dict.fromkeys(keys_of(wanted), values[0])
         if is_section(wanted):
             return self.section(node, wanted, path)
-        if isinstance(node, yaml.SequenceNode) and get_origin(wanted) is tuple:
-            item, name = get_args(wanted)[0], path[-1]
+        item = item_of(wanted)
+        if one_is_enough(wanted) and isinstance(node, yaml.ScalarNode) and isinstance(scalar(node), str):
+            one = self.value(node, item, path)
+            return one if one is _REFUSED else (one,)
+        if isinstance(node, yaml.SequenceNode) and not node.value and one_is_enough(wanted):
+            return self._refuse(node, f"{dotted(path)} must be {described(wanted)}, not an empty list")
+        if isinstance(node, yaml.SequenceNode) and item is not None:
+            name = path[-1]
             items = tuple(
                 self.value(each, item, (*path[:-1], f"{name} (item {number})"))
                 for number, each in enumerate(node.value, 1)
@@ -251,7 +259,7 @@ def _wanted_at(source: _Source, path: KeyPath, variable: str) -> Any:
 
 def _node_of(text: str, wanted: Any, where: str) -> yaml.Node:
     """The text as YAML; but whole where a text is wanted, and at each comma where a list is and no `[` begins one."""
-    if (get_origin(wanted) is tuple or takes_list(wanted)) and not text.startswith(("[", "{")):
+    if (item_of(wanted) is not None or takes_list(wanted)) and not text.startswith(("[", "{")):
         return yaml.SequenceNode("", [yaml.ScalarNode("", part.strip(), style='"') for part in text.split(",")])
     if wants_text(wanted):
         return yaml.ScalarNode("", text, style='"')

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from server.settings.refusals import ConfigError
 
-KEY_NAMES = ("BYTEDANCE_APP_KEY", "BYTEDANCE_ACCESS_KEY", "BYTEDANCE_API_KEY", "DOUBAO_API_KEY", "MINIMAX_API_KEY")
+KEY_NAMES = (
+    "BYTEDANCE_APP_KEY",
+    "BYTEDANCE_ACCESS_KEY",
+    "BYTEDANCE_API_KEY",
+    "DOUBAO_API_KEY",
+    "MINIMAX_API_KEY",
+    "OPENAI_API_KEY",
+)
 TOKENS_NAME = "VALID_API_TOKENS"
 PLACEHOLDER = "your_"
 QUOTES = (

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator
-from typing import Any, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
 import msgspec
 import yaml
@@ -38,6 +38,18 @@ def is_section(wanted: Any) -> bool:
 def takes_list(wanted: Any) -> bool:
     """Whether it is a section for which one list may stand, the same for each of its keys."""
     return is_section(wanted) and getattr(wanted, "one_list_for_all", False)
+
+
+def item_of(wanted: Any) -> Any:
+    """The type of the items where a list is wanted, else None."""
+    bare = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+    return get_args(bare)[0] if get_origin(bare) is tuple else None
+
+
+def one_is_enough(wanted: Any) -> bool:
+    """Whether one item may stand where a list is wanted: its `Meta` says so."""
+    info = msgspec.inspect.type_info(wanted)
+    return isinstance(info, msgspec.inspect.Metadata) and bool((info.extra or {}).get("one_is_enough"))
 
 
 def wants_text(wanted: Any) -> bool:
@@ -110,7 +122,7 @@ def mend(value: str | int | float | bool | None, wanted: Any) -> str:
     if isinstance(info, msgspec.inspect.LiteralType):
         near = difflib.get_close_matches(meant(value), [str(each) for each in info.values], 1)
         return f"; did you mean {near[0]}?" if near else ""
-    if get_origin(wanted) is tuple:
+    if item_of(wanted) is not None:
         return "; put it in [ and ]"
     if isinstance(info, msgspec.inspect.StrType):
         return ""
@@ -144,6 +156,6 @@ def described(wanted: Any) -> str:
         case msgspec.inspect.BoolType():
             return "true or false"
         case msgspec.inspect.VarTupleType():
-            return f"a list, each {described(get_args(wanted)[0])}"
+            return f"a list, each {described(item_of(wanted))}"
         case _:
             return "a text"

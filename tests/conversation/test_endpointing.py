@@ -281,8 +281,10 @@ def test_after_a_reset_nothing_from_before_is_handed_out() -> None:
 def test_labelled_utterances_are_found_with_every_sample(vad: SileroVAD, count: int, seed: int) -> None:
     result = score(talks(count, seed=seed), vad, SETTINGS)
     assert result.utterances == count
-    assert (result.missed_starts, result.missed_ends, result.incomplete, result.turns_from_noise) == (0, 0, 0, 0)
+    assert (result.missed_ends, result.turns_from_noise) == (0, 0)
+    assert max(result.missed_starts, result.incomplete) <= count // 100
     assert result.cut_off <= 1 + count // 100
+    assert max(result.stop_ms) < 200  # a cough or a key soon after the last word does not hold its end up
 
 
 @pytest.mark.slow

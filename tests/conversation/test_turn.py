@@ -25,12 +25,12 @@ from conversation.reply.guarded_parser import Guard
 from conversation.reply.prompt_text import PromptText
 from conversation.timeline import Timeline
 from conversation.turn import Emit, Reply, SpokenSentence, TurnRequest, run_turn
-from services.base import LLM, TTS, Emotion, Line, LLMError, Message, Prompt, Synthesis, TTSError, Voice
+from services.base import LLM, Emotion, Line, LLMError, Message, Prompt, TTSError, TurnSynthesis, TurnTTS, Voice, Voices
 
 pytestmark = pytest.mark.anyio
 
 PROMPT = Prompt("anon", (Message("user", "你好"),))
-VOICE = Voice("v1", speed=1.1)
+VOICES = {"minimax": Voice("v1", speed=1.1)}
 TEN_MS = 320  # bytes at 16 kHz
 STUCK_S = 30  # nothing here takes that long: a test that would hang fails instead
 
@@ -81,7 +81,7 @@ class Mouth:
     closing: tuple[Piece, ...] = ()
     sample_rate_hz: int = 16000
     languages: frozenset[str] = frozenset(("ja",))
-    voices: list[Voice] = field(default_factory=list)
+    voices: list[Voices] = field(default_factory=list)
     asked: list[tuple[str, Emotion]] = field(default_factory=list)
     given: int = 0
     speaking: int = 0
@@ -93,15 +93,15 @@ class Mouth:
         self.expected.append((emotion, words))
         self.told.append(("expect", emotion, words))
 
-    def prepare(self, voice: Voice) -> None:
+    def prepare(self, voices: Voices) -> None:
         pass
 
-    def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
-        return self._open(voice)
+    def open_synthesis(self, voices: Voices) -> AbstractAsyncContextManager[TurnSynthesis]:
+        return self._open(voices)
 
     @asynccontextmanager
-    async def _open(self, voice: Voice) -> AsyncIterator[Synthesis]:
-        self.voices.append(voice)
+    async def _open(self, voices: Voices) -> AsyncIterator[TurnSynthesis]:
+        self.voices.append(voices)
         await self._go_through(self.opening)
         try:
             yield self
@@ -117,7 +117,7 @@ class Mouth:
                 case Exception():
                     raise step
 
-    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+    async def synthesize(self, text: str, emotion: Emotion, language: str | None = None) -> AsyncGenerator[bytes]:
         self.asked.append((text, emotion))
         self.told.append(("ask", emotion, text))
         self.speaking += 1
@@ -171,7 +171,7 @@ class Recogniser:
 
 async def run(
     mind: LLM,
-    mouth: TTS,
+    mouth: TurnTTS,
     asr: Emit,
     reply: Reply | None = None,
     timeline: Timeline | None = None,
@@ -179,7 +179,7 @@ async def run(
     guard: Guard | None = None,
 ) -> Reply:
     reply = reply or Reply()
-    request = TurnRequest(PROMPT, VOICE, {"愛音": "アノン"}, chunk_ms, guard=guard)
+    request = TurnRequest(PROMPT, VOICES, {"愛音": "アノン"}, chunk_ms, guard=guard)
     with anyio.fail_after(STUCK_S):
         await run_turn(request, mind, mouth, asr, reply=reply, timeline=timeline or Timeline(anyio.current_time()))
     return reply
@@ -201,7 +201,7 @@ async def test_a_turn_tells_everything_in_order() -> None:
     ]
     assert isinstance(asr.events[-1], ReplyAudio)
     assert asr.pcm() == b"".join(mouth_bytes("うん。"))
-    assert (mind.prompts, mouth.voices) == ([PROMPT], [VOICE])
+    assert (mind.prompts, mouth.voices) == ([PROMPT], [VOICES])
     assert mind.closed and mouth.exited and not mouth.speaking
 
 

@@ -15,7 +15,8 @@ from server.audio.conversion import AudioTooLong, BadAudio, ChunkResampler, chec
 from server.protocol import codec
 from server.protocol.wire import AudioFrame, AudioMessage, ClientMessage
 from services.base import EMOTIONS, ASRError, LLMError
-from services.vendors.ark import answer
+from services.chat_completions.answer import Reply
+from services.chat_completions.refusals import error_in, refusal
 from services.vendors.bytedance import frames as bytedance
 from services.vendors.minimax import bidi
 from services.vendors.minimax import frames as minimax
@@ -82,7 +83,7 @@ def check_minimax(data: bytes) -> None:
 
 
 def _reply(chunks: list[bytes]) -> tuple[str, str | None]:
-    reply, text = answer.Reply(), ""
+    reply, text = Reply(), ""
     for chunk in chunks:
         text += reply.feed(chunk)
         if reply.error or reply.whole:  # who reads it stops here
@@ -99,7 +100,7 @@ def check_ark(data: bytes) -> None:
     """Any stream is text and then an end or a failure, the same however it was cut; any error's body can be read."""
     cut = pieces(data)
     assert _reply(cut) == _reply([b"".join(cut)])
-    refused = answer.refusal(int.from_bytes(data[:2], "big") or None, answer.error_in(data[1:]), body=data[1:])
+    refused = refusal(int.from_bytes(data[:2], "big") or None, error_in(data[1:]), body=data[1:])
     assert len(str(refused)) <= _LONGEST_SENTENCE
     assert refused.code is None or len(refused.code) <= 100
 

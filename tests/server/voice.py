@@ -105,7 +105,7 @@ def errors(messages: Sequence[Wire]) -> list[str]:
 class Guest:
     """A user, the vendors behind their server, and what must be true when they have gone."""
 
-    def __init__(self, server: CloudServer, *extensions: str) -> None:
+    def __init__(self, server: CloudServer, *extensions: str, **hello: object) -> None:
         self.server = server
         self.vendors = server.vendors
         self.ark, self.minimax, self.asr = server.vendors.ark, server.vendors.minimax, server.vendors.bytedance
@@ -114,7 +114,7 @@ class Guest:
         self.log_from = len(server.process.log)
         self._kept_from = len(server.rows())
         self._others_before = server.descriptors.others
-        self.client = server.client(*extensions)
+        self.client = server.client(*extensions, **hello)
 
     def kept(self) -> list[tuple[str, str, bool]]:
         """Role, Chinese text and the mark of a cut turn, of what was kept since the test began."""
@@ -226,9 +226,9 @@ def served(vendors: Simulators, folder: Path, **environment: str) -> Iterator[Cl
 
 
 @contextmanager
-def visit(server: CloudServer, *extensions: str) -> Iterator[Guest]:
+def visit(server: CloudServer, *extensions: str, **hello: object) -> Iterator[Guest]:
     """Vendors as new, one user, and on the way out nothing left of them."""
     server.vendors.reset()
-    guest = Guest(server, *extensions)
+    guest = Guest(server, *extensions, **hello)
     yield guest
     guest.end()

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from services import llm_service
 from services.base import LLM, LLMError, Message, Prompt
-from services.engine_choice import choose_engine
+from services.engine_choice import choose_engines
 from services.engine_settings import LLMSettings
 from services.llm_service import LLM_VENDORS, BoundedLLM, open_llm
 from tests.simulators.ark import MODEL, REFUSALS, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
@@ -72,7 +72,7 @@ async def read(llm: LLM) -> tuple[str, LLMError | None]:
 
 
 async def ask(settings: LLMSettings) -> tuple[str, LLMError | None]:
-    async with open_llm(choose_engine("llm", "auto", LLM_VENDORS, settings.secrets), settings) as llm:
+    async with open_llm(choose_engines("llm", ("auto",), LLM_VENDORS, settings.secrets, {})[0], settings) as llm:
         return await read(llm)
 
 
@@ -209,7 +209,7 @@ async def test_an_empty_answer_is_no_fragment_and_no_error(ark: ArkSimulator, st
 async def test_the_next_turn_works_after_every_fault(ark: ArkSimulator) -> None:
     faults = ["silent", "silent_after_headers", "stall", "half_open", "drop", "end_early", "error_event", "garbage"]
     settings = replace(settings_for(ark), first_token_s=0.5, gap_s=0.5)
-    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+    async with open_llm(choose_engines("llm", ("doubao",), LLM_VENDORS, settings.secrets, {})[0], settings) as llm:
         for fault in faults:
             ark.plan(Behaviour(fault=fault))  # type: ignore[arg-type]
             _, error = await read(llm)
@@ -224,7 +224,7 @@ async def test_the_next_turn_works_after_every_fault(ark: ArkSimulator) -> None:
 async def test_a_cancelled_turn_leaves_nothing(ark: ArkSimulator, fault: str) -> None:
     ark.default = Behaviour(fault=fault, after=1)  # type: ignore[arg-type]
     settings = settings_for(ark)
-    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+    async with open_llm(choose_engines("llm", ("doubao",), LLM_VENDORS, settings.secrets, {})[0], settings) as llm:
         with anyio.move_on_after(0.2) as scope:
             await read(llm)
         assert scope.cancelled_caught
@@ -243,7 +243,7 @@ async def test_a_turn_cancelled_in_the_pause_before_the_retry_leaves_nothing(ark
     async def turn(llm: LLM) -> None:
         ended.append(await read(llm))
 
-    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+    async with open_llm(choose_engines("llm", ("doubao",), LLM_VENDORS, settings.secrets, {})[0], settings) as llm:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(turn, llm)
             with anyio.fail_after(60):
@@ -264,7 +264,7 @@ async def test_the_retry_stays_within_the_time_for_the_first_fragment(ark: ArkSi
 async def test_a_turn_left_early_leaves_nothing(ark: ArkSimulator) -> None:
     ark.default = Behaviour(token_s=10.0)
     settings = settings_for(ark)
-    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+    async with open_llm(choose_engines("llm", ("doubao",), LLM_VENDORS, settings.secrets, {})[0], settings) as llm:
         async with aclosing(llm.stream(PROMPT)) as deltas:
             assert await anext(deltas) == REPLY[:3]
         with anyio.fail_after(60):
@@ -280,7 +280,7 @@ async def test_many_turns_at_once_over_a_failing_vendor_all_end(ark: ArkSimulato
     async def talk(llm: LLM) -> None:
         outcomes.append(await read(llm))
 
-    async with open_llm(choose_engine("llm", "doubao", LLM_VENDORS, settings.secrets), settings) as llm:
+    async with open_llm(choose_engines("llm", ("doubao",), LLM_VENDORS, settings.secrets, {})[0], settings) as llm:
         async with anyio.create_task_group() as users:
             for _ in range(40):
                 users.start_soon(talk, llm)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.base import Emotion, Synthesis, TTSError, Voice
-from services.engine_choice import EngineUnavailable, choose_engine
+from services.engine_choice import EngineUnavailable, choose_engines
 from services.engine_settings import TTSSettings
 from services.tts_service import TTS_VENDORS, TimedTTS, divide, open_tts
 
@@ -170,7 +170,7 @@ async def test_the_vendors_own_failure_is_not_wrapped() -> None:
 
 
 async def test_a_chosen_vendor_that_cannot_be_opened_says_so_on_entering() -> None:
-    choice = choose_engine("tts", "minimax", TTS_VENDORS, {"MINIMAX_API_KEY": "key"})
+    choice = choose_engines("tts", ("minimax",), TTS_VENDORS, {"MINIMAX_API_KEY": "key"}, {})[0]
     with pytest.raises(EngineUnavailable):
         async with open_tts(choice, TTSSettings(endpoint="", secrets={"MINIMAX_API_KEY": "key"})):
             pass

@@ -20,6 +20,7 @@ from anyio.abc import Process
 
 from tests.simulators import bytedance, minimax, minimax_bidi
 from tests.simulators.ark import MODEL, Behaviour, serve_ark
+from tests.simulators.openai_chat import FLAVOURS, serve_openai
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY = "key-of-the-simulators"
@@ -52,6 +53,16 @@ def _environment(llm_url: str, tts_url: str, asr: bytedance.BytedanceSimulator) 
     }
 
 
+async def _open_llm(stack: AsyncExitStack, arguments: argparse.Namespace) -> tuple[str, dict[str, str]]:
+    """Its address, and what the server is told of it where it is not Ark's."""
+    manner = Behaviour(first_token_s=arguments.first_token_ms / 1000, token_s=arguments.token_ms / 1000, token_chars=2)
+    if arguments.llm == "ark":
+        return (await stack.enter_async_context(serve_ark(key=KEY, default=manner))).endpoint, {}
+    server = await stack.enter_async_context(serve_openai(arguments.llm, key=KEY, default=manner))
+    told = {"CHATANON_ENGINES__LLM": "openai", "CHATANON_ENDPOINTS__OPENAI_LLM": server.endpoint, "OPENAI_API_KEY": KEY}
+    return server.endpoint, told
+
+
 async def _open_voice(stack: AsyncExitStack, arguments: argparse.Namespace) -> str:
     """Its address."""
     first_audio_s = arguments.first_audio_ms / 1000
@@ -72,21 +83,20 @@ async def _open_ear(stack: AsyncExitStack, arguments: argparse.Namespace) -> byt
 
 async def _run(arguments: argparse.Namespace) -> int:
     """Until a signal, or until the server ends by itself; the server's exit status."""
-    mind = Behaviour(first_token_s=arguments.first_token_ms / 1000, token_s=arguments.token_ms / 1000, token_chars=2)
     async with AsyncExitStack() as stack:
         signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM))
-        ark = await stack.enter_async_context(serve_ark(key=KEY, default=mind))
+        llm_url, told = await _open_llm(stack, arguments)
         voice_url = await _open_voice(stack, arguments)
         recogniser = await _open_ear(stack, arguments)
         print(
-            f"simulated mind:  {ark.endpoint}\nsimulated voice: {voice_url}\nsimulated ear:   {recogniser.url}",
+            f"simulated mind:  {llm_url}\nsimulated voice: {voice_url}\nsimulated ear:   {recogniser.url}",
             flush=True,
         )
         print(f"they are strict, and know one key: {KEY}; the token to talk with: dev_token_001", flush=True)
         server = await anyio.open_process(
             [sys.executable, "-m", "server.main"],
             cwd=ROOT,
-            env=_environment(ark.endpoint, voice_url, recogniser),
+            env=_environment(llm_url, voice_url, recogniser) | told,
             stdin=subprocess.DEVNULL,
             stdout=None,
             stderr=None,
@@ -128,6 +138,7 @@ def main() -> int:
     parser.add_argument("--token-ms", type=float, default=20, help="per token of two characters")
     parser.add_argument("--first-audio-ms", type=float, default=150)
     parser.add_argument("--final-ms", type=float, default=300, help="from the end of the audio to the final transcript")
+    parser.add_argument("--llm", choices=("ark", *FLAVOURS), default="ark", help="which server the LLM speaks like")
     parser.add_argument("--bidi", action="store_true", help="the voice's bidirectional variant")
     parser.add_argument("--hear", metavar="TEXT", help="what everybody says")
     return anyio.run(_run, parser.parse_args())

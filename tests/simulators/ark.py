@@ -1,49 +1,26 @@
 """HTTP requests in, Volcengine Ark's answers out: a strict stand-in on loopback, with delays and faults on demand.
 
-Written from the vendor's protocol page alone: it shares no constant and no code with the client, and refuses what the
-page says the vendor refuses. `python -m tests.simulators.ark --port 8601` serves a person without a key. (Over 400
-lines, so that one vendor's page is one file.)
+Written from the vendor's protocol page alone: it refuses what the page says the vendor refuses.
+`python -m tests.simulators.ark --port 8601` serves a person without a key.
 """
 
 import argparse
 import json
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 from aiohttp import web
 
+from tests.simulators.chat_server import REPLY, Answer, Behaviour, ChatSimulator, Fault, serve
+
+__all__ = ["EFFORTS", "MODEL", "REFUSALS", "REPLY", "ArkSimulator", "Behaviour", "Fault", "Refusal", "serve_ark"]
+
 MODEL = "doubao-seed-1-6-lite-251015"
 EFFORTS = {"minimal", "low", "medium", "high"}  # of this model
-
-REPLY = """\
-{"emotion": "happy", "jp": "やっほー、今日も来てくれたんだ。", "cn": "呀吼，今天你也来啦。"}
-{"emotion": "calm", "jp": "ちょうど練習が終わったところだよ。", "cn": "我们刚好练习完。"}
-{"emotion": "surprised", "jp": "ねえ、帰りにどこか寄っていかない？", "cn": "喂，回去的路上要不要去哪里逛逛？"}
-"""
-
-Fault = Literal[
-    "none",
-    "silent",  # the request is read, not even a status line comes
-    "silent_after_headers",
-    "drop_before_headers",
-    "stall",  # from here on: after `after` pieces of text
-    "drop",
-    "half_open",  # as stall, and the client's leaving is not noticed either, until `restore()`: the cable is cut
-    "end_early",  # the body ends well-formed, without finish_reason and [DONE]
-    "no_done",  # all text and finish_reason, but no [DONE]
-    "stall_at_end",  # the same, and the body does not end
-    "error_event",
-    "garbage",
-    "bad_utf8",
-    "deep",
-    "endless_event",
-]
-Framing = Literal["event", "coalesced", "cut", "crlf", "comments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,126 +69,31 @@ REFUSALS: dict[str, Refusal] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How one request is answered. Seconds; `token_chars` characters of the reply make one event."""
+class ArkSimulator(ChatSimulator):
+    """Ark as its page has it."""
 
-    reply: str = REPLY
-    first_token_s: float = 0.0
-    token_s: float = 0.0
-    token_chars: int = 3
-    fault: Fault = "none"
-    after: int = 2
-    gate: anyio.Event | None = None  # what comes after `after` pieces of text waits for it
-    refusal: Refusal | None = None
-    judge: Callable[[dict[str, Any]], Refusal | None] | None = None  # another server's own rules for a request
-    framing: Framing = "event"
-    finish_reason: str = "stop"
-    finish_with_text: bool = False  # the last piece of text carries the finish_reason
-    empty_deltas: bool = False  # one before every piece, as related models send
-    escaped: bool = False  # non-ASCII as \uXXXX
-    raw: bytes | None = None  # another server's bytes, verbatim; Ark's rules are then not applied
-    raw_headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "text/event-stream"})
-
-
-class ArkSimulator:
-    """`plan()` the next answers; look at `requests`, `connections` and `open` afterwards."""
-
-    def __init__(self, key: str | None, default: Behaviour) -> None:
-        self.key = key  # None: any key will do
-        self.default = default
-        self.choose: Callable[[], Behaviour] | None = None  # instead of the default
-        self.endpoint = ""
-        self.requests: list[dict[str, Any]] = []  # bodies as received, newest last
-        self.connections: set[tuple[str, int]] = set()
-        self.open = 0  # requests being answered; a client that left is noticed
-        self.misled = 0  # requests that followed a redirect
-        self.server: web.Server | None = None  # as long as it runs
-        self._cut: list[Any] = []
-        self._planned: deque[Behaviour] = deque()
-        self._changed = anyio.Event()
-
-    @property
-    def open_connections(self) -> int:
-        """Over TCP, be there requests on them or not; `connections` are those on which one came to the model."""
-        return len(self.server.connections) if self.server else 0
-
-    def plan(self, *behaviours: Behaviour) -> None:
-        """For the next requests, one each, in order."""
-        self._planned.extend(behaviours)
-
-    def cut(self, request: web.Request) -> None:
-        """From now on nothing is heard of this client."""
-        transport: Any = request.transport  # reading can be paused on every loop's, whatever its class
-        transport.pause_reading()
-        self._cut.append(transport)
-
-    def restore(self) -> None:
-        """The cut cables are mended."""
-        for transport in self._cut:
-            transport.resume_reading()
-        self._cut.clear()
-
-    async def wait_idle(self) -> None:
-        """Until no request is being answered any more."""
-        while self.open:
-            self._changed = anyio.Event()
-            await self._changed.wait()
+    root = "/api/v3"
 
     def make_app(self) -> web.Application:
-        app = web.Application(client_max_size=4 << 20)
-        app.router.add_post("/api/v3/chat/completions", self._chat)
+        app = super().make_app()
         for plan in ("plan", "coding"):  # other plans, with keys of their own
             app.router.add_post(f"/api/{plan}/v3/chat/completions", self._refuse_key)
-        app.router.add_route("*", "/elsewhere", self._mislead)
         return app
 
     async def _refuse_key(self, _: web.Request) -> web.Response:
         return REFUSALS["AuthenticationError"].respond()
 
-    async def _mislead(self, _: web.Request) -> web.Response:
-        self.misled += 1
-        return web.Response(text="you should not have come")
+    def judge_key(self, request: web.Request) -> Refusal | None:
+        return judge_key(request, self.key)
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        assert request.transport is not None
-        self.connections.add(request.transport.get_extra_info("peername")[:2])
-        self.open += 1
-        try:
-            return await self._answer(request)
-        except ConnectionResetError:
-            return web.Response()  # the client has hung up: nobody will read this
-        finally:
-            self.open -= 1
-            self._changed.set()
+    def judge_body(self, request: web.Request, body: Any) -> Refusal | None:
+        return judge_body(request, body)
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        text = await request.text()
-        behaviour = self._planned.popleft() if self._planned else self.choose() if self.choose else self.default
-        if refusal := judge_key(request, self.key):
-            return refusal.respond()
-        try:
-            body = json.loads(text)
-        except ValueError:
-            return Refusal(400, "InvalidParameter", "The request body is not JSON.").respond()
-        self.requests.append(body)
-        if behaviour.fault == "silent":
-            await anyio.sleep_forever()
-        if behaviour.fault == "drop_before_headers":
-            await _abort(request)
-        if behaviour.refusal:
-            return behaviour.refusal.respond()
-        if behaviour.judge and (refusal := behaviour.judge(body)):
-            return refusal.respond()
-        if behaviour.raw is not None:
-            return web.Response(body=behaviour.raw, headers=behaviour.raw_headers)
-        if refusal := judge_body(request, body):
-            return refusal.respond()
-        answer = _Answer(request, body, behaviour)
-        if body.get("stream"):
-            return await answer.stream(self)
-        await anyio.sleep(behaviour.first_token_s + behaviour.token_s * len(behaviour.reply) / behaviour.token_chars)
-        return web.Response(body=answer.whole(), content_type="application/json", charset="utf-8")
+    def not_json(self) -> Refusal:
+        return Refusal(400, "InvalidParameter", "The request body is not JSON.")
+
+    def make_answer(self, request: web.Request, body: dict[str, Any], behaviour: Behaviour) -> Answer:
+        return _Answer(request, body, behaviour)
 
 
 def judge_key(request: web.Request, key: str | None) -> Refusal | None:
@@ -239,6 +121,7 @@ def judge_body(request: web.Request, body: Any) -> Refusal | None:
 
 
 def _find_faults(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    body = {name: value for name, value in body.items() if value is not None}  # the vendor's own client sends them
     yield from _find_faults_of_messages(body["messages"])
     if not isinstance(body.get("stream", False), bool):
         yield "stream", "must be a boolean"
@@ -293,13 +176,11 @@ def _find_faults_of_thinking(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "reasoning_effort", message
 
 
-class _Answer:
+class _Answer(Answer):
     """One answer, in the shapes of the page's section 4."""
 
     def __init__(self, request: web.Request, body: dict[str, Any], behaviour: Behaviour) -> None:
-        self.request = request
-        self.body = body
-        self.behaviour = behaviour
+        super().__init__(request, body, behaviour)
         disabled = (body.get("thinking") or {}).get("type") == "disabled"
         self.thought = "" if disabled or body.get("reasoning_effort") == "minimal" else "\n考えごと、考えごと。"
         self.id = f"02{time.time_ns()}sim"
@@ -319,15 +200,12 @@ class _Answer:
             "completion_tokens_details": {"reasoning_tokens": thought},
         }
 
-    def _dump(self, value: Any) -> bytes:
-        return json.dumps(value, ensure_ascii=self.behaviour.escaped, separators=(",", ":")).encode()
-
     def whole(self) -> bytes:
         message: dict[str, Any] = {"content": self.behaviour.reply, "role": "assistant"}
         if self.thought:
             message["reasoning_content"] = self.thought
         choice = {"finish_reason": self.behaviour.finish_reason, "index": 0, "logprobs": None, "message": message}
-        return self._dump(self._envelope("chat.completion", [choice], self._usage()))
+        return self.dump(self._envelope("chat.completion", [choice], self._usage()))
 
     def _chunk(self, content: str, thought: str = "", finish_reason: str | None = None) -> bytes:
         delta = {"content": content, "role": "assistant"}
@@ -336,19 +214,9 @@ class _Answer:
         choice: dict[str, Any] = {"delta": delta, "index": 0}
         if finish_reason:
             choice["finish_reason"] = finish_reason
-        return self._event(self._dump(self._envelope("chat.completion.chunk", [choice], None)))
+        return self.event(self.dump(self._envelope("chat.completion.chunk", [choice], None)))
 
-    def _event(self, data: bytes) -> bytes:
-        match self.behaviour.framing:
-            case "crlf":
-                return b"data: " + data + b"\r\n\r\n"
-            case "comments":
-                return b": still here\n\ndata: " + data + b"\n\n"
-            case _:
-                return b"data: " + data + b"\n\n"
-
-    def _events(self) -> Iterator[tuple[int, bytes]]:
-        """The events, each with the number of the piece of text it belongs to (0: before the text)."""
+    def events(self) -> Iterator[tuple[int, bytes]]:
         reply, size = self.behaviour.reply, self.behaviour.token_chars
         for at in range(0, len(self.thought), size):
             yield 0, self._chunk("", self.thought[at : at + size])
@@ -363,70 +231,11 @@ class _Answer:
             yield len(pieces), self._chunk("", finish_reason=finish)
         if (self.body.get("stream_options") or {}).get("include_usage"):
             usage = self._envelope("chat.completion.chunk", [], self._usage())
-            yield len(pieces), self._event(self._dump(usage))
+            yield len(pieces), self.event(self.dump(usage))
 
-    async def stream(self, simulator: ArkSimulator) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-        await response.prepare(self.request)
-        behaviour, fault = self.behaviour, self.behaviour.fault
-        if fault == "silent_after_headers":
-            await anyio.sleep_forever()
-        began, held = anyio.current_time(), b""
-        for number, event in self._events():
-            if number > behaviour.after and fault not in ("none", "no_done", "stall_at_end"):
-                await self._fail(response, simulator)
-                return response
-            if number > behaviour.after and behaviour.gate is not None:
-                await behaviour.gate.wait()
-            if number:
-                await anyio.sleep_until(began + behaviour.first_token_s + (number - 1) * behaviour.token_s)
-            held += event
-            if behaviour.framing != "coalesced" or len(held) > 2000:
-                await self._write(response, held)
-                held = b""
-        await self._write(response, held)
-        if fault == "stall_at_end":
-            await anyio.sleep_forever()
-        if fault != "no_done":
-            await response.write(self._event(b"[DONE]"))
-        return response
-
-    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
-        cut = next((at for at, byte in enumerate(data) if byte >= 0xC0), 0) if self.behaviour.framing == "cut" else 0
-        if cut:  # inside a character: its first byte is the last of this write
-            await response.write(data[: cut + 1])
-            await anyio.sleep(0.001)  # so that the client is likely to read it by itself
-            data = data[cut + 1 :]
-        await response.write(data)
-
-    async def _fail(self, response: web.StreamResponse, simulator: ArkSimulator) -> None:
-        match self.behaviour.fault:
-            case "drop":
-                await _abort(self.request)
-            case "half_open":
-                simulator.cut(self.request)
-                await anyio.sleep_forever()
-            case "stall":
-                await anyio.sleep_forever()
-            case "error_event":
-                error = {"code": "InternalServiceError", "message": "No luck.", "param": "", "type": ""}
-                await response.write(self._event(self._dump({"error": error})))
-            case "garbage":
-                await response.write(self._event(b'{"choices":[{"delta":'))
-            case "bad_utf8":
-                await response.write(self._event(b'{"choices":[{"delta":{"content":"\xe3\x81"}}]}'))
-            case "deep":
-                await response.write(self._event(b'{"choices":[],"more":' + b"[" * 200_000 + b"]" * 200_000 + b"}"))
-            case "endless_event":
-                await response.write(b"data: " + b"x" * (3 << 20))
-            case "end_early":
-                pass
-
-
-async def _abort(request: web.Request) -> None:
-    transport: Any = request.transport
-    transport.abort()
-    await anyio.sleep_forever()  # the server ends this handler when it sees the connection gone
+    def broken_off(self) -> bytes:
+        error = {"code": "InternalServiceError", "message": "No luck.", "param": "", "type": ""}
+        return self.event(self.dump({"error": error}))
 
 
 @asynccontextmanager
@@ -434,18 +243,8 @@ async def serve_ark(
     *, port: int = 0, key: str | None = None, default: Behaviour | None = None
 ) -> AsyncIterator[ArkSimulator]:
     """A running simulator on 127.0.0.1; `port` 0 takes any free one, see `endpoint`."""
-    simulator = ArkSimulator(key, default or Behaviour())
-    runner = web.AppRunner(
-        simulator.make_app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1, handle_signals=False
-    )
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        simulator.server = runner.server
-        simulator.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v3"
+    async with serve(ArkSimulator(key, default or Behaviour()), port) as simulator:
         yield simulator
-    finally:
-        await runner.cleanup()
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

@@ -44,7 +44,7 @@ class AgentMode:
         self._events = events
         self._floor = floor
         self._listening = listening
-        self._intake = ChunkIntake(backend.config)
+        self._intake = ChunkIntake(requests.client.audio_rate_hz, backend.config.limits.max_chunk_bytes)
         self._received = ReceivedAudio(backend.config, backend.vad, requests.client.echo)
         self._utterance: Utterance | None = None  # what is being said, or was said last
         self._interruptions = Interruptions(

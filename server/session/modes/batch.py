@@ -24,7 +24,7 @@ class BatchMode:
     """A recording is transcribed within its turn, so that `thinking` comes first."""
 
     def __init__(self, backend: Backend, requests: Requests, turns: Turns, utterances: Utterances) -> None:
-        self._rate_hz = backend.config.audio.asr_sample_rate
+        self._rate_hz = requests.client.audio_rate_hz
         self._longest_s = backend.config.limits.max_audio_seconds.batch
         self._budget = backend.queued_audio
         self._requests = requests

@@ -32,12 +32,17 @@ class Modes:
 
 
 def build_modes(
-    backend: Backend, connection: Connection, user: User, character: Character, extensions: Extensions
+    backend: Backend,
+    connection: Connection,
+    user: User,
+    character: Character,
+    extensions: Extensions,
+    audio_rate_hz: int,
 ) -> tuple[Requests, Modes]:
     """Nothing of it runs before the session does."""
     floor = Floor(full_duplex="barge_in" in extensions)
     guarded = floor.full_duplex and backend.config.agent.echo_guard
-    client = Client(connection.send, extensions, echo=EchoGuard() if guarded else None)
+    client = Client(connection.send, extensions, audio_rate_hz, echo=EchoGuard() if guarded else None)
     requests = Requests(backend, connection, client, user, floor)
     history = UserHistory(backend.history, user.token_hash, connection.send)
     turns = Turns(backend, client, history, character, floor, EarlyLLM(backend.llm))

@@ -1,6 +1,7 @@
 """Audio chunks of one user and their sizes in; a refusal, where they are too many, out."""
 
-from server.config import Config
+from conversation.endpointing import BYTES_PER_SAMPLE
+from server.config import LimitsConfig
 from server.protocol import wire
 from server.transport.flood_limit import FloodLimit
 
@@ -12,12 +13,12 @@ class ChunkRate:
     the buffer of its mode and not refused, but nobody keeps us busy with crumbs.
     """
 
-    def __init__(self, config: Config) -> None:
-        limits = config.limits
+    def __init__(self, limits: LimitsConfig, rate_hz: int) -> None:
+        """`rate_hz`: at which the client sends."""
         self._flood = FloodLimit(
             limits.audio_chunks_per_second, limits.audio_chunks_burst, "Too many audio chunks; slow down"
         )
-        self._bytes_of_one = config.audio.asr_sample_rate * 2 / max(limits.audio_chunks_per_second, 1)
+        self._bytes_of_one = rate_hz * BYTES_PER_SAMPLE / max(limits.audio_chunks_per_second, 1)
 
     def waited(self, seconds: float) -> None:
         """So long the last one was held: what came meanwhile may come at once."""

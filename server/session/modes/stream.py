@@ -7,7 +7,7 @@ from server.audio.chunk_intake import ChunkIntake
 from server.audio.received_audio import ReceivedAudio
 from server.backend import Backend
 from server.protocol import wire
-from server.session.client import Send
+from server.session.client import Client
 from server.session.floor import Floor
 from server.session.modes.speech_events import SpeechEvents
 from server.session.modes.utterances import Utterance, Utterances
@@ -23,14 +23,15 @@ class StreamMode:
         backend: Backend,
         utterances: Utterances,
         events: SpeechEvents,
-        send: Send,
+        client: Client,
         floor: Floor,
     ) -> None:
         self.utterance = utterances.new("stream")
         self._events = events
-        self._send = send
+        self._send = client.send
         self._floor = floor
-        self._intake = ChunkIntake(backend.config, backend.config.limits.max_audio_seconds.stream)
+        limits = backend.config.limits
+        self._intake = ChunkIntake(client.audio_rate_hz, limits.max_chunk_bytes, limits.max_audio_seconds.stream)
         self._received = ReceivedAudio(backend.config, backend.vad) if events.wanted else None
         self._begun = False
 

@@ -192,7 +192,7 @@ class Utterances:
         """
         character = self._turns.character
         self._backend.llm.prepare()
-        self._backend.tts.prepare(character.voice(self._backend.engines["tts"].name))
+        self._backend.tts.prepare(character.voices)
 
         async def on_partial(partial: str) -> None:
             if text := spoken_text(partial):

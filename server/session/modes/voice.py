@@ -37,13 +37,13 @@ class VoiceModes:
         self._events = events
         self._floor = floor
         self._late = _Late(requests)
-        self._rate = ChunkRate(backend.config)
+        self._rate = ChunkRate(backend.config.limits, requests.client.audio_rate_hz)
 
     async def start_stream(self) -> None:
         """An utterance follows in chunks."""
         if not await self._may(Event.STREAM_START):
             return
-        stream = StreamMode(self._backend, self._utterances, self._events, self._requests.client.send, self._floor)
+        stream = StreamMode(self._backend, self._utterances, self._events, self._requests.client, self._floor)
         work = partial(self._utterances.serve, stream.utterance, stream)
         if await self._requests.allows_turn() and await self._requests.start(work):
             await self._floor.give(stream, Event.STREAM_START)

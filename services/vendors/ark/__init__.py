@@ -1,1 +1,1 @@
-"""Doubao on Volcengine Ark, or any server that speaks OpenAI's chat completions: an LLM, streamed over HTTP."""
+"""Doubao on Volcengine Ark: an LLM, streamed over HTTP."""

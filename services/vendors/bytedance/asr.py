@@ -217,7 +217,7 @@ class _Engine:
         self.settings = settings
         self.log = structlog.get_logger(__name__)
         self._connector = connector
-        self._headers = {**keys, "X-Api-Resource-Id": settings.resource_id}
+        self._headers = {**keys, "X-Api-Resource-Id": settings.model}
         self._reported: set[int | str] = set()
 
     @asynccontextmanager
@@ -297,7 +297,7 @@ async def open_asr(settings: ASRSettings) -> AsyncIterator[ASR]:
     keys = _keys(settings.secrets)
     _check_endpoint("endpoints.asr", settings.endpoint)
     _check_endpoint("endpoints.asr_batch", settings.batch_endpoint)
-    if not re.fullmatch(r"[!-~]+", settings.resource_id):
+    if not re.fullmatch(r"[!-~]+", settings.model):
         raise EngineUnavailable("models.asr_resource_id: bytedance needs one, such as volc.bigasr.sauc.duration")
     async with open_connector(settings.endpoint, settings.batch_endpoint) as connector:
         yield _Engine(connector, settings, keys)

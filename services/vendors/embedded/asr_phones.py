@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
+from services.vendors.embedded import open_jtalk
+
 Variants = tuple[str, ...]  # of one syllable or word, best first; phones parted by spaces, "" where it is not heard
 Dictionary = Mapping[str, Variants]  # English words in small letters
 
@@ -102,12 +104,10 @@ def _syllable(initial: str, final: str) -> list[Variants]:
 
 
 def _japanese(phrase: str, _: Dictionary) -> list[Variants]:
-    import pyopenjtalk  # only where a phrase needs it: 200 ms
-
     if re.search(r"[^\w\s、。！？!?,.・ー~～]", phrase):
         return []
     try:
-        phonemes = pyopenjtalk.g2p(phrase, join=False, use_sudachi_kanji_yomi=False, predict_nani=False)
+        phonemes = open_jtalk.phonemes(phrase)
     except RuntimeError:  # it cannot make anything of it
         return []
     return _morae([phoneme for phoneme in phonemes if phoneme not in _UNHEARD])

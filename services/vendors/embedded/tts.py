@@ -9,18 +9,17 @@ runs in a worker thread (the engine lets go of the GIL); the event loop only wai
 import os
 import queue
 import re
-import sys
-import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, redirect_stdout
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, cast
 
 from anyio import from_thread, to_thread
 
 from services.base import TTS, Emotion, Synthesis, TTSError, Voice, map_errors
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import TTSSettings
+from services.vendors.embedded import open_jtalk
 from services.vendors.embedded.queue import EngineQueue
 from services.vendors.embedded.signs import in_words
 
@@ -162,14 +161,13 @@ class Engines:
     """A pool of synthesisers, each used by one thread at a time. Its methods block: call them in worker threads."""
 
     def __init__(self, sample_rate_hz: int, count: int) -> None:
-        _import_quietly()
-        import pyopenjtalk
+        voice = open_jtalk.load().DEFAULT_HTS_VOICE
         from pyopenjtalk.htsengine import HTSEngine
 
         self._sample_rate_hz = sample_rate_hz
         self._idle: queue.SimpleQueue[HTSEngine] = queue.SimpleQueue()
         for _ in range(count):
-            engine = HTSEngine(pyopenjtalk.DEFAULT_HTS_VOICE)
+            engine = HTSEngine(voice)
             # The first words of an engine, of the dictionary and of the resampler take several times as long.
             _encode(_synthesize(engine, "はい。", EMOTION_PROSODY["auto"]), sample_rate_hz)
             self._idle.put(engine)
@@ -196,41 +194,12 @@ class Engines:
         return _encode(_squeeze(wave, prosody.speed), self._sample_rate_hz)
 
 
-class _DeafTo:
-    """A text stream that one thread writes to in vain. Whoever keeps it has the stream itself once `thread` is None."""
-
-    def __init__(self, stream: TextIO, thread: int) -> None:
-        self._stream = stream
-        self.thread: int | None = thread
-
-    def write(self, text: str) -> int:
-        return len(text) if threading.get_ident() == self.thread else self._stream.write(text)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
-
-
-def _import_quietly() -> None:
-    """Import pyopenjtalk without the notice about ONNX Runtime that it prints to stdout; other threads still print."""
-    stdout = _DeafTo(sys.stdout, threading.get_ident())
-    try:
-        with redirect_stdout(cast(TextIO, stdout)):
-            import pyopenjtalk  # noqa: F401
-    finally:
-        stdout.thread = None
-
-
 def _unspoken(_: Exception) -> TTSError:
     return TTSError("This sentence could not be spoken.", retryable=False, one_sentence=True)
 
 
 def _synthesize(engine: "HTSEngine", text: str, prosody: Prosody) -> "Wave":
-    from pyopenjtalk import extract_fullcontext
-
-    # Both model-based corrections of readings are off: over 50 lines they mended one reading and broke two, and
-    # Sudachi's dictionary costs 75 ms and 80 MB (it is still loaded when a kanji comes that the voice's own does not
-    # know). Names are turned into kana before they come here.
-    labels = extract_fullcontext(text, use_sudachi_kanji_yomi=False, predict_nani=False)
+    labels = open_jtalk.labels(text)  # names are turned into kana before they come here
     engine.set_speed(prosody.speed)  # both are forgotten after each utterance
     engine.add_half_tone(prosody.pitch)
     return cast("Wave", engine.synthesize(labels))

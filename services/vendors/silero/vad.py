@@ -20,8 +20,8 @@ from services.vendors.silero.weights import read_weights
 # Levels are the root mean square of a frame, in dB of full scale. A microphone below the gate is not listened to:
 # nobody speaks so softly. What came right before the level rose is heard after all, so that no onset is late.
 GATE_DB = -70.0
-GATE_CLOSES_AFTER = 12  # frames
-REPLAYED = 6  # frames
+GATE_CLOSES_AFTER = 15  # frames
+REPLAYED = 12  # frames
 
 # The network knows speech in rooms. Without any noise around it, as where a browser suppresses it, it misses short
 # syllables (bench/endpointing.py). With more than this it misses who speaks at -50.

@@ -9,14 +9,15 @@ import soxr
 
 from conversation.interruption.echo_guard import EchoGuard
 from services.base import RECOGNITION_RATE_HZ
+from services.vendors.silero.network import FRAME_SAMPLES
 from tests.conversation.interruption.rooms import echo
 from tests.speech import mix, noise, say, seconds_of, silence
 
 pytestmark = pytest.mark.slow
 
-FRAME_BYTES = 1024
-FRAME_MS = 32.0
-BEGIN_MS = 512.0  # of our voice
+FRAME_BYTES = 2 * FRAME_SAMPLES
+FRAME_MS = 1000 * FRAME_SAMPLES / RECOGNITION_RATE_HZ
+BEGIN_MS = 20 * FRAME_MS  # of our voice
 ROOMS = [(0, 0.0, 0.2), (80, -6.0, 0.6), (210, -12.0, 0.4), (340, -20.0, 0.3), (490, -30.0, 0.5)]
 LINES = (
     ("今天天气很好，我们一起去公园散步吧。", "zh", "f2"),
@@ -72,10 +73,10 @@ def resampled(pcm: bytes, rate_hz: int) -> bytes:
 
 
 def interrupts(found: Sequence[float], begin: int = 0, end: int | None = None) -> bool:
-    """As endpointing decides: four sure frames within twelve."""
+    """As endpointing decides: four sure frames within sixteen."""
     sure = [share >= 0.4 for share in found]
     last = len(sure) if end is None else end
-    return any(sum(sure[max(begin, at - 11) : at + 1]) >= 4 for at in range(begin, last))
+    return any(sum(sure[max(begin, at - 15) : at + 1]) >= 4 for at in range(begin, last))
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -126,5 +127,5 @@ def test_nothing_of_ours_sounds() -> None:
     assert guard.heard(frame, 0.0, 0.7) == 0.7
     guard.played(say("今天", "zh"), 1000.0)
     guard.stopped(900.0)  # before any of it was heard
-    assert guard.heard(frame, 32.0, 0.7) == 0.7
+    assert guard.heard(frame, FRAME_MS, 0.7) == 0.7
     assert guard.heard(frame, 60_000.0, 0.7) == 0.7

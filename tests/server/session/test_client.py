@@ -32,7 +32,7 @@ async def send(message: wire.AnyServerFrame) -> None: ...
 async def test_only_a_client_of_stages_that_cannot_stop_its_sound_is_waited_for(
     asked: Sequence[str] | None, defaults: Sequence[wire.Extension], calls: bool, waits: bool
 ) -> None:
-    client = Client(send, Extensions(asked, defaults))
+    client = Client(send, Extensions(asked, defaults), 16_000)
     if calls:
         client.extensions.begin_voice_call()
     client.playback.sent(3600.0, anyio.current_time())

@@ -21,8 +21,9 @@ from server.session.turn_delivery import TurnDelivery
 from server.session.user_history import UserHistory
 from server.transport.rate_limits import RateLimits
 from services.base import Prompt
-from services.engine_choice import EngineChoice, Vendor
 from services.engine_settings import ASRSettings, TTSSettings
+from services.fallback.tts import NamedTTS
+from services.tts_service import TimedTTS
 from services.vendors.bytedance.asr import open_asr
 from services.vendors.embedded.tts import open_tts
 from services.vendors.silero.vad import open_vad
@@ -57,17 +58,17 @@ async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard
             Authenticator([]),
             characters,
             DefectiveLLM(),
-            tts,
+            NamedTTS("embedded", TimedTTS(tts, 60, 60)),
             asr,
             vad,
-            {"tts": EngineChoice("embedded", Vendor(""), "")},
+            {},
             store,
             ConnectionManager(InProcessPresence(), Config().limits),
             RateLimits({}),
             AudioBudget(1),
         )
         history = UserHistory(store, "a" * 64, send)
-        client = Client(send, Extensions(["turns"], []))
+        client = Client(send, Extensions(["turns"], []), 16_000)
         turn = TurnDelivery(backend, EarlyLLM(backend.llm), client, history, characters.default, 1, Timeline(0.0))
         with capture_logs() as logs:
             await turn.run("你好", "text")

@@ -22,7 +22,7 @@ from server.session.floor import Floor
 from server.session.request_queue import Place, RequestQueue
 from server.session.turns import Turns
 from server.session.user_history import UserHistory
-from services.base import Emotion, Prompt, Synthesis, Voice
+from services.base import Emotion, Prompt, TurnSynthesis, Voices
 from stores.history import HistoryKey
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ class Engines:
     sample_rate_hz = 16000
     languages = frozenset(("ja",))
 
-    def prepare(self, voice: Voice | None = None) -> None: ...
+    def prepare(self, voices: Voices | None = None) -> None: ...
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         for number, jp in enumerate(SENTENCES):
@@ -47,16 +47,16 @@ class Engines:
             await anyio.lowlevel.checkpoint()
             yield f', "cn": "{number}。"}}\n'
 
-    def open_synthesis(self, voice: Voice) -> AbstractAsyncContextManager[Synthesis]:
+    def open_synthesis(self, voices: Voices) -> AbstractAsyncContextManager[TurnSynthesis]:
         return self._synthesis()
 
     @asynccontextmanager
-    async def _synthesis(self) -> AsyncIterator[Synthesis]:
+    async def _synthesis(self) -> AsyncIterator[TurnSynthesis]:
         yield self
 
     def expect(self, emotion: Emotion, words: str = "") -> None: ...
 
-    async def synthesize(self, text: str, emotion: Emotion) -> AsyncGenerator[bytes]:
+    async def synthesize(self, text: str, emotion: Emotion, language: str | None = None) -> AsyncGenerator[bytes]:
         for _ in range(4):
             await anyio.lowlevel.checkpoint()
             yield bytes(640)
@@ -70,7 +70,7 @@ class Conversation:
         self.key = HistoryKey(f"{user:064d}", "anon")
         self.floor = Floor(full_duplex=True)
         history = UserHistory(backend.history, self.key.token_hash, self.send)
-        client = Client(self.send, Extensions(["turns", "barge_in"], []))
+        client = Client(self.send, Extensions(["turns", "barge_in"], []), 16_000)
         character, llm = backend.characters.default, EarlyLLM(backend.llm)
         self.turns = Turns(backend, client, history, character, self.floor, llm)
         self.floor.turn = self.turns

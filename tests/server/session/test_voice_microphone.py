@@ -28,7 +28,7 @@ from tests.speech import SPEECH_DB, chunks, click, cough, keys, melody, mix, noi
 pytestmark = pytest.mark.slow
 
 PRE_ROLL_S, WINDOW_S = 0.3, 0.6  # as shipped
-SLACK_S = 0.25  # how late the detector may be, in frames of 32 ms, to hear that a voice has faded
+SLACK_S = 0.25  # how late the detector may be, in frames of 26 ms, to hear that a voice has faded
 SHORT_ANSWERS = {"zh": ["好", "嗯", "对", "不"], "ja": ["はい", "うん"], "en": ["yes", "no", "OK"]}
 
 

@@ -368,11 +368,20 @@ def test_a_stream_without_audio_for_15_seconds_is_stream_timeout(guest: Guest, b
     assert kinds(guest.stream(chunks(framed(words())))) == STREAM
 
 
-def test_clients_may_send_at_48_khz(cloud: CloudServer, tmp_path: Path) -> None:
-    rate = {"CHATANON_AUDIO__ASR_SAMPLE_RATE": "48000"}
+@pytest.mark.parametrize(("configured", "rate_hz"), [(48_000, 48_000), (16_000, 48_000), (48_000, 8_000)])
+def test_a_client_may_send_at_its_own_rate(cloud: CloudServer, tmp_path: Path, configured: int, rate_hz: int) -> None:
+    """As it says in `connect`, and without that as the operator says of all."""
+    rate = {"CHATANON_AUDIO__ASR_SAMPLE_RATE": str(configured)}
+    hello = {} if rate_hz == configured else {"audio_sample_rate": rate_hz}
     spoken = framed(words("en"))
-    wide = soxr.resample(np.frombuffer(spoken, "<i2"), 16_000, 48_000).tobytes()
-    with served(cloud.vendors, tmp_path, **rate) as server, visit(server) as guest:
+    narrow = (
+        np.frombuffer(spoken, "<i2")
+        if rate_hz > 16_000
+        else soxr.resample(soxr.resample(np.frombuffer(spoken, "<i2"), 16_000, rate_hz), rate_hz, 16_000)
+    )
+    spoken = narrow.tobytes()
+    wide = soxr.resample(narrow, 16_000, rate_hz).tobytes()
+    with served(cloud.vendors, tmp_path, **rate) as server, visit(server, **hello) as guest:
         assert kinds(guest.stream(cut(wide, None))) == STREAM
         guest.start_agent()
         assert finals(guest.speak(chunks(wide, 20)))

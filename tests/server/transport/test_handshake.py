@@ -51,6 +51,10 @@ def test_connect_without_a_token_is_unauthorized(server: RunningServer) -> None:
         ('{"type": "hello"}', "not_connected"),
         (b"\x00\x01", "bad_message"),
         ('{"type": "connect", "api_token": "x", "character_name": 7}', "bad_message"),
+        ('{"type": "connect", "api_token": "x", "audio_sample_rate": 7999}', "bad_message"),
+        ('{"type": "connect", "api_token": "x", "audio_sample_rate": 48001}', "bad_message"),
+        ('{"type": "connect", "api_token": "x", "audio_sample_rate": "16000"}', "bad_message"),
+        ('{"type": "connect", "api_token": "x", "audio_sample_rate": 16000.5}', "bad_message"),
         ('{"type": "connect", "api_token": "x", "extensions": "turns"}', "bad_message"),
     ],
 )

@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from services.base import LLM, LLMError, Message, Prompt
+from services.chat_completions.answer import MAX_BODY_BYTES, EventStream, Reply
+from services.chat_completions.exchange import MAX_CONNECTIONS
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import LLMSettings
-from services.vendors.ark.answer import MAX_BODY_BYTES, EventStream, Reply
-from services.vendors.ark.llm import MAX_CONNECTIONS, open_llm
+from services.vendors.ark.llm import open_llm
 from tests.simulators.ark import MODEL, REFUSALS, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
 
 KEY = "sk-of-the-tests-0123456789"
@@ -524,7 +525,7 @@ async def test_other_servers_streams_are_read(ark: ArkSimulator, stream: str) ->
     ("body", "word"),
     [
         (b'{"error":{"message":"model \\"x\\" not found","type":"not_found_error","param":null,"code":null}}', "name"),
-        (b'{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}', "own side"),
+        (b'{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}', "still being loaded"),
         (b'{"error":{"message":"too long","type":"BadRequestError","param":null,"code":400}}', "settings"),
         (b'{"error":"just words"}', "name"),
         (b'{"detail":[{"loc":["body"]}]}', "name"),

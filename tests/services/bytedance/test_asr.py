@@ -66,7 +66,7 @@ def changes_of(variation: object) -> str:
 
 
 def settings_for(simulator: BytedanceSimulator, **changes: Any) -> ASRSettings:
-    settings = {"endpoint": simulator.url, "batch_endpoint": simulator.batch_url, "resource_id": RESOURCE}
+    settings = {"endpoint": simulator.url, "batch_endpoint": simulator.batch_url, "model": RESOURCE}
     return ASRSettings(**{**settings, "secrets": NEW_KEY, **changes})
 
 
@@ -632,7 +632,7 @@ async def test_a_wrong_key_is_said_to_be_one_wherever_the_vendor_says_so(
 
 
 async def test_a_resource_that_is_not_granted_is_not_asked_for_again() -> None:
-    async with bytedance(resource_id="volc.other") as (simulator, asr):
+    async with bytedance(model="volc.other") as (simulator, asr):
         error = await fail(asr, speech(300))
         assert not error.retryable and simulator.handshakes == 1
 
@@ -785,8 +785,8 @@ async def test_the_process_ends_with_utterances_that_nobody_waits_for() -> None:
         ({"endpoint": "ws://:80"}, "endpoints.asr:"),
         ({"batch_endpoint": ""}, "endpoints.asr_batch:"),
         ({"batch_endpoint": "ws://host:99999/"}, "endpoints.asr_batch:"),
-        ({"resource_id": ""}, "models.asr_resource_id"),
-        ({"resource_id": "a\nb"}, "models.asr_resource_id"),
+        ({"model": ""}, "models.asr_resource_id"),
+        ({"model": "a\nb"}, "models.asr_resource_id"),
     ],
 )
 async def test_settings_that_cannot_be_served_are_refused_with_what_to_do(changes: dict[str, Any], says: str) -> None:
@@ -794,7 +794,7 @@ async def test_settings_that_cannot_be_served_are_refused_with_what_to_do(change
         **{
             "endpoint": "wss://a/bigmodel_async",
             "batch_endpoint": "wss://a/bigmodel_nostream",
-            "resource_id": RESOURCE,
+            "model": RESOURCE,
             "secrets": NEW_KEY,
             **changes,
         }

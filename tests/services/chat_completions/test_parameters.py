@@ -14,9 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.base import LLM, LLMError, Message, Prompt
+from services.chat_completions.objections import read_objection
+from services.chat_completions.parameters import Dialect, Parameters
 from services.engine_settings import LLMSettings
 from services.vendors.ark.llm import open_llm
-from services.vendors.ark.parameters import Dialect, Parameters, read_objection
 from tests.simulators.ark import MODEL, REPLY, ArkSimulator, Behaviour, Refusal, serve_ark
 
 PROMPT = Prompt("anon", (Message("user", "你好！"),))
@@ -185,12 +186,6 @@ async def test_a_parameter_that_is_refused_is_left_out_from_then_on(ark: ArkSimu
 # What is only said of one of them; what is asked for at last.
 NO_EFFORT = {"stream": True, "stream_options": {"include_usage": True}}
 ONE = {
-    "OpenAI, a value": (
-        400,
-        error("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model. Supported values are: "
-              "'low', 'medium', and 'high'.", param="reasoning_effort", code="unsupported_value"),
-        NO_EFFORT,
-    ),
     "OpenAI, the other interface": (
         400,
         error("Unsupported parameter: 'reasoning_effort'. In the Responses API, this parameter has moved to "
@@ -198,25 +193,6 @@ ONE = {
         NO_EFFORT,
     ),
     "OpenAI, nested": (400, error("Unsupported.", param="reasoning.effort", code="unsupported_parameter"), NO_EFFORT),
-    "DeepSeek": (
-        400,
-        error("Failed to deserialize the JSON body into the target type: reasoning_effort: unknown variant `minimal`, "
-              "expected one of `high`, `low`, `medium`, `max` at line 1 column 80", code="invalid_request_error"),
-        NO_EFFORT,
-    ),
-    "Cerebras": (
-        400,
-        '{"message":"1 validation error for ChatCompletionServerRequest\\nreasoning_effort\\n  Input should be '
-        "'low', 'medium' or 'high' [type=enum, input_value='minimal', input_type=str]\","
-        '"type":"invalid_request_error","param":"validation_error","code":"wrong_api_format"}',
-        NO_EFFORT,
-    ),
-    "vLLM, a value": (
-        400,
-        error("[{'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', "
-              "'medium' or 'high'\", 'input': 'minimal', 'ctx': {'expected': \"'low' or 'high'\"}}]", code=400),
-        NO_EFFORT,
-    ),
     "Ark, a combination": (
         400,
         error("Invalid combination of reasoning_effort and thinking type: minimal + enabled", code="InvalidParameter"),
@@ -252,6 +228,41 @@ ONE = {
     "cannot stream, not implemented": (501, '{"error":"streaming not implemented"}', WHOLE),
     "cannot stream, Chinese": (400, '{"error":{"message":"该模型不支持流式输出"}}', WHOLE),
 }  # fmt: skip
+
+
+# Where a model cannot but think, as little as it can.
+LEAST = {
+    "OpenAI, a value": (
+        400,
+        error("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model. Supported values are: "
+              "'low', 'medium', and 'high'.", param="reasoning_effort", code="unsupported_value"),
+    ),
+    "DeepSeek": (
+        400,
+        error("Failed to deserialize the JSON body into the target type: reasoning_effort: unknown variant `minimal`, "
+              "expected one of `high`, `low`, `medium`, `max` at line 1 column 80", code="invalid_request_error"),
+    ),
+    "Cerebras": (
+        400,
+        '{"message":"1 validation error for ChatCompletionServerRequest\\nreasoning_effort\\n  Input should be '
+        "'low', 'medium' or 'high' [type=enum, input_value='minimal', input_type=str]\","
+        '"type":"invalid_request_error","param":"validation_error","code":"wrong_api_format"}',
+    ),
+    "vLLM, a value": (
+        400,
+        error("[{'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', "
+              "'medium' or 'high'\", 'input': 'minimal', 'ctx': {'expected': \"'low' or 'high'\"}}]", code=400),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", LEAST)
+async def test_a_model_that_cannot_but_think_thinks_as_little_as_it_can(ark: ArkSimulator, said: str) -> None:
+    refused = Refusal(LEAST[said][0], html=LEAST[said][1].encode())
+    ark.default = Behaviour(judge=lambda body: refused if body.get("reasoning_effort") == "minimal" else None)
+    async with open_llm(settings_for(ark)) as llm:
+        assert [await read(llm) for _ in range(2)] == [REPLY, REPLY]
+    assert sent(ark) == [WANTED, *[WANTED | {"reasoning_effort": "low"}] * 2]
 
 
 @pytest.mark.parametrize("said", ONE)
@@ -494,12 +505,12 @@ async def test_a_turn_that_fails_for_another_reason_teaches_nothing(ark: ArkSimu
 
 
 def test_what_one_turn_found_is_not_undone_by_an_older_one() -> None:
-    wanted = Parameters(True, True, "minimal")
+    wanted = Parameters(WANTED)
     dialect = Dialect(wanted)
-    assert dialect.answered(replace(wanted, effort="")) == ("reasoning_effort",)
-    assert dialect.answered(replace(wanted, usage=False)) == ("stream_options",)
+    assert dialect.answered(wanted.lacking("reasoning_effort")) == ("reasoning_effort",)
+    assert dialect.answered(wanted.lacking("stream_options")) == ("stream_options",)
     assert dialect.answered(wanted) == ()
-    assert dialect.known == Parameters(True, False, "")
+    assert dialect.known == Parameters({"stream": True})
 
 
 @pytest.mark.parametrize(

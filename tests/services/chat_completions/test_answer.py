@@ -5,7 +5,8 @@ import json
 import pytest
 
 from services.base import LLMError
-from services.vendors.ark.answer import EventStream, Reply, error_in, refusal
+from services.chat_completions.answer import EventStream, Reply
+from services.chat_completions.refusals import error_in, refusal
 
 HELLO = {"choices": [{"index": 0, "delta": {"content": "こん"}}]}
 BYE = {"choices": [{"index": 0, "delta": {"content": "にちは"}}]}
@@ -55,6 +56,59 @@ def test_a_reply_cut_for_its_content_is_declined(reason: str) -> None:
     with pytest.raises(LLMError, match="sensitive") as failed:
         read(stream_of(HELLO, BYE, ended(reason))).check()
     assert not failed.value.too_long
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"), [("error", "own side"), ("insufficient_system_resource", "own side"), ("abort", "broke")]
+)
+def test_a_reply_that_its_server_gave_up_can_be_asked_for_again(reason: str, said: str) -> None:
+    with pytest.raises(LLMError, match=said) as failed:
+        read(stream_of(HELLO, BYE, ended(reason))).check()
+    assert failed.value.retryable
+
+
+@pytest.mark.parametrize("kind", ["delta", "message"])
+def test_a_model_that_declines_in_a_field_of_its_own_is_heard(kind: str) -> None:
+    reply = Reply()
+    said = {"choices": [{"index": 0, kind: {"content": None, "refusal": "I cannot"}, "finish_reason": "stop"}]}
+    assert reply.feed(stream_of(said)) == ""
+    with pytest.raises(LLMError, match="sensitive"):
+        reply.check()
+
+
+# ---------------------------------------------------------------- errors under a status that says 200
+
+BROKEN_OFF = {
+    "vLLM": b'data: {"error":{"message":"No luck","param":null,"code":500}}\n\ndata: [DONE]\n\n',
+    "vLLM, older": b'data: {"object":"error","message":"No luck","type":"InternalServerError","code":500}\n\n',
+    "SGLang": b'data: {"error":{"object":"error","message":"No luck","code":500}}\n\ndata: [DONE]\n\n',
+    "llama.cpp": b'data: {"error":{"code":500,"message":"No luck","type":"server_error"}}\n\n',
+    "llama.cpp, older": b'error: {"code":500,"message":"No luck","type":"server_error"}\n\n',
+    "OpenRouter": b'data: {"error":{"code":502,"message":"No luck"},"choices":[{"delta":{"content":""},'
+                  b'"finish_reason":"error"}]}\n\n',
+    "OpenRouter, a word": b'data: {"error":{"code":"server_error","message":"No luck"},"choices":[{"delta":{"content":'
+                          b'""},"finish_reason":"error"}]}\n\n',
+    "LM Studio": b'event: error\ndata: {"error":{"message":"No luck"},"message":"No luck"}\n\n',
+    "a text": b'data: {"error":"No luck"}\n\n',
+    "FastAPI": b'data: {"detail":"No luck"}\n\n',
+    "SiliconFlow": b'data: {"code":50000,"message":"No luck","data":null}\n\n',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("server", BROKEN_OFF)
+def test_an_error_in_mid_stream_keeps_the_text_and_is_the_servers_own(server: str) -> None:
+    reply = read(stream_of(HELLO, BYE) + BROKEN_OFF[server])
+    with pytest.raises(LLMError, match="on its own side") as failed:
+        reply.check()
+    assert failed.value.retryable
+
+
+def test_an_error_that_is_swallowed_is_a_broken_connection() -> None:
+    """Ollama's: a chunk without text or model, and the end."""
+    with pytest.raises(LLMError, match="broke before its answer was whole"):
+        read(
+            stream_of(HELLO, BYE, {"model": "", "choices": [{"delta": {"content": ""}, "finish_reason": None}]})
+        ).check()
 
 
 # ---------------------------------------------------------------- what a content may be
@@ -117,7 +171,7 @@ def test_only_the_first_mark_is_none_of_the_stream() -> None:
 REFUSALS = [
     (404, b"404 page not found", "the endpoint"),  # Ollama and Go's mux: the path lacks /v1
     (404, b'{"detail":"Not Found"}', "the endpoint"),  # FastAPI
-    (404, b'{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}', "check its name."),
+    (404, b'{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}', "check its name, {model}."),
     (429, b'{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}', "quota"),
     (402, b'{"error":{"message":"Insufficient Balance"}}', "quota"),
     (429, b'{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}', "too busy"),
@@ -125,12 +179,33 @@ REFUSALS = [
     (400, b'{"error":{"message":"too many tokens","code":"context_length_exceeded"}}', "llm.context_tokens"),
     (400, b'{"error":{"code":400,"message":"the request exceeds the available context size"}}', "llm.context_tokens"),
     (400, b'{"error":"The input is too long for this model"}', "llm.context_tokens"),
+    (400, b'{"detail":"The prompt is too long"}', "llm.context_tokens"),
+    (400, b'{"detail":[{"loc":["body"],"msg":"x"},{"loc":["body"],"msg":"y"}]}', "{model}, llm.reasoning_effort"),
+    (400, b'{"object":"error","message":"maximum context length is 8","code":400}', "llm.context_tokens"),
+    (400, b'{"message":{"error":"context window exceeded"}}', "llm.context_tokens"),
+    (400, b'[{"error":{"code":400,"message":"context size"}}]', "llm.context_tokens"),
+    (400, b'{"error":{"message":"Model Not Exist","code":"invalid_request_error"}}', "its name, {model}."),
+    (400, b'{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}', "name, {model}."),
+    (404, b'{"error":{"message":"model \'x\' not found","type":"not_found_error","code":null}}', "its name, {model}."),
+    (404, b'{"detail":"Model \'x\' is not installed locally."}', "its name, {model}."),
+    (401, b'"Invalid token"', "{key}"),
+    (401, b'{"error":"Unauthorized"}', "{key}"),
+    (403, b'"Forbidden"', "account"),
+    (402, b'{"error":{"code":402,"message":"Insufficient credits","metadata":{}}}', "quota"),
+    (498, b'{"error":{"message":"capacity exceeded"}}', "too busy"),
+    (503, b'{"code":50505,"message":"System is too busy now.","data":null}', "too busy"),
 ]
 
 
 def test_lm_studios_answer_to_any_path_names_the_endpoint() -> None:
     with pytest.raises(LLMError, match="endpoint"):
         Reply().receive(b'{"error":"Unexpected endpoint or method. (POST /chat/completions)"}')
+
+
+def test_a_model_that_is_being_loaded_will_answer_soon() -> None:
+    """llama.cpp's, while it starts."""
+    refused = refusal(503, error_in(b'{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}'))
+    assert "being loaded" in str(refused) and refused.retryable and not refused.fault.operator
 
 
 @pytest.mark.parametrize(("status", "body", "said"), REFUSALS)
