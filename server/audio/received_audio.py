@@ -110,10 +110,10 @@ class ReceivedAudio:
             self._spoken.frames.clear()
 
     @property
-    def silence_ms(self) -> int:
-        """How much of it there is behind the last word of the utterance in progress."""
+    def silence_ms(self) -> int | None:
+        """How much there is of it behind the last word of the utterance in progress; None: there is no such."""
         utterance = self._endpointer.utterance
-        return milliseconds(self._endpointer.clock - utterance.speech_until) if utterance is not None else 0
+        return milliseconds(self._endpointer.clock - utterance.speech_until) if utterance is not None else None
 
     def understood(self, text: str) -> None:
         """So much was recognised of the utterance in progress: by that, it may end sooner or later than usual."""

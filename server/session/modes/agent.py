@@ -163,7 +163,8 @@ class AgentMode:
                         await self._utterance.audio.put(pcm)
                     else:
                         self._utterance.audio.append(pcm)
-                    self._utterance.listened(self._received.silence_ms, self._received.heard_samples)
+                    if (silence_ms := self._received.silence_ms) is not None:
+                        self._utterance.listened(silence_ms, self._received.heard_samples)
             case SpeechStopped(_, silence_samples):
                 if self._utterance is not None:
                     self._utterance.ended_at = self._received.heard_at - silence_samples / RECOGNITION_RATE_HZ

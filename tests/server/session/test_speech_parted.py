@@ -81,13 +81,13 @@ def follows(guest: Guest, size: int) -> bool:
     return len(guest.asr.audio) > size - 2 * PACKET
 
 
-@pytest.mark.parametrize("early", [160, 1600, 4800], ids=lambda samples: f"{samples // 16} ms")
+@pytest.mark.parametrize("early", [640, 1600, 4800], ids=lambda samples: f"{samples // 16} ms")
 def test_what_came_before_a_definite_result_was_known_is_heard_from_its_first_sample(
     open_line: Guest, early: int
 ) -> None:
-    """The person begins again, so many samples before the server can know that the sentence before has ended; people
-    behind them let no silence end it. What the vendor was sent after the end it told is heard by it twice, for nothing
-    says that it has made anything of that."""
+    """The person begins again, so many samples (more than a frame) before the server can know that the sentence before
+    has ended; people behind them let no silence end it. What the vendor was sent after the end it told is heard by it
+    twice, for nothing says that it has made anything of that."""
     guest, rms = open_line, 1500.0
     guest.asr.hear = deque(["说完了", "又说一句"])
     guest.asr.manner = Manner(loud_rms=rms)  # it tells the person from the people behind them
@@ -119,7 +119,7 @@ def test_what_came_before_a_definite_result_was_known_is_heard_from_its_first_sa
     assert finals(told) == ["说完了", "又说一句"]
     first, second = whole_calls(guest, 2)
     assert first == sent[began : began + len(first)] and began + len(first) <= known + PACKET
-    assert sent.index(second) == end and again in second
+    assert end <= sent.index(second) <= known and again in second
     at = [message["at_ms"] for message in told if message["type"].startswith("speech_")]
     assert at == sorted(at) and at[1] == end // 32
 
