@@ -120,18 +120,13 @@ class Endpointer:
         self._audio: deque[bytes] = deque(maxlen=held + _frames(settings.pre_roll_ms, frame_samples))
         self._floor = 0  # audio before this sample is of another utterance, or was skipped
         self._rest = b""  # received, not yet a frame
-        self._received_samples = 0
+        self.received_samples = 0  # all that `frames` was given
         self.clock = 0  # samples of the frames so far, skipped ones too
         self.utterance: Speech | None = None
 
-    @property
-    def received_samples(self) -> int:
-        """All that `frames` was given."""
-        return self._received_samples
-
     def frames(self, pcm: bytes) -> list[bytes]:
         """The frames that are whole with this piece; what is left over waits for the next piece."""
-        self._received_samples += len(pcm) // BYTES_PER_SAMPLE
+        self.received_samples += len(pcm) // BYTES_PER_SAMPLE
         size = self._frame_samples * BYTES_PER_SAMPLE
         pcm = self._rest + pcm
         whole = len(pcm) - len(pcm) % size
@@ -157,6 +152,16 @@ class Endpointer:
         self._rest = b""
         self.reset()
 
+    def part(self, at: int, again_most: int) -> int:
+        """The utterance in progress, or the last one, ended at this sample; nothing before it is handed out once more.
+        Of the last frames, at most `again_most`, so many are received once more as are returned."""
+        again = min(max(_frame_count(self.clock - at, self._frame_samples), 0), again_most)
+        if self.utterance is not None or again:
+            self.reset()
+            self.clock -= again * self._frame_samples
+            self._floor = max(at, self.clock)
+        return again
+
     def reset(self) -> None:
         """Forget all but the clock, an utterance in progress too; nothing received so far will be handed out."""
         self.utterance = None
@@ -168,7 +173,7 @@ class Endpointer:
         self._voice.append(probability)
         if probability <= SILENT or not self._has_begun():
             return []
-        at = self.clock - self._speech_frames() * self._frame_samples
+        at = max(self._floor, self.clock - self._speech_frames() * self._frame_samples)
         begin = max(self._floor, at - self._settings.pre_roll_ms * SAMPLES_PER_MS)
         self.utterance = Speech(begin, at, self._settings.end_of_speech_ms, voiced_until=self.clock)
         held = b"".join(self._audio)
@@ -220,6 +225,10 @@ class Endpointer:
             return [SpeechStopped(utterance.speech_until, silence)]
         self._floor = self.clock
         return [SpeechStopped(utterance.voiced_until, self.clock - utterance.voiced_until, cut=True)]
+
+
+def _frame_count(samples: int, frame_samples: int) -> int:
+    return -(-samples // frame_samples)
 
 
 def _frames(ms: int, frame_samples: int) -> int:

@@ -11,11 +11,19 @@ import anyio.lowlevel
 
 from conversation.single_error import single_error
 from conversation.user_text import spoken_text
-from services.base import ASR, Recognition, RecognitionHints
+from services.base import ASR, RECOGNITION_RATE_HZ, Recognition, RecognitionHints, Transcript
 
 OnPartial = Callable[[str], Awaitable[None]]
 
 TAKEN_BYTES = 6400  # 200 ms: so much is under way between this buffer and the ASR's own
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """The final transcript, "" where nothing was recognised, and how much of the utterance's audio it is of."""
+
+    text: str
+    audio_bytes: int
 
 
 class NoAudio(Exception):
@@ -33,6 +41,8 @@ class UtteranceBuffer:
         self._limit_bytes = limit_bytes
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
+        self.taken_bytes = 0
+        self.used_bytes = 0  # of these, what its taker was done with when it came for more
         self._whole = False
         self._abandoned = False
         self._filled = anyio.Event()
@@ -70,6 +80,7 @@ class UtteranceBuffer:
 
     async def take(self) -> bytes | None:
         """The next of it: about TAKEN_BYTES where more waits, else what is there, at least some; None at the end."""
+        self.used_bytes = self.taken_bytes
         while not self._pieces and self.takes_more:
             self._filled = anyio.Event()
             await self._filled.wait()
@@ -81,6 +92,7 @@ class UtteranceBuffer:
             taken.append(self._pieces.popleft())
             size += len(taken[-1])
         self._waiting_bytes -= size
+        self.taken_bytes += size
         self._emptied.set()
         return b"".join(taken)
 
@@ -106,14 +118,17 @@ class TranscriptionRequest:
     definite_ends: bool = False
 
 
-async def transcribe(request: TranscriptionRequest, speech: UtteranceBuffer, asr: ASR, on_partial: OnPartial) -> str:
-    """The final transcript; "" where nothing was recognised. `on_partial` is told each change before it.
+async def transcribe(
+    request: TranscriptionRequest, speech: UtteranceBuffer, asr: ASR, on_partial: OnPartial
+) -> Transcribed:
+    """`on_partial` is told each change before the final transcript.
 
     Raises:
         ASRError: the ASR refused, broke or did not answer in time.
         NoAudio: nothing came at all, or nothing more for too long.
     """
-    text = shown = ""
+    shown = ""
+    transcript = Transcript("")
     with single_error():
         async with (
             asr.open_recognition(request.hints, whole=request.whole) as recognition,
@@ -122,14 +137,26 @@ async def transcribe(request: TranscriptionRequest, speech: UtteranceBuffer, asr
             tasks.start_soon(_feed, request, speech, recognition)
             async with aclosing(recognition.transcripts()) as transcripts:
                 async for transcript in transcripts:
-                    text = transcript.text
-                    if transcript.is_final or (request.definite_ends and transcript.is_definite and spoken_text(text)):
+                    if transcript.is_final or (request.definite_ends and _ends(transcript)):
                         break
-                    if text and text != shown:
-                        shown = text
-                        await on_partial(text)
+                    if transcript.text and transcript.text != shown:
+                        shown = transcript.text
+                        await on_partial(shown)
             tasks.cancel_scope.cancel()
-    return text
+    return Transcribed(transcript.text, _bytes_of(transcript, speech))
+
+
+def _ends(transcript: Transcript) -> bool:
+    """Whether it may stand for the final one."""
+    return transcript.is_definite and bool(spoken_text(transcript.text))
+
+
+def _bytes_of(transcript: Transcript, speech: UtteranceBuffer) -> int:
+    if transcript.is_final:
+        return speech.taken_bytes
+    if transcript.until_ms is None:
+        return speech.used_bytes
+    return min(2 * round(transcript.until_ms * RECOGNITION_RATE_HZ / 1000), speech.taken_bytes)
 
 
 async def _feed(request: TranscriptionRequest, speech: UtteranceBuffer, recognition: Recognition) -> None:

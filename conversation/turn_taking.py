@@ -16,6 +16,8 @@ said: the character's turn. The order of requests is neither's affair (server/se
     SILENT <--> SPEAKING                                               in every mode
 
 Beside the path: AGENT_WAITING is AGENT_STARTING while a turn runs, UNRECOGNISED is USER_SPEAKING after the ASR failed.
+An utterance is whole (TRANSCRIBING) by silence, by its length, or because the ASR is done with it: then the user may be
+in the middle of speech, and what the ASR has not made use of is heard again, as the beginning of the next one.
 
 Agent mode is half duplex where the client has not asked for `barge_in`: while a reply is spoken nothing is listened
 to, for the microphone may hear the loudspeaker. Between the end of an utterance and its transcript the user may go on.
@@ -79,7 +81,8 @@ class Event(Enum):
     SPEECH_STARTED = auto()
     SPEECH_STOPPED = auto()
     SPEECH_PAUSED = auto()  # for a moment, which need not be the end
-    TRANSCRIBED = auto()  # finally, or definitely, whichever the ASR is sure of first
+    HEARD_OUT = auto()  # the ASR is done with it: by its end, or by the ASR's own opinion that it has ended
+    TRANSCRIBED = auto()
     NOTHING_RECOGNISED = auto()
     RECOGNITION_FAILED = auto()
     STREAM_REFUSED = auto()  # there is no room or no right for it
@@ -109,7 +112,7 @@ class Effect(Enum):
     HOLD_TURN = auto()  # no more of its audio leaves
     RELEASE_TURN = auto()
     FORGET_AUDIO = auto()  # what is held, and the beginnings of an utterance
-    PART_SPEECH = auto()  # what follows without a pause is another utterance
+    PART_SPEECH = auto()  # what the ASR has not made use of belongs to another utterance
 
 
 State: TypeAlias = Heard | Said
@@ -151,13 +154,14 @@ _BASE: Mapping[State, Row] = {
     H.USER_SPEAKING: {
         **_HANG_UP,
         E.SPEECH_STOPPED: (H.TRANSCRIBING, (F.CLOSE_UTTERANCE,)),
-        E.TRANSCRIBED: (H.REPLYING, (F.CLOSE_UTTERANCE, F.FORGET_AUDIO, F.START_TURN)),
-        E.NOTHING_RECOGNISED: (H.LISTENING, (F.CLOSE_UTTERANCE, F.FORGET_AUDIO)),
+        E.HEARD_OUT: (H.TRANSCRIBING, (F.CLOSE_UTTERANCE, F.PART_SPEECH)),
+        E.NOTHING_RECOGNISED: (H.LISTENING, (F.CLOSE_UTTERANCE,)),  # it was refused
         E.RECOGNITION_FAILED: (H.UNRECOGNISED, (F.CLOSE_UTTERANCE, F.ANNOUNCE_LISTENING)),
         E.TURN_STARTED: (H.REPLYING, (F.DISCARD_UTTERANCE, F.FORGET_AUDIO)),  # typed just before speech was noticed
     },
     H.TRANSCRIBING: {
         **_HANG_UP,
+        E.HEARD_OUT: (H.TRANSCRIBING, (F.PART_SPEECH,)),
         E.TRANSCRIBED: (H.REPLYING, (F.FORGET_AUDIO, F.START_TURN)),
         E.NOTHING_RECOGNISED: (H.LISTENING, ()),
         E.RECOGNITION_FAILED: (H.LISTENING, (F.ANNOUNCE_LISTENING,)),
@@ -190,11 +194,7 @@ _RESUME: Mapping[State, Row] = {}
 _HANG_UP_OVER: Row = {E.AGENT_STOP: (H.OFF, (F.DISCARD_UTTERANCE, F.FORGET_AUDIO, F.RELEASE_TURN))}
 _FULL_DUPLEX: Mapping[State, Row] = {
     H.LISTENING: {E.TURN_STARTED: (H.REPLYING, ())},
-    H.USER_SPEAKING: {
-        E.TRANSCRIBED: (H.REPLYING, (F.CLOSE_UTTERANCE, F.PART_SPEECH, F.START_TURN)),
-        E.NOTHING_RECOGNISED: (H.LISTENING, (F.CLOSE_UTTERANCE, F.PART_SPEECH)),
-        E.TURN_STARTED: (H.SPEAKING_OVER, (F.HOLD_TURN,)),  # typed before; two speak at once
-    },
+    H.USER_SPEAKING: {E.TURN_STARTED: (H.SPEAKING_OVER, (F.HOLD_TURN,))},  # typed before; two speak at once
     H.TRANSCRIBING: {
         E.TRANSCRIBED: (H.REPLYING, (F.START_TURN,)),
         E.TURN_STARTED: (H.OVERHEARD, (F.HOLD_TURN,)),
@@ -204,15 +204,16 @@ _FULL_DUPLEX: Mapping[State, Row] = {
     H.SPEAKING_OVER: {
         **_HANG_UP_OVER,
         E.SPEECH_STOPPED: (H.OVERHEARD, (F.CLOSE_UTTERANCE,)),
+        E.HEARD_OUT: (H.OVERHEARD, (F.CLOSE_UTTERANCE, F.PART_SPEECH)),
         E.USER_INTERRUPTED: (H.USER_SPEAKING, (F.CUT_TURN,)),
-        E.NOT_INTERRUPTED: (H.REPLYING, (F.DISCARD_UTTERANCE, F.PART_SPEECH, F.RELEASE_TURN)),
         E.NOTHING_INTELLIGIBLE: (H.SPEAKING_OVER, (F.RELEASE_TURN,)),
-        E.NOTHING_RECOGNISED: (H.REPLYING, (F.DISCARD_UTTERANCE, F.PART_SPEECH, F.RELEASE_TURN)),
+        E.NOTHING_RECOGNISED: (H.REPLYING, (F.DISCARD_UTTERANCE, F.RELEASE_TURN)),  # it was refused
         E.RECOGNITION_FAILED: (H.REPLYING, (F.CLOSE_UTTERANCE, F.RELEASE_TURN)),
         E.TURN_FINISHED: (H.USER_SPEAKING, (F.ANNOUNCE_LISTENING,)),
     },
     H.OVERHEARD: {
         **_HANG_UP_OVER,
+        E.HEARD_OUT: (H.OVERHEARD, (F.PART_SPEECH,)),
         E.USER_INTERRUPTED: (H.TRANSCRIBING, (F.CUT_TURN,)),
         E.NOT_INTERRUPTED: (H.REPLYING, (F.DISCARD_UTTERANCE, F.RELEASE_TURN)),
         E.NOTHING_INTELLIGIBLE: (H.OVERHEARD, (F.RELEASE_TURN,)),

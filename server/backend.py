@@ -205,6 +205,7 @@ def _rates(config: Config) -> RateLimits:
             "connects": limits.connects_per_minute,
             "turns": limits.turns_per_minute,
             "refused_turns": limits.turns_per_minute,
+            "guesses": limits.turns_per_minute,
             "wrong_tokens": limits.wrong_tokens_per_minute,
             "wrong_tokens_overall": limits.wrong_tokens_per_minute_overall,
             "protocol_errors": limits.protocol_errors_per_minute,

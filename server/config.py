@@ -146,6 +146,7 @@ class AgentConfig(Section, frozen=True):
     longest_utterance_seconds: Annotated[float, Meta(ge=1, le=600)] = 60.0
     end_of_turn: Literal["silence", "words"] = "silence"  # words: how long the silence is depends on what was said
     echo_guard: bool = True  # with barge_in: the server knows its own voice in the microphone
+    speculative: bool = False  # the LLM is asked before an utterance is certain to have ended, and perhaps in vain
     barge_in_min_ms: Annotated[int, Meta(ge=0, le=2000)] = 240  # less speech than this does not interrupt a reply
 
 

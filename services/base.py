@@ -199,12 +199,14 @@ class Transcript:
     """All that was heard of one utterance so far; "" where that is nothing.
 
     `is_final`: the last one. `is_definite`: the ASR itself takes the utterance for ended before it was told so;
-    the text will not change unless the person goes on.
+    the text will not change unless the person goes on. `until_ms`: of the utterance's audio, what a definite text is
+    of; None: all that was sent.
     """
 
     text: str
     is_final: bool = False
     is_definite: bool = False
+    until_ms: float | None = None
 
 
 class Recognition(Protocol):

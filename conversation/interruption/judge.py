@@ -51,21 +51,24 @@ class Judge:
     def spoken(self, speech_ms: int) -> Verdict:
         """It is so long by now."""
         self._speech_ms = speech_ms
-        return self._judge()
+        return self.verdict
 
     def stopped(self, speech_ms: int) -> Verdict:
         """It was so long in all."""
         self._speech_ms, self._whole = speech_ms, True
-        return self._judge()
+        return self.verdict
 
     def recognised(self, text: str, *, final: bool) -> Verdict:
         """This is what the ASR makes of it so far, or in the end."""
         self._text = text
+        self._whole = self._whole or final
         if final and self._rules.harmless(text):
             return Verdict.NO_INTERRUPTION
-        return self._judge()
+        return self.verdict
 
-    def _judge(self) -> Verdict:
+    @property
+    def verdict(self) -> Verdict:
+        """By what is known so far."""
         if self._speech_ms < self._rules.shortest_ms:
             return Verdict.NO_INTERRUPTION if self._whole else Verdict.UNKNOWN
         if not self._text:

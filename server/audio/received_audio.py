@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 
@@ -24,6 +25,20 @@ _FASTEST = 1.5
 _PAUSE_MS = 224
 
 
+@dataclass(slots=True)
+class _Frame:
+    came_at: float  # on the loop's clock
+    pcm: bytes
+    probability: float | None = None  # of speech, once it was listened to
+
+
+@dataclass(slots=True)
+class _Spoken:
+    frames: deque[_Frame]  # the last that were listened to, where they are of an utterance
+    began: int = 0  # sample, of that utterance
+    goes_on: bool = False  # no end of that speech was found yet
+
+
 class ReceivedAudio:
     """Its clock is the audio that was received, listened to or not."""
 
@@ -32,11 +47,12 @@ class ReceivedAudio:
         self._agent = config.agent
         self._speech_in = _without_echo(vad.open_detector(), echo)
         self._endpointer = Endpointer(_endpointing_settings(config.agent), vad.frame_samples)
-        self._frames: deque[tuple[float, bytes]] = deque()  # not listened to yet: when each came
         self._buffered_s = config.limits.buffered_audio_seconds
+        limit = int(self._buffered_s * RECOGNITION_RATE_HZ / vad.frame_samples)
+        self._frames: deque[_Frame] = deque()  # not listened to yet
+        self._spoken = _Spoken(deque(maxlen=limit))
         self._frame_ms = 1000 * vad.frame_samples / RECOGNITION_RATE_HZ
         self._due = 0.0  # when what was received so far would have been spoken at the fastest
-        self._speaking = False
         self._silent_frames = 0
         self.heard_at = 0.0  # when the last audio that was listened to came, on the loop's clock
 
@@ -62,42 +78,67 @@ class ReceivedAudio:
         self._due = max(self._due, now - self._buffered_s) + len(pcm) / (
             _FASTEST * RECOGNITION_RATE_HZ * BYTES_PER_SAMPLE
         )
-        self._frames.extend((now, frame) for frame in self._endpointer.frames(pcm))
-        while len(self._frames) > 1000 * self._buffered_s // self._frame_ms:
-            self._endpointer.skip(self._frames.popleft()[1])
+        self._frames.extend(_Frame(now, frame) for frame in self._endpointer.frames(pcm))
+        while len(self._frames) > (self._spoken.frames.maxlen or 0):
+            self._endpointer.skip(self._frames.popleft().pcm)
+            self._spoken.frames.clear()
         await anyio.sleep(max(0.0, self._due - now))  # at least lets the others have their turn
 
     def next_events(self) -> list[Event] | None:
         """What the next frame of it brings; None where all was listened to."""
         if not self._frames:
             return None
-        self.heard_at, frame = self._frames.popleft()
-        probability = self._speech_in(frame, self.heard_at)
-        self._silent_frames = 0 if probability >= STILL_VOICED else self._silent_frames + 1
-        events = self._endpointer.receive(frame, probability)
+        frame = self._frames.popleft()
+        self.heard_at = frame.came_at
+        if frame.probability is None:
+            frame.probability = self._speech_in(frame.pcm, frame.came_at)
+        self._silent_frames = 0 if frame.probability >= STILL_VOICED else self._silent_frames + 1
+        events = self._endpointer.receive(frame.pcm, frame.probability)
         for event in events:
             if not isinstance(event, UtteranceAudio):
-                self._speaking = isinstance(event, SpeechStarted)
+                self._spoken.goes_on = isinstance(event, SpeechStarted)
+        self._remember(frame, events)
         return events
+
+    def _remember(self, frame: _Frame, events: list[Event]) -> None:
+        if (begun := self._endpointer.utterance) is not None and begun.begin != self._spoken.began:
+            self._spoken.began = begun.begin
+            self._spoken.frames.clear()
+        if events:
+            self._spoken.frames.append(frame)
+        else:
+            self._spoken.frames.clear()
+
+    @property
+    def silence_ms(self) -> int | None:
+        """How much there is of it behind the last word of the utterance in progress; None: there is no such."""
+        utterance = self._endpointer.utterance
+        return milliseconds(self._endpointer.clock - utterance.speech_until) if utterance is not None else None
 
     def understood(self, text: str) -> None:
         """So much was recognised of the utterance in progress: by that, it may end sooner or later than usual."""
         if self._agent.end_of_turn == "words" and self._endpointer.utterance is not None:
             self._endpointer.utterance.silence_ms = silence_ms(text, self._agent.end_of_speech_ms)
 
-    def part(self) -> bool:
-        """What comes next is none of the utterance in progress. Whether that was in the middle of speech."""
-        self._endpointer.reset()
-        speaking, self._speaking = self._speaking, False
-        return speaking
+    def part(self, samples: int) -> int | None:
+        """The utterance in progress, or the last one, ended after so many of its own samples; what has come since is
+        listened to as another's. At which sample that was, where endpointing has found no end of speech by now."""
+        at, spoken = self._spoken.began + samples, self._spoken.frames
+        again = self._endpointer.part(at, len(spoken))
+        self._frames.extendleft(spoken.pop() for _ in range(again))
+        if spoken:
+            self.heard_at = spoken[-1].came_at
+        speaking, self._spoken.goes_on = self._spoken.goes_on, False
+        return at if speaking else None
 
     def forget(self) -> bool:
         """Listen to nothing of what has come so far. Whether that was in the middle of speech."""
-        for _, frame in self._frames:
-            self._endpointer.skip(frame)
+        for frame in self._frames:
+            self._endpointer.skip(frame.pcm)
         self._frames.clear()
+        self._spoken.frames.clear()
         self._endpointer.forget_rest()
-        speaking, self._speaking = self._speaking, False
+        speaking, self._spoken.goes_on = self._spoken.goes_on, False
         return speaking
 
 

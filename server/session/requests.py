@@ -72,6 +72,10 @@ class Requests:
         await self.connection.send(refusal)
         return False
 
+    def allows_guess(self) -> bool:
+        """Whether the LLM may be asked for a turn that may never be: as often in a minute as there may be turns."""
+        return self._wait_ms("guesses") is None
+
     def _wait_ms(self, limit: str) -> int | None:
         return self._rates.retry_after_ms(limit, self._user.token_hash, anyio.current_time())
 

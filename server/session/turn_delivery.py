@@ -17,10 +17,11 @@ from server.observability.incidents import incident
 from server.protocol import wire
 from server.session.audio_gate import AudioGate
 from server.session.client import Client
+from server.session.early_llm import EarlyLLM
 from server.session.turn_messages import TurnId, TurnMessages, llm_code
 from server.session.user_history import UserHistory
 from server.transport.connection import ConnectionLost, HangUp
-from services.base import Line, LLMError
+from services.base import Line, LLMError, Prompt
 
 log = structlog.get_logger()
 
@@ -45,11 +46,25 @@ class Interruption:
     heard_ms: int
 
 
+async def prompt_of(
+    said: str, character: Character, backend: Backend, history: UserHistory, *, tells: bool = True
+) -> Prompt:
+    """What the LLM is told for a turn. `tells`: the user, where the past cannot be read."""
+    return build_prompt(
+        character,
+        backend.characters.reply_format,
+        await history.recall(character.name, tells=tells),
+        said,
+        backend.config.llm.context_tokens,
+    )
+
+
 @dataclass(slots=True)
 class TurnDelivery:
     """Run once, and then either finished or, where it was cut from outside, ended as that."""
 
     backend: Backend
+    llm: EarlyLLM
     client: Client
     history: UserHistory
     character: Character
@@ -144,15 +159,8 @@ class TurnDelivery:
         self.audio_open = False
 
     async def _talk(self, said: str) -> None:
-        prompt = build_prompt(
-            self.character,
-            self.backend.characters.reply_format,
-            await self.history.recall(self.character.name),
-            said,
-            self.backend.config.llm.context_tokens,
-        )
         request = TurnRequest(
-            prompt,
+            await prompt_of(said, self.character, self.backend, self.history),
             self.character.voices,
             self.character.pronunciation,
             self.backend.config.audio.chunk_ms,
@@ -161,9 +169,7 @@ class TurnDelivery:
             guard=self.backend.characters.guard(self.character),
         )
         try:
-            await run_turn(
-                request, self.backend.llm, self.backend.tts, self._emit, reply=self.reply, timeline=self.timeline
-            )
+            await run_turn(request, self.llm, self.backend.tts, self._emit, reply=self.reply, timeline=self.timeline)
         finally:
             if self.reply.repeated:
                 log.warning("manifest_repeated", turn_id=self.turn_id, characters=self.reply.repeated)
@@ -187,6 +193,6 @@ class TurnDelivery:
         return await self.history.keep(self.character.name, self.turn_id, self.said, lines, cut=cut)
 
     async def _end(self, status: wire.TurnStatus) -> None:
-        timings = self.timeline.timings_ms()
-        log.info("turn", status=status, turn_id=self.turn_id, character=self.character.name, **timings)
+        timings, guesses = self.timeline.timings_ms(), self.llm.told()
+        log.info("turn", status=status, turn_id=self.turn_id, character=self.character.name, **timings, **guesses)
         await self._send(self.messages.ended(status, timings))

@@ -4,6 +4,8 @@ The side of what is said. A turn has a scope of its own: it can be cut short fro
 its audio has left.
 """
 
+from functools import partial
+
 import anyio
 
 from conversation.character import Character
@@ -12,8 +14,9 @@ from conversation.turn_taking import Event
 from server.backend import Backend
 from server.protocol import wire
 from server.session.client import Client
+from server.session.early_llm import EarlyLLM
 from server.session.floor import Floor
-from server.session.turn_delivery import Transcribe, TurnDelivery
+from server.session.turn_delivery import Transcribe, TurnDelivery, prompt_of
 from server.session.user_history import UserHistory
 
 
@@ -27,7 +30,9 @@ class Turns:
         history: UserHistory,
         character: Character,
         floor: Floor,
+        llm: EarlyLLM,
     ) -> None:
+        self.llm = llm
         self.character = character
         self.history = history
         self._floor = floor
@@ -41,7 +46,7 @@ class Turns:
         """One turn, from within its place in the order of requests. `timeline` begins where its timings do."""
         self._count += 1
         turn = self._last = TurnDelivery(
-            self._backend, self._client, self.history, self.character, self._count, timeline
+            self._backend, self.llm, self._client, self.history, self.character, self._count, timeline
         )
         scope = anyio.CancelScope()
         self._running = turn, scope
@@ -56,6 +61,10 @@ class Turns:
         else:
             await turn.finish()
         await self._floor.happened(Event.TURN_FINISHED)
+
+    async def guess(self, said: str) -> None:
+        """They may have said this: the LLM is asked, and a turn that turns out to answer just this has it already."""
+        await self.llm.ask(partial(prompt_of, said, self.character, self._backend, self.history, tells=False))
 
     async def interrupt(self, played_ms: int | None) -> None:
         """By the client; nothing where no turn runs. `played_ms`: of the turn's audio, as the client counts it."""

@@ -30,13 +30,14 @@ class UserHistory:
         self._send = send
         self._told = False
 
-    async def recall(self, character: str) -> list[Remembered]:
-        """The newest messages, oldest first; none where the store cannot be read."""
+    async def recall(self, character: str, *, tells: bool = True) -> list[Remembered]:
+        """The newest messages, oldest first; none where the store cannot be read. `tells`: the user, that it cannot."""
         try:
             messages, _ = await self._store.newest(self._key(character), _MESSAGES_RECALLED)
         except HistoryUnavailable as error:
             self._log(error, "read")
-            await self.tell_unavailable()
+            if tells:
+                await self.tell_unavailable()
             return []
         return [Remembered(_as_prompt(message), message.cut) for message in messages]
 

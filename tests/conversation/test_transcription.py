@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from conversation.single_error import single_error
-from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceBuffer, transcribe
+from conversation.transcription import NoAudio, Transcribed, TranscriptionRequest, UtteranceBuffer, transcribe
 from services.asr_service import TimedASR
 from services.base import ASRError, RecognitionHints, Transcript
 
@@ -90,10 +90,10 @@ async def listened(
     with single_error():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(speak)
-            text = await transcribe(request, speech, TimedASR(recogniser, final_s), on_partial)
+            transcribed = await transcribe(request, speech, TimedASR(recogniser, final_s), on_partial)
             speech.abandon()
     assert recogniser.open == 0
-    return text, partials
+    return transcribed.text, partials
 
 
 async def test_all_audio_arrives_in_order_and_the_final_transcript_is_the_result() -> None:
@@ -109,7 +109,7 @@ async def test_utterance_that_is_whole_before_anybody_listens_is_heard_whole() -
 
     async def on_partial(text: str) -> None: ...
 
-    assert await transcribe(PATIENT, speech, TimedASR(recogniser, 60.0), on_partial) == "1000."
+    assert await transcribe(PATIENT, speech, TimedASR(recogniser, 60.0), on_partial) == Transcribed("1000.", 1000)
 
 
 async def test_definite_transcript_ends_the_utterance_only_where_it_may() -> None:

@@ -159,7 +159,7 @@ def test_who_interrupts_cuts_the_turn_and_is_answered(over: tuple[Event, ...], b
 
 
 @pytest.mark.parametrize("harmless", [E.NOT_INTERRUPTED, E.NOTHING_RECOGNISED, E.RECOGNITION_FAILED])
-@pytest.mark.parametrize("over", [(), (E.SPEECH_STOPPED,)])
+@pytest.mark.parametrize("over", [(E.HEARD_OUT,), (E.SPEECH_STOPPED,), (E.SPEECH_STOPPED, E.HEARD_OUT)])
 def test_what_was_no_interruption_leaves_the_reply_as_it_was(harmless: Event, over: tuple[Event, ...]) -> None:
     mode = mode_after(*OVER, *over, full_duplex=True)
     effects = mode.receive(harmless)
@@ -207,8 +207,20 @@ def test_one_turn_after_the_other_is_announced_heard_and_answered() -> None:
 
 
 def test_transcript_that_is_sure_before_the_silence_begins_the_turn_and_the_silence_no_second_one() -> None:
-    effects = effects_of(*BEGUN, E.SPEECH_STARTED, E.TRANSCRIBED, E.SPEECH_STOPPED, E.TRANSCRIBED)
+    effects = effects_of(*BEGUN, E.SPEECH_STARTED, E.HEARD_OUT, E.TRANSCRIBED, E.SPEECH_STOPPED, E.TRANSCRIBED)
     assert effects.count(Effect.START_TURN) == 1 and effects.count(Effect.CLOSE_UTTERANCE) == 1
+
+
+@DUPLEX
+@pytest.mark.parametrize("spoken", [(E.SPEECH_STARTED,), (E.SPEECH_STARTED, E.SPEECH_STOPPED)])
+def test_what_the_recogniser_made_no_use_of_is_held_as_the_beginning_of_the_next_utterance(
+    full_duplex: bool, spoken: tuple[Event, ...]
+) -> None:
+    mode = mode_after(*BEGUN, *spoken, full_duplex=full_duplex)
+    assert mode.receive(E.HEARD_OUT)[-1] is Effect.PART_SPEECH
+    assert mode.attention is Attention.HOLD
+    mode.receive(E.NOTHING_RECOGNISED)
+    assert mode.receive(E.SPEECH_STARTED) == (Effect.OPEN_UTTERANCE,)
 
 
 @pytest.mark.parametrize("spoken", [(E.SPEECH_STARTED,), (E.SPEECH_STARTED, E.SPEECH_STOPPED)])

@@ -13,7 +13,7 @@ from conversation.endpointing import Event as EndpointingEvent
 from conversation.endpointing import SpeechStarted, SpeechStopped, UtteranceAudio
 from conversation.turn_taking import Attention, Effect, Event
 from server.audio.chunk_intake import ChunkIntake
-from server.audio.received_audio import ReceivedAudio
+from server.audio.received_audio import ReceivedAudio, milliseconds
 from server.backend import Backend
 from server.protocol import wire
 from server.session.floor import Floor
@@ -101,7 +101,9 @@ class AgentMode:
             case Effect.FORGET_AUDIO:
                 await self._events.cut(self._received)
             case Effect.PART_SPEECH:
-                await self._events.part(self._received)
+                if self._utterance is not None:
+                    await self._events.part(self._received, self._utterance.used_samples or 0)
+                    self._utterance.ended_by(self._received.heard_at)
             case Effect.HOLD_TURN:
                 self._interruptions.begin()
             case Effect.START_TURN | Effect.CUT_TURN | Effect.RELEASE_TURN:
@@ -118,8 +120,10 @@ class AgentMode:
     async def begun(self) -> None:
         """Nothing: that audio is heard was announced before."""
 
-    async def heard(self) -> None:
-        """Nothing: the audio goes on, and endpointing has said where the utterance ends."""
+    async def heard(self, utterance: Utterance) -> None:
+        """The audio goes on, and what of it the ASR has not made use of belongs to the next utterance."""
+        if utterance is self._utterance and utterance.used_samples is not None:
+            await self._floor.told(self, Event.HEARD_OUT)
 
     async def transcribed(self, utterance: Utterance) -> bool:
         """A turn answers it, if nothing came between and the user may take one."""
@@ -148,6 +152,7 @@ class AgentMode:
 
     async def _take(self, event: EndpointingEvent, waits: bool) -> None:
         await self._events.tell(event)
+        verdict = self._interruptions.note(event, self._received.heard_samples)
         match event:
             case SpeechStarted():
                 await self._floor.told(self, Event.SPEECH_STARTED)
@@ -158,13 +163,17 @@ class AgentMode:
                         await self._utterance.audio.put(pcm)
                     else:
                         self._utterance.audio.append(pcm)
+                    if (silence_ms := self._received.silence_ms) is not None:
+                        self._utterance.listened(silence_ms, self._received.heard_samples)
             case SpeechStopped(_, silence_samples):
                 if self._utterance is not None:
                     self._utterance.ended_at = self._received.heard_at - silence_samples / RECOGNITION_RATE_HZ
+                    silence_ms = milliseconds(silence_samples)
+                    self._utterance.listened(silence_ms, self._received.heard_samples, ended=True)
                 await self._floor.told(self, Event.SPEECH_STOPPED)
             case _:
                 assert_never(event)
-        await self._interruptions.follow(event, self._received.heard_samples)
+        await self._interruptions.found(verdict)
 
     async def _play_out(self) -> None:
         await self._requests.client.played_out()

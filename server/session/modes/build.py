@@ -8,6 +8,7 @@ from server.auth import User
 from server.backend import Backend
 from server.protocol.extensions import Extensions
 from server.session.client import Client
+from server.session.early_llm import EarlyLLM
 from server.session.floor import Floor
 from server.session.modes.batch import BatchMode
 from server.session.modes.speech_events import SpeechEvents
@@ -44,9 +45,9 @@ def build_modes(
     client = Client(connection.send, extensions, audio_rate_hz, echo=EchoGuard() if guarded else None)
     requests = Requests(backend, connection, client, user, floor)
     history = UserHistory(backend.history, user.token_hash, connection.send)
-    turns = Turns(backend, client, history, character, floor)
+    turns = Turns(backend, client, history, character, floor, EarlyLLM(backend.llm))
     floor.turn = turns
-    utterances = Utterances(backend, client, turns)
+    utterances = Utterances(backend, requests, turns)
     events = SpeechEvents(connection.send, extensions)
     return requests, Modes(
         TextMode(backend, requests, turns),

@@ -33,8 +33,9 @@ class Interruptions:
         self._heard = heard
         self._tell = tell
         self._rules = rules
-        self._judge = Judge(rules)
+        self._judge = Judge(rules)  # of what is being said, or was said last
         self._began_at = 0  # sample
+        self._holds = 0
 
     @property
     def pending(self) -> bool:
@@ -43,32 +44,32 @@ class Interruptions:
 
     def begin(self) -> None:
         """The reply is held for what is said now."""
-        self._judge = Judge(self._rules)
-        self._requests.beside(partial(self._hold, self._judge))
+        self._holds += 1
+        self._requests.beside(partial(self._hold, self._holds))
 
-    async def follow(self, event: EndpointingEvent, heard_samples: int) -> None:
-        """What endpointing found, once the table was told. `heard_samples`: on its clock, by now."""
+    def note(self, event: EndpointingEvent, heard_samples: int) -> Verdict:
+        """What endpointing found, before the table is told. `heard_samples`: on its clock, by now."""
         if isinstance(event, SpeechStarted):
+            self._judge = Judge(self._rules)
             self._began_at = event.at_sample
-        if not self.pending:
-            return
         if isinstance(event, SpeechStopped):
-            await self._found(self._judge.stopped(milliseconds(event.at_sample - self._began_at)))
-        else:
-            await self._found(self._judge.spoken(milliseconds(heard_samples - self._began_at)))
+            return self._judge.stopped(milliseconds(event.at_sample - self._began_at))
+        return self._judge.spoken(milliseconds(heard_samples - self._began_at))
 
     async def recognises(self, text: str, *, final: bool) -> bool:
         """Whether a transcript is one of speech to the character, and not only while it speaks."""
-        if self.pending:
-            await self._found(self._judge.recognised(text, final=final))
+        await self.found(self._judge.recognised(text, final=final))
         return self._heard() in (Heard.USER_SPEAKING, Heard.TRANSCRIBING)
 
-    async def _found(self, verdict: Verdict) -> None:
-        if verdict in _EVENTS:
+    async def found(self, verdict: Verdict) -> None:
+        """The table is told, where somebody speaks into a reply."""
+        if self.pending and verdict in _EVENTS:
             await self._tell(_EVENTS[verdict])
 
-    async def _hold(self, judge: Judge) -> None:
-        """It is held no longer than that."""
+    async def _hold(self, number: int) -> None:
+        """It is held no longer than that, and not at all for who has said enough before it began."""
+        if self._judge.verdict is Verdict.INTERRUPTS:
+            await self.found(Verdict.INTERRUPTS)
         await anyio.sleep(HELD_S)
-        if judge is self._judge:
+        if number == self._holds:
             await self._tell(Event.NOTHING_INTELLIGIBLE)

@@ -33,7 +33,7 @@ class SpeechEvents:
         if received is not None and received.forget() and self.wanted:
             await self._send(wire.SpeechStopped(received.received_ms))
 
-    async def part(self, received: ReceivedAudio) -> None:
-        """What follows is other speech, though there was no pause."""
-        if received.part() and self.wanted:
-            await self._send(wire.SpeechStopped(milliseconds(received.heard_samples)))
+    async def part(self, received: ReceivedAudio, samples: int) -> None:
+        """After so many samples of its utterance, what follows is other speech, though there was no pause."""
+        if (at := received.part(samples)) is not None and self.wanted:
+            await self._send(wire.SpeechStopped(milliseconds(at)))

@@ -72,7 +72,7 @@ class StreamMode:
             if not self.utterance.audio.takes_more:  # it was whole before it began
                 await self._events.cut(self._received)
 
-    async def heard(self) -> None:
+    async def heard(self, utterance: Utterance) -> None:
         """Chunks that still come are late."""
         await self._floor.told(self, Event.STREAM_CLOSED)
 
@@ -82,7 +82,7 @@ class StreamMode:
 
     async def not_transcribed(self, utterance: Utterance, error: wire.Error | None) -> None:
         """The user is told."""
-        await self.heard()  # where it did not even come to the ASR
+        await self.heard(utterance)  # where it did not even come to the ASR
         await self._events.cut(self._received)
         if error is not None:
             await self._send(error)

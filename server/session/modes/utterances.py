@@ -7,20 +7,24 @@ turn.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import anyio
 
 from conversation.character import Character
+from conversation.early_asking import EarlyAsking
+from conversation.endpointing import BYTES_PER_SAMPLE
 from conversation.interruption.judge import Rules, is_harmless
 from conversation.timeline import Timeline
 from conversation.transcription import NoAudio, TranscriptionRequest, UtteranceBuffer, transcribe
 from conversation.user_text import spoken_text
+from server.audio.received_audio import milliseconds
 from server.backend import Backend
 from server.protocol import wire
-from server.session.client import Client
 from server.session.modes.telling import OverReply, Telling, TellingInOrder
 from server.session.request_queue import Place
+from server.session.requests import Requests
 from server.session.turn_delivery import NotTranscribed
 from server.session.turn_messages import TurnId
 from server.session.turns import Turns
@@ -42,7 +46,7 @@ class UtteranceOwner(Protocol):
         """The utterance goes to the ASR."""
         ...
 
-    async def heard(self) -> None:
+    async def heard(self, utterance: "Utterance") -> None:
         """The ASR takes no more of it."""
         ...
 
@@ -55,6 +59,45 @@ class UtteranceOwner(Protocol):
         ...
 
 
+class Guesses:
+    """Of one utterance: the LLM is asked early for the answer to it, once everything before it is answered."""
+
+    def __init__(self, requests: Requests, turns: Turns) -> None:
+        self.place: Place | None = None
+        self._requests = requests
+        self._turns = turns
+        self._asking = EarlyAsking()
+        self._guessed = ""
+        self._heard = (0, 0, False)
+
+    def understood(self, text: str) -> None:
+        """So much, until now."""
+        self._asking.understood(text)
+        self._guess()
+
+    def listened(self, silence_ms: int, now_ms: int, *, ended: bool = False) -> None:
+        """There is so much silence behind the last word, at this time of the received audio."""
+        self._heard = silence_ms, now_ms, ended
+        self._guess()
+
+    def drop(self) -> None:
+        """The utterance is answered, or never will be."""
+        self.place = None
+        self._turns.llm.drop()
+
+    def _guess(self) -> None:
+        if self.place is None or not self.place.is_reached:
+            return
+        silence_ms, now_ms, ended = self._heard
+        wanted = self._asking.wanted(silence_ms, now_ms, ended=ended)
+        if wanted == self._guessed:
+            return
+        self._guessed = wanted
+        self._turns.llm.drop()
+        if wanted and self._requests.allows_guess():
+            self._requests.beside(partial(self._turns.guess, wanted))
+
+
 @dataclass(eq=False, slots=True)
 class Utterance:
     """What a user is saying, from its first audio to its transcript."""
@@ -62,9 +105,11 @@ class Utterance:
     kind: wire.TurnInput
     audio: UtteranceBuffer
     understood: Callable[[str], None] | None = None  # told each partial transcript
+    guesses: Guesses | None = None
     over: OverReply | None = None  # where it may be said into a reply: it goes to the ASR at once
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of its transcription, not of the turn after
     ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
+    used_samples: int | None = None  # so many of it, in its transcript, once there is one
 
     @property
     def discarded(self) -> bool:
@@ -76,6 +121,15 @@ class Utterance:
         self.ended_at = self.ended_at or anyio.current_time()
         self.audio.close()
 
+    def ended_by(self, at: float) -> None:
+        """What was received later, on the loop's clock, is none of it."""
+        self.ended_at = min(self.ended_at or at, at)
+
+    def listened(self, silence_ms: int, heard_samples: int, *, ended: bool = False) -> None:
+        """As in Guesses."""
+        if self.guesses is not None:
+            self.guesses.listened(silence_ms, milliseconds(heard_samples), ended=ended)
+
     def discard(self) -> None:
         """It will not be answered."""
         self.audio.abandon()
@@ -85,9 +139,9 @@ class Utterance:
 class Utterances:
     """All that one user says, in every mode, on its way to text."""
 
-    def __init__(self, backend: Backend, client: Client, turns: Turns) -> None:
+    def __init__(self, backend: Backend, requests: Requests, turns: Turns) -> None:
         self._backend = backend
-        self._client = client
+        self._requests = requests
         self._turns = turns
         self._hinted = False
 
@@ -105,11 +159,23 @@ class Utterances:
         self, kind: wire.TurnInput, understood: Callable[[str], None] | None = None, over: OverReply | None = None
     ) -> Utterance:
         """One that begins now, and may be as far ahead of the ASR as the limits say."""
+        agent = self._backend.config.agent
         limit_bytes = int(self._backend.config.limits.buffered_audio_seconds * _BYTES_PER_SECOND)
-        return Utterance(kind, UtteranceBuffer(limit_bytes), understood, over)
+        guesses = Guesses(self._requests, self._turns) if kind == "agent" and agent.speculative else None
+        return Utterance(kind, UtteranceBuffer(limit_bytes), understood, guesses, over)
 
     async def serve(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> None:
         """Its transcript, in its place or at once, and in its place the turn that answers it."""
+        if (guesses := utterance.guesses) is None:
+            await self._serve(utterance, owner, place)
+            return
+        guesses.place = place
+        try:
+            await self._serve(utterance, owner, place)
+        finally:
+            guesses.drop()
+
+    async def _serve(self, utterance: Utterance, owner: UtteranceOwner, place: Place) -> None:
         if utterance.over is None and not await place.reached():
             utterance.discard()
         if utterance.discarded:
@@ -132,12 +198,15 @@ class Utterances:
             if text := spoken_text(partial):
                 if utterance.understood is not None:
                     utterance.understood(text)
+                if utterance.guesses is not None:
+                    utterance.guesses.understood(text)
                 await telling.partial(text)
 
         try:
             await telling.begin()
             request = await self._request(utterance.kind, character)
-            text = spoken_text(await transcribe(request, utterance.audio, self._backend.asr, on_partial))
+            transcribed = await transcribe(request, utterance.audio, self._backend.asr, on_partial)
+            text, utterance.used_samples = spoken_text(transcribed.text), transcribed.audio_bytes // BYTES_PER_SAMPLE
         except ASRError as error:
             code: wire.ErrorCode = "asr_timeout" if error.timed_out else "asr_failed"
             raise NotTranscribed(wire.Error(str(error), code, error.retryable, turn_id=telling.turn_id)) from error
@@ -146,7 +215,7 @@ class Utterances:
         finally:
             utterance.audio.abandon()
             if owner is not None:
-                await owner.heard()
+                await owner.heard(utterance)
         if not text:
             nothing = self._not_understood(character)
             raise NotTranscribed(wire.Error(nothing, "no_speech", retryable=True, turn_id=telling.turn_id))
@@ -157,9 +226,9 @@ class Utterances:
         try:
             with utterance.scope:
                 await owner.begun()
-                telling = Telling(self._client)
+                telling = Telling(self._requests.client)
                 if utterance.over is not None:
-                    telling = TellingInOrder(self._client, utterance.over, place)
+                    telling = TellingInOrder(self._requests.client, utterance.over, place)
                 return await self.transcribe(utterance, telling, owner)
         except NotTranscribed as reason:
             if reason.error is not None:

@@ -74,7 +74,7 @@ class _Recognition:
         self._whole = whole
         self._audio = UtteranceAudio()
         self._heard = frames.Heard()  # in the present session
-        self._confirmed = ""  # by the sessions before
+        self._confirmed = ("", 0.0)  # by the sessions before: the text, and the ms of audio that it is of
         self._limit_s = engine.settings.connect_s
         self._all_sent = False  # in the present session
         self._asking = anyio.CancelScope()
@@ -178,7 +178,10 @@ class _Recognition:
         """What was heard so far. With audio still on its way, nobody can say yet that this was all."""
         if self._heard.text and not self._whole:
             definite = self._heard.is_definite and not (self._audio.finished or self._audio.backlogged)
-            self._outcome.tell(Transcript(self._text, is_definite=definite))
+            until_ms = self._heard.definite_until_ms if definite else None
+            if until_ms is not None:
+                until_ms += self._confirmed[1]
+            self._outcome.tell(Transcript(self._text, is_definite=definite, until_ms=until_ms))
 
     def _can_be_mended(self, error: BaseException) -> bool:
         if not isinstance(error, Failed) or error.fault.remedy is not Remedy.AGAIN:
@@ -192,7 +195,7 @@ class _Recognition:
         if isinstance(error, Failed):
             self._engine.log.warning("hearing_asked_again", code=error.fault.code, log_id=error.log_id)
         text, end_ms = self._heard.confirmed
-        self._confirmed = frames.join(self._confirmed, text)
+        self._confirmed = frames.join(self._confirmed[0], text), self._confirmed[1] + end_ms
         self._heard = frames.Heard()
         self._audio.confirm(end_ms)
         self._audio.rewind()
@@ -201,7 +204,7 @@ class _Recognition:
 
     @property
     def _text(self) -> str:
-        return frames.join(self._confirmed, self._heard.text)
+        return frames.join(self._confirmed[0], self._heard.text)
 
 
 class _Engine:

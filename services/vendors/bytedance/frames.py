@@ -255,6 +255,12 @@ class Heard:
         return bool(self._definite) and not self._open.strip()
 
     @property
+    def definite_until_ms(self) -> float | None:
+        """Where in the session's audio the last definite utterance ends, if that is told."""
+        end_ms = self._definite[-1].end_time if self._definite else None
+        return end_ms if end_ms is not None and end_ms > 0 else None
+
+    @property
     def confirmed(self) -> tuple[str, float]:
         """The text that need not be heard again, and the ms of audio it takes, from the session's beginning."""
         for last in range(len(self._definite), 0, -1):

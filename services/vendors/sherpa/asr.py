@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import anyio
@@ -118,6 +119,7 @@ class StreamedRecognition:
         self._recogniser = recogniser
         self._partial = partial
         self._stream: Any = None
+        self._samples = 0
         self._heard = Transcript("")
         self._whole = False
         self._failure: ASRError | None = None
@@ -135,7 +137,9 @@ class StreamedRecognition:
     def _hear(self, samples: Samples, *, last: bool = False) -> Transcript:
         if self._stream is None:
             self._stream = self._recogniser.create_stream()
-        return self._recogniser.hear(self._stream, samples, last=last)
+        self._samples += len(samples)
+        heard = self._recogniser.hear(self._stream, samples, last=last)
+        return replace(heard, until_ms=self._samples * 1000 / RECOGNITION_RATE_HZ) if heard.is_definite else heard
 
     async def finish(self) -> None:
         self._whole = True

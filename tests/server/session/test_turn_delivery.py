@@ -16,6 +16,7 @@ from server.connection_manager import ConnectionManager
 from server.protocol import wire
 from server.protocol.extensions import Extensions
 from server.session.client import Client
+from server.session.early_llm import EarlyLLM
 from server.session.turn_delivery import TurnDelivery
 from server.session.user_history import UserHistory
 from server.transport.rate_limits import RateLimits
@@ -68,7 +69,7 @@ async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard
         )
         history = UserHistory(store, "a" * 64, send)
         client = Client(send, Extensions(["turns"], []), 16_000)
-        turn = TurnDelivery(backend, client, history, characters.default, 1, Timeline(0.0))
+        turn = TurnDelivery(backend, EarlyLLM(backend.llm), client, history, characters.default, 1, Timeline(0.0))
         with capture_logs() as logs:
             await turn.run("你好", "text")
             await turn.finish()

@@ -17,6 +17,7 @@ from server.config import load
 from server.protocol import wire
 from server.protocol.extensions import Extensions
 from server.session.client import Client
+from server.session.early_llm import EarlyLLM
 from server.session.floor import Floor
 from server.session.request_queue import Place, RequestQueue
 from server.session.turns import Turns
@@ -71,7 +72,8 @@ class Conversation:
         self.floor = Floor(full_duplex=True)
         history = UserHistory(backend.history, self.key.token_hash, self.send)
         client = Client(self.send, Extensions(["turns", "barge_in"], []), 16_000)
-        self.turns = Turns(backend, client, history, backend.characters.default, self.floor)
+        character, llm = backend.characters.default, EarlyLLM(backend.llm)
+        self.turns = Turns(backend, client, history, character, self.floor, llm)
         self.floor.turn = self.turns
 
     async def send(self, message: wire.AnyServerFrame) -> None:

@@ -238,7 +238,7 @@ async def test_definite_utterances_count_once_and_say_that_the_person_has_paused
             seen = [await anext(transcripts)]
             while not seen[-1].is_definite:
                 seen.append(await anext(transcripts))
-            assert seen[-1] == Transcript("第一句。", is_definite=True)
+            assert seen[-1] == Transcript("第一句。", is_definite=True, until_ms=600)
             assert not any(each.is_definite for each in seen[:-1])
             await recognition.send(speech(400, 1))
             going_on = await anext(transcripts)
