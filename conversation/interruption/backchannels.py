@@ -27,12 +27,30 @@ def is_backchannel(text: str) -> bool:
     return len(said) <= chars and _pattern().fullmatch(said) is not None
 
 
+def may_become_backchannel(text: str) -> bool:
+    """Whether a transcript that is not final is the beginning of one, and more must come: なる of なるほど."""
+    said = _normal(text)
+    chars = MAX_LATIN_CHARS if said.isascii() else MAX_CHARS
+    if not 0 < len(said) <= chars:
+        return False
+    return any(
+        said[at:] in _beginnings() and (at == 0 or _pattern().fullmatch(said[:at]) is not None)
+        for at in range(len(said))
+    )
+
+
 def _normal(text: str) -> str:
     """In one spelling, without repetitions: 哈 for 哈哈哈. A question keeps its mark."""
     words, longer = _KANA_LAUGHTER.sub("哈", without_length(joined(text))), ""
     while words != longer:  # of haha, haha: first each word, then both
         words, longer = _REPEATED.sub(r"\1", words), words
     return words + "?" * plain(text).rstrip("!. \"'」』").endswith("?")
+
+
+@cache
+def _beginnings() -> frozenset[str]:
+    words = (_normal(entry.removesuffix("?")) for section, entry in lists("backchannels") if not section)
+    return frozenset(word[:length] for word in words for length in range(1, len(word)))
 
 
 @cache
