@@ -17,8 +17,8 @@ The simulated ASR knows what was said when, and tells it 200 ms late, at most ev
     memory        replies interrupted at random instants, and what of them is remembered
     cost          CPU of full duplex over half duplex, with and without the echo guard
 
-Of all material every second piece is used: on the others the settings were chosen. Mandarin syllables of people that are
-missed are counted by bench/endpointing.py. Recordings are fetched at the first run; none is part of this project.
+Of all material every second piece is used: on the others the settings were chosen. Mandarin syllables of people that
+are missed are counted by bench/endpointing.py. Recordings are fetched at the first run; none is part of this project.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Users who pause in the middle of what they say in; who was cut off, and how soon who had finished was answered, out."""
+"""Users who pause in mid-utterance in; who was cut off, and how soon those who had finished were answered, out."""
 
 import random
 from collections.abc import Sequence

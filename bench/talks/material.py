@@ -5,6 +5,7 @@ On the other half the settings of the product were chosen. A seed decides about 
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ VOICES = ("f2", "m3", "f4", "m7")
 # Syllables of gcin-voice that a listener says, and how they are written.
 LISTENERS = {
     **{"ㄣ": "嗯", "ㄉㄨㄟ4": "对", "ㄛ": "哦", "ㄛ2": "哦", "ㄕ4": "是", "ㄏㄠ3": "好", "ㄚ": "啊", "ㄞ": "哎"},
-    **{"ㄒㄧㄥ2": "行", "ㄨㄚ": "哇", "ㄏㄥ": "哼"},
+    **{"ㄒㄧㄥ2": "行", "ㄨㄚ": "哇"},
 }
 # Words in which the people of DIALOGUE show that they listen, by their seconds in it: where they stand alone in the
 # sum of both, or the other one speaks below them.
@@ -215,7 +216,6 @@ def parted(whole: Said) -> list[Said]:
             power[max(0, at - keep) : at + keep + 1] = np.inf
     edges = [0, *sorted(cuts), len(whole.sound)]
     parts = [
-        said(whole.sound[first:last], whole.between(first, last), whole.material)
-        for first, last in zip(edges, edges[1:], strict=False)
+        said(whole.sound[first:last], whole.between(first, last), whole.material) for first, last in pairwise(edges)
     ]
     return [part for part in parts if part.text]

@@ -1,4 +1,4 @@
-"""Users who speak, cough and play into replies in; what interrupts them, how soon, and what of them is remembered, out."""
+"""Users who speak, cough and play music into replies in; what interrupts them, and how soon, out."""
 
 import random
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
-"""Our own voice fed back through rooms in; what is taken for a user in it, and what users say into it that is heard, out.
+"""Our own voice fed back through rooms in; what of it is taken for a user, and what users say into it is heard, out.
 
-Loudness 0 to -30 dB below that of the voice as it is played, later by 0 to 500 ms, drawn out by rooms of 0.2 to 0.6 s, in
-an even noise of -70 to -55 dB. Each trial is a connection of its own, for which the room is new, and has two replies.
+As loud as it is played or softer by up to 30 dB, later by 0 to 500 ms, drawn out by rooms of 0.2 to 0.6 s, in an even
+noise of -70 to -55 dB. Each trial is a connection of its own, for which the room is new, and has two replies.
 """
 
 import random
