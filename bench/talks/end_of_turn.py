@@ -81,7 +81,7 @@ async def utterances(users: int, all_jobs: Sequence[Job], end_of_turn: str) -> d
     async with stage(users, environment={"CHATANON_AGENT__END_OF_TURN": end_of_turn}) as here:
 
         async def work(number: int, mine: Sequence[Job]) -> None:
-            async with talking(here.server.url, number, here.ears, Microphone(number)) as talk:
+            async with talking(here.server.url, number, here.known, Microphone(number)) as talk:
                 for job in mine:
                     await say(talk, job, results.setdefault(job.said.material, Ends()))
 

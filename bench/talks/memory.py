@@ -55,7 +55,7 @@ async def remembered(users: int, count: int, seed: int) -> Memories:
     async with stage(users) as here:
 
         async def work(number: int, mine: Sequence[float]) -> None:
-            async with talking(here.server.url, number, here.ears, Microphone(number)) as talk:
+            async with talking(here.server.url, number, here.known, Microphone(number)) as talk:
                 for nth, after_s in enumerate(mine):
                     await interrupt(talk, after_s, results, tells=bool(nth % 2))
 

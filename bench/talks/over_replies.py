@@ -75,7 +75,7 @@ async def into_replies(users: int, all_jobs: Sequence[Job]) -> dict[str, Interru
     async with stage(users) as here:
 
         async def work(number: int, mine: Sequence[Job]) -> None:
-            async with talking(here.server.url, number, here.ears, Microphone(number)) as talk:
+            async with talking(here.server.url, number, here.known, Microphone(number)) as talk:
                 for job in mine:
                     await speak_into_a_story(talk, job, results.setdefault(job.said.material, Interruptions()))
 

@@ -82,7 +82,7 @@ async def fed_back(users: int, all_trials: Sequence[Trial], own: Sequence[Said],
             for trial in mine:
                 echo = Echo(trial.seed, voice, loss_db=trial.loss_db, delay_s=trial.delay_s)
                 microphone = Microphone(trial.seed, trial.room_db, echo)
-                async with talking(here.server.url, number, here.ears, microphone) as talk:
+                async with talking(here.server.url, number, here.known, microphone) as talk:
                     # Of every second user who speaks, the room is not known yet.
                     replies = REPLIES if trial.said is None or trial.seed % 2 else 1
                     for reply in range(replies):

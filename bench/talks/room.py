@@ -165,7 +165,7 @@ class Microphone:
         return None if at < 0 else self._kept_from + at // 2
 
 
-class Ears:
+class KnownWords:
     """What the simulated ASR makes of microphones: whose audio it is tells where it lies, and so the words in it.
 
     Words are understood some time after they were said. Where nobody speaks it understands our own voice.

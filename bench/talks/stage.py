@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.first_sound import LLM_PACE, VOICE, Server, serving
 from bench.listening import FINAL_S, KEY
-from bench.talks.room import Ears
+from bench.talks.room import KnownWords
 from bench.talks.said import Said
 from tests.simulators import bytedance, minimax
 from tests.simulators.ark import Behaviour, serve_ark
@@ -37,10 +37,10 @@ def reply_of(sentences: Sequence[tuple[str, str]]) -> str:
 
 @dataclass(slots=True)
 class Stage:
-    """`ears` hear for the simulated ASR."""
+    """`known` hear for the simulated ASR."""
 
     server: Server
-    ears: Ears
+    known: KnownWords
     next_story: Callable[[], Sequence[tuple[str, str]]]
 
 
@@ -68,8 +68,8 @@ async def stage(
         simulate_minimax(VOICE, key=KEY) as tts,
         simulate_bytedance(manner) as asr,
     ):
-        ears = Ears()
-        asr.hear, tts.voice = ears.hear, voice
+        known = KnownWords()
+        asr.hear, tts.voice = known.hear, voice
         ark.choose = lambda: Behaviour(reply=reply_of(story()), **LLM_PACE)  # type: ignore[arg-type]
         vendors = {
             "CHATANON_ENDPOINTS__LLM": ark.endpoint,
@@ -80,9 +80,9 @@ async def stage(
             "BYTEDANCE_API_KEY": bytedance.API_KEY,
         }
         with serving(users, {**vendors, **(environment or {})}) as server:
-            yield Stage(server, ears, story)
-        if ears.lost:
-            print(f"- {ears.lost} pieces of audio that nobody sent", flush=True)
+            yield Stage(server, known, story)
+        if known.lost:
+            print(f"- {known.lost} pieces of audio that nobody sent", flush=True)
 
 
 def _letters(text: str) -> str:

@@ -11,7 +11,7 @@ import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.first_sound import token_of
-from bench.talks.room import CHUNK_MS, Ears, Microphone
+from bench.talks.room import CHUNK_MS, KnownWords, Microphone
 from bench.talks.said import samples
 from services.base import RECOGNITION_RATE_HZ
 
@@ -150,7 +150,7 @@ class Talk:
 
 @asynccontextmanager
 async def talking(
-    url: str, number: int, ears: Ears, microphone: Microphone, extensions: tuple[str, ...] = EXTENSIONS
+    url: str, number: int, known: KnownWords, microphone: Microphone, extensions: tuple[str, ...] = EXTENSIONS
 ) -> AsyncIterator[Talk]:
     """A user whose microphone is open."""
     async with connect(url, compression=None, proxy=None, max_queue=None) as socket:
@@ -159,7 +159,7 @@ async def talking(
         await socket.recv()
         await socket.send('{"type": "agent_mode_start"}')
         talk = Talk(socket, microphone)
-        ears.microphones.append(microphone)
+        known.microphones.append(microphone)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(talk.listen)
@@ -167,4 +167,4 @@ async def talking(
                 yield talk
                 tasks.cancel_scope.cancel()
         finally:
-            ears.microphones.remove(microphone)
+            known.microphones.remove(microphone)
