@@ -72,7 +72,6 @@ class Judge:
         if not self._text:
             long_enough = not self._rules.tells_partials and self._speech_ms > LONGEST_BACKCHANNEL_MS
             return Verdict.INTERRUPTS if long_enough else Verdict.UNKNOWN
-        if self._rules.harmless(self._text):
-            return Verdict.HARMLESS
-        begun = not self._final and may_become_backchannel(self._text)
-        return Verdict.UNKNOWN if begun else Verdict.INTERRUPTS
+        if not self._final and may_become_backchannel(self._text):
+            return Verdict.UNKNOWN
+        return Verdict.HARMLESS if self._rules.harmless(self._text) else Verdict.INTERRUPTS

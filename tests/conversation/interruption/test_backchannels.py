@@ -81,12 +81,16 @@ def test_listener_who_wants_to_speak(text: str) -> None:
     assert not is_backchannel(text)
 
 
-@pytest.mark.parametrize("text", ["な", "なる", "なるほ", "うん、なる", "は", "原来", "嗯，原来", "I", "uh huh, I"])
+@pytest.mark.parametrize(
+    "text", ["な", "なる", "なるほ", "うん、なる", "は", "そ", "た", "原来", "嗯，原来", "I", "uh huh, I"]
+)
 def test_beginning_of_such_words_is_waited_for(text: str) -> None:
     assert may_become_backchannel(text) or is_backchannel(text)
 
 
-@pytest.mark.parametrize("text", ["", "。", "なるほどね", "待", "I am", "等", "原来你", "uh huh but"])
+@pytest.mark.parametrize(
+    "text", ["", "。", "好的", "そう", "嗯", "なるほどね", "待", "I am", "等", "原来你", "uh huh but"]
+)
 def test_other_words_are_not_waited_for(text: str) -> None:
     assert not may_become_backchannel(text)
 
