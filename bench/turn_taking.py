@@ -1,7 +1,7 @@
 """Users who talk with us over an open microphone in; every figure of turn-taking and its goal out.
 
-    python -m bench.turn_taking                            the table of bench/RESULTS.md, under fifteen minutes
-    python -m bench.turn_taking --quick                    an eighth of it
+    python -m bench.turn_taking                            the table of bench/RESULTS.md, about fifteen minutes
+    python -m bench.turn_taking --quick                    an eighth of it, four minutes
     python -m bench.turn_taking --only sentences cost --seed 2
 
 Whole talks through the real server with simulated vendors, in real time and side by side, 40 ms chunks of microphone.
@@ -81,7 +81,7 @@ def mixed(seed: int, less: int) -> Rows:
 
 def _fed_back(trials: list[own_echo.Trial], seed: int) -> Rows:
     own = material.own_voices(seed)
-    results = anyio.run(own_echo.fed_back, 12, trials, own, seed, **AT_ONCE)  # type: ignore[arg-type]
+    results = anyio.run(own_echo.fed_back, 16, trials, own, seed, **AT_ONCE)  # type: ignore[arg-type]
     return {"all": results.row()}
 
 
@@ -106,7 +106,7 @@ def _ends(seed: int, less: int, setting: str) -> Rows:
 
 def memories(seed: int, less: int) -> Rows:
     """Goal: none of 500 differs by more than one clause."""
-    results = anyio.run(memory.remembered, 20, 500 // less, seed, **AT_ONCE)  # type: ignore[arg-type]
+    results = anyio.run(memory.remembered, 28, 500 // less, seed, **AT_ONCE)  # type: ignore[arg-type]
     return {"all": results.row()}
 
 
