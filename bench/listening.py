@@ -13,7 +13,7 @@ import argparse
 import base64
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -86,10 +86,12 @@ def microphone(turns: int) -> list[str]:
     ]
 
 
-async def user(url: str, number: int, messages: list[str], turns: int, begin_s: float, heard: Heard) -> None:
+async def user(
+    url: str, number: int, messages: list[str], turns: int, begin_s: float, heard: Heard, extensions: Sequence[str]
+) -> None:
     """Speak in time, whatever comes back; what comes back is noted."""
     async with connect(url, compression=None, proxy=None, max_queue=None) as socket:
-        hello = {"type": "connect", "api_token": token_of(number), "extensions": ["turns"]}
+        hello = {"type": "connect", "api_token": token_of(number), "extensions": list(extensions)}
         await socket.send(json.dumps(hello))
         await socket.recv()
         await anyio.sleep(begin_s)
@@ -119,18 +121,23 @@ async def listen(socket: ClientConnection, heard: Heard, answered: list[bool]) -
                 heard.to_first_audio.append(timings["first_audio"] - timings["final_transcript"])
 
 
-async def measure(users: int, turns: int) -> dict[str, object]:
+async def measure(
+    users: int,
+    turns: int,
+    extensions: Sequence[str] = ("turns",),
+    settings: Mapping[str, str] | None = None,
+) -> dict[str, object]:
     """All users, evenly spread over the time between two utterances of one."""
     heard, figures, messages = Heard(), Figures(), microphone(turns)
     async with vendors() as (_, environment):
-        with serving(users, environment) as server:
+        with serving(users, {**environment, **(settings or {})}) as server:
             async with anyio.create_task_group() as watch:
                 watch.start_soon(watch_lag, figures)
                 cpu_s, began = server.cpu_s(), anyio.current_time()
                 async with anyio.create_task_group() as talks:
                     for number in range(users):
                         begin_s = EVERY_S * number / users
-                        talks.start_soon(user, server.url, number, messages, turns, begin_s, heard)
+                        talks.start_soon(user, server.url, number, messages, turns, begin_s, heard, extensions)
                 watch.cancel_scope.cancel()
             cpu_s, lasted_s = server.cpu_s() - cpu_s, len(messages) * CHUNK_MS / 1000
             return {

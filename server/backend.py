@@ -8,10 +8,11 @@ from functools import partial
 import structlog
 from msgspec.structs import asdict
 
+from conversation.interruption.end_of_turn import UNFINISHED_MS
 from server.audio.queued_audio import AudioBudget
 from server.auth import DEMO_TOKEN, Authenticator
 from server.character_manager import CharacterManager
-from server.config import PROJECT_ROOT, Config, ConfigError, EndpointsConfig, Settings
+from server.config import PROJECT_ROOT, AgentConfig, Config, ConfigError, EndpointsConfig, Settings
 from server.connection_manager import ConnectionManager
 from server.transport.rate_limits import RateLimits
 from services.asr_service import ASR_VENDORS, PHRASES_ONLY
@@ -188,7 +189,7 @@ def _asr_settings(settings: Settings, scripts: Mapping[str, Script], vendor: Ven
         batch_endpoint=config.endpoints.batch,
         model=_model(config, vendor),
         # The local endpoint comes first; the vendor's own opinion counts where noise hides an end from ours.
-        end_window_ms=max(_SHORTEST_END_WINDOW_MS, config.agent.end_of_speech_ms + _END_WINDOW_MARGIN_MS),
+        end_window_ms=max(_SHORTEST_END_WINDOW_MS, _longest_silence_ms(config.agent) + _END_WINDOW_MARGIN_MS),
         verify_tls=config.ssl.verify_funasr,
         model_dir=str(PROJECT_ROOT / getattr(config, vendor.model_dir).model_dir) if vendor.model_dir else "",
         secrets=settings.secrets.values,
@@ -196,6 +197,11 @@ def _asr_settings(settings: Settings, scripts: Mapping[str, Script], vendor: Ven
         connect_s=config.timeouts.vendor_connect,
         final_s=config.timeouts.asr_final,
     )
+
+
+def _longest_silence_ms(agent: AgentConfig) -> int:
+    """That may lie within an utterance."""
+    return agent.end_of_speech_ms if agent.end_of_turn == "silence" else max(UNFINISHED_MS, agent.end_of_speech_ms)
 
 
 def _rates(config: Config) -> RateLimits:

@@ -306,7 +306,9 @@ def test_import_contracts_hold() -> None:
 NEARER = {
     "bench/first_sound.py": {"tests"},  # the vendors it measures against are simulators
     "bench/listening.py": {"tests"},  # the same
-    "bench/turn_taking.py": {"tests"},  # the same
+    **{f"bench/talks/{name}.py": {"tests", "services"} for name in ("material", "room", "said", "talk")},  # sound
+    "bench/talks/own_echo.py": {"services"},  # the rate of it
+    "bench/talks/stage.py": {"tests"},  # the vendors are simulators
     "bench/endpointing.py": {"tests", "services", "conversation"},  # measures one room, without a server
     "bench/people.py": {"tests", "services", "conversation"},  # the same, on recordings of people
     "bench/recognition.py": {"tests", "services", "server"},  # the same

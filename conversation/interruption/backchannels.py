@@ -11,6 +11,7 @@ from conversation.interruption.spelling import joined, plain, without_length
 from conversation.interruption.word_lists import lists
 
 _KANA_LAUGHTER = re.compile("は{2,}|ひ{2,}|ふ{2,}|へ{2,}")  # a single は is a particle
+_ONE_KANA = re.compile("[ぁ-ん]")
 _REPEATED = re.compile(r"(.{1,8}?)\1+")
 _REFUSAL = "ううん"  # but うーん is none
 # Whoever says more than this wants to be answered. Repetitions are not counted.
@@ -27,12 +28,35 @@ def is_backchannel(text: str) -> bool:
     return len(said) <= chars and _pattern().fullmatch(said) is not None
 
 
+def may_become_backchannel(text: str) -> bool:
+    """Whether a transcript that is not final is the beginning of one, and more must come: なる of なるほど.
+
+    A single kana is so of anything: そ of そう and of それ.
+    """
+    said = _normal(text)
+    if _ONE_KANA.fullmatch(said):
+        return True
+    chars = MAX_LATIN_CHARS if said.isascii() else MAX_CHARS
+    if not 0 < len(said) <= chars or _pattern().fullmatch(said):
+        return False
+    return any(
+        said[at:] in _beginnings() and (at == 0 or _pattern().fullmatch(said[:at]) is not None)
+        for at in range(len(said))
+    )
+
+
 def _normal(text: str) -> str:
     """In one spelling, without repetitions: 哈 for 哈哈哈. A question keeps its mark."""
     words, longer = _KANA_LAUGHTER.sub("哈", without_length(joined(text))), ""
     while words != longer:  # of haha, haha: first each word, then both
         words, longer = _REPEATED.sub(r"\1", words), words
     return words + "?" * plain(text).rstrip("!. \"'」』").endswith("?")
+
+
+@cache
+def _beginnings() -> frozenset[str]:
+    words = (_normal(entry.removesuffix("?")) for section, entry in lists("backchannels") if not section)
+    return frozenset(word[:length] for word in words for length in range(1, len(word)))
 
 
 @cache

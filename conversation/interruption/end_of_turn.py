@@ -2,17 +2,21 @@
 
 Silence alone cannot tell who has finished from who searches for a word. How the words end often can: a question mark, a
 particle that closes a sentence, or a filler and a conjunction after which more must come. The endings are lists beside
-this file (`end_of_turn/`). A stop at the end counts for less than a word: recognisers put one after half a sentence.
+this file (`end_of_turn/`), and shapes of endings, behind `~`, where none of the others fits. A stop at the end counts
+for less than a word: recognisers put one after half a sentence. Where words do not tell, few people pause for longer
+than UNSURE_MS in the middle of what they say; but "yes" is not to wait for so long.
 """
 
 import re
 from enum import Enum
 from functools import cache
 
+from conversation.interruption.backchannels import is_backchannel
 from conversation.interruption.spelling import joined, plain, without_length
 from conversation.interruption.word_lists import lists
 
 COMPLETE_MS = 300
+UNSURE_MS = 1000
 UNFINISHED_MS = 1200
 
 _QUESTION = re.compile(r"\?[!?.。]*$")
@@ -31,16 +35,23 @@ class Ending(Enum):
 
 
 def silence_ms(
-    partial: str, default_ms: int, *, complete_ms: int = COMPLETE_MS, unfinished_ms: int = UNFINISHED_MS
+    partial: str,
+    default_ms: int,
+    *,
+    complete_ms: int = COMPLETE_MS,
+    unsure_ms: int = UNSURE_MS,
+    unfinished_ms: int = UNFINISHED_MS,
 ) -> int:
-    """Silence that ends an utterance whose transcript so far is this; `default_ms` where its words do not tell."""
+    """Silence that ends an utterance whose transcript so far is this; `default_ms` where it may be a short answer."""
     match ending(partial):
         case Ending.COMPLETE:
             return min(complete_ms, default_ms)
         case Ending.OPEN:
             return max(unfinished_ms, default_ms)
-        case Ending.EITHER:
+        case Ending.EITHER if _is_answer(partial):
             return default_ms
+        case Ending.EITHER:
+            return max(unsure_ms, default_ms)
 
 
 def ending(partial: str) -> Ending:
@@ -59,6 +70,16 @@ def ending(partial: str) -> Ending:
     return Ending.COMPLETE if _STOP.search(written) and _length(said) >= SHORTEST_SENTENCE else Ending.EITHER
 
 
+def _is_answer(partial: str) -> bool:
+    """Whether it may be no sentence, and all that somebody has to say."""
+    return not partial or is_backchannel(partial) or _words(partial) in _answers()
+
+
+@cache
+def _answers() -> frozenset[str]:
+    return frozenset(_words(entry) for section, entry in lists("end_of_turn") if section == "answer")
+
+
 def _words(text: str) -> str:
     return without_length(joined(text))
 
@@ -69,7 +90,7 @@ def _length(said: str) -> int:
 
 
 def _by_words(said: str) -> Ending | None:
-    """By the longest ending that is in a list."""
+    """By the longest ending that is in a list, else by the first shape."""
     endings, longest = _endings()
     if whole := endings.get(f"^{said}"):
         return whole
@@ -78,7 +99,17 @@ def _by_words(said: str) -> Ending | None:
         before = said[-length - 1 : -length]
         if found and not (said[-length].isascii() and before not in ("", " ") and before.isascii()):
             return found
-    return None
+    return next((says for shape, says in _shapes() if shape.search(said.rstrip())), None)
+
+
+@cache
+def _shapes() -> tuple[tuple[re.Pattern[str], Ending], ...]:
+    """How transcripts end, each with what it says."""
+    return tuple(
+        (re.compile(f"(?:{entry[1:]})$"), Ending(section))
+        for section, entry in lists("end_of_turn")
+        if entry.startswith("~")
+    )
 
 
 @cache
@@ -87,5 +118,6 @@ def _endings() -> tuple[dict[str, Ending], int]:
     found = {
         entry[: len(entry) - len(entry.lstrip("^"))] + _words(entry): Ending(section)
         for section, entry in lists("end_of_turn")
+        if not entry.startswith("~") and section != "answer"
     }
     return found, max(map(len, found))

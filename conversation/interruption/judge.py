@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from conversation.interruption.backchannels import is_backchannel
+from conversation.interruption.backchannels import is_backchannel, may_become_backchannel
 from conversation.interruption.own_words import sounds_like_own
 
 HELD_S = 1.0  # so long a reply waits for something intelligible
@@ -47,6 +47,7 @@ class Judge:
         self._speech_ms = 0
         self._whole = False
         self._text = ""
+        self._final = False
 
     def spoken(self, speech_ms: int) -> Verdict:
         """It is so long by now."""
@@ -60,7 +61,7 @@ class Judge:
 
     def recognised(self, text: str, *, final: bool) -> Verdict:
         """This is what the ASR makes of it so far, or in the end."""
-        self._text = text
+        self._text, self._final = text, final
         self._whole = self._whole or final
         if final and self._rules.harmless(text):
             return Verdict.NO_INTERRUPTION
@@ -74,4 +75,6 @@ class Judge:
         if not self._text:
             long_enough = not self._rules.tells_partials and self._speech_ms > LONGEST_BACKCHANNEL_MS
             return Verdict.INTERRUPTS if long_enough else Verdict.UNKNOWN
+        if not self._final and may_become_backchannel(self._text):
+            return Verdict.UNKNOWN
         return Verdict.HARMLESS if self._rules.harmless(self._text) else Verdict.INTERRUPTS

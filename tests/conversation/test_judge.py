@@ -18,6 +18,9 @@ V = Verdict
         (CLOUD, [300, "嗯", 400, "嗯等一下"], [V.UNKNOWN, V.HARMLESS, V.HARMLESS, V.INTERRUPTS]),
         (CLOUD, [300, "嗯", ("stop", 320), ("final", "嗯")], [V.UNKNOWN, V.HARMLESS, V.HARMLESS, V.NO_INTERRUPTION]),
         (CLOUD, [300, ("stop", 320), ("final", "停")], [V.UNKNOWN, V.UNKNOWN, V.INTERRUPTS]),
+        (CLOUD, [300, "原来", "原来嗯"], [V.UNKNOWN, V.UNKNOWN, V.INTERRUPTS]),  # 原来如此, perhaps
+        (CLOUD, [300, "原来", ("stop", 320), ("final", "原来")], [V.UNKNOWN, V.UNKNOWN, V.UNKNOWN, V.INTERRUPTS]),
+        (CLOUD, [300, "そ", "それ"], [V.UNKNOWN, V.UNKNOWN, V.INTERRUPTS]),
         (CLOUD, [200, ("stop", 200)], [V.UNKNOWN, V.NO_INTERRUPTION]),  # a cough
         (CLOUD, [700, 3000, ("stop", 3000), ("final", "")], [V.UNKNOWN, V.UNKNOWN, V.UNKNOWN, V.NO_INTERRUPTION]),
         (LATE, [300, 600, 720], [V.UNKNOWN, V.UNKNOWN, V.INTERRUPTS]),

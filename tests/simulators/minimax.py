@@ -116,6 +116,7 @@ class MinimaxSimulator:
         self.key = key
         self.url = ""
         self.faults: list[Fault] = []
+        self.voice = speech  # a text and its task_start in, pcm out
         self.handshakes = 0
         self.calls: list[Call] = []
         self.sockets: set[ServerConnection] = set()
@@ -141,7 +142,7 @@ class MinimaxSimulator:
     def speech(self, text: str) -> bytes:
         start = self.call_of(text).start
         assert start is not None
-        return speech(text, start)
+        return self.voice(text, start)
 
     def take_fault(self, stage: Stage, text: str | None = None, sent_bytes: int = 0) -> Fault | None:
         for fault in self.faults:
@@ -344,7 +345,7 @@ class _Conversation:
 
     async def speak(self, text: str) -> None:
         assert self.task is not None
-        pcm = speech(text, self.task)
+        pcm = self.simulator.voice(text, self.task)
         rate = self.task["audio_setting"]["sample_rate"]
         pieces = [pcm[i : i + self.manner.message_bytes] for i in range(0, len(pcm), self.manner.message_bytes)]
         last = pieces.pop() if self.manner.final == "last piece" else b""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conversation.interruption.backchannels import is_backchannel
+from conversation.interruption.backchannels import is_backchannel, may_become_backchannel
 
 ROOT = Path(__file__).parents[3]
 
@@ -79,6 +79,20 @@ def test_listener_who_only_says_so(text: str) -> None:
 @pytest.mark.parametrize("text", table(INTERRUPTING))
 def test_listener_who_wants_to_speak(text: str) -> None:
     assert not is_backchannel(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["な", "なる", "なるほ", "うん、なる", "は", "そ", "た", "原来", "嗯，原来", "I", "uh huh, I"]
+)
+def test_beginning_of_such_words_is_waited_for(text: str) -> None:
+    assert may_become_backchannel(text) or is_backchannel(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "。", "好的", "そう", "嗯", "なるほどね", "待", "I am", "等", "原来你", "uh huh but"]
+)
+def test_other_words_are_not_waited_for(text: str) -> None:
+    assert not may_become_backchannel(text)
 
 
 def test_long_answer_of_such_words_is_an_answer() -> None:

@@ -23,6 +23,13 @@ I am a little tired. | Good night
 I don't know | who are you with? | Where are you from? | Nice to meet you | Are you sure | that's all | And you?
 """
 
+SHAPES = """
+我今天有点累 | 我有点想家了 | 他把我的书弄丢了 | 老师表扬我了 | 天空是蓝色的 | 你说得对 | 今天好累啊
+今日は疲れた | 昨日友達と映画を見に行ったんだ | ラーメンが食べたい | いいと思う | 明日はどこへ行く | 歌ってほしい
+sing me a song | my friend came home alone | can you sing something for me | that sounds great
+where did you grow up | I failed my exam | let me think about it | who is your best friend
+"""
+
 OPEN = """
 我想吃嗯 | 嗯，那个 | 我昨天那个 | 我去了学校然后 | 然后 | 因为 | 我喜欢他，因为 | 因为。 | 我喜欢他，因为。
 我觉得 | 我觉得。 | 但是 | 所以 | 而且
@@ -41,11 +48,11 @@ hold on, | I was thinking - | let me | uh, so
 """
 
 EITHER = """
-嗯 | 好 | 对 | 是的 | 今天 | 今天。 | 明天我们 | 我喜欢红色 | 我今天有点累 | 给我唱一首歌 | 停 | 这个 | 你为什么
-三 | 我想
-はい | はい。 | うん | いいえ | でも | 今日 | 歌って | ちょっと待って | 今日は疲れた | カラオケ | 私も
+嗯 | 好 | 对 | 是的 | 今天 | 今天。 | 明天我们 | 我喜欢红色 | 给我唱一首歌 | 停 | 这个 | 你为什么
+三 | 我想 | 我昨天去了 | 我弹吉他已经弹了 | 嘛 | 我呢 | 其实呢
+はい | はい。 | うん | いいえ | でも | 今日 | 歌って | ちょっと待って | カラオケ | 私も
 行かないで | ないで | どこか
-yes | no | okay | Yes. | hello | sing me a song | I am a little tired | stop | so | hmm | I think so | band
+yes | no | okay | Yes. | hello | I am a little tired | stop | so | hmm | I think so | band
 candy | | … | 。 | ?
 """
 
@@ -56,7 +63,7 @@ def table(text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("partial", "expected"),
-    [(each, Ending.COMPLETE) for each in table(COMPLETE)]
+    [(each, Ending.COMPLETE) for each in table(COMPLETE) + table(SHAPES)]
     + [(each, Ending.OPEN) for each in table(OPEN)]
     + [(each, Ending.EITHER) for each in table(EITHER)],
 )
@@ -71,7 +78,10 @@ def test_end_of_a_transcript(partial: str, expected: Ending) -> None:
         ("你好吗", 200, 200),
         ("然后", 600, 1200),
         ("然后", 2000, 2000),
-        ("今天", 600, 600),
+        ("今天", 600, 1000),
+        ("今天", 2000, 2000),
+        ("不要", 600, 600),
+        ("嗯", 600, 600),
         ("", 700, 700),
     ],
 )
