@@ -67,21 +67,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const ASK_EVERY_MS = 20_000;
 const PATIENCE_MS = 15_000;
 const MAY_NOT_RETURN = 4500;
-const REFUSES_A_TEXT = new Set(["busy", "rate_limited", "empty_message", "message_too_long", "wrong_state"]);
-
-/** Texts from when they are typed until the server begins to answer them. */
-class Outbox {
-  /** @type {string[]} */ waiting = [];
-
-  begun() {
-    this.waiting.shift();
-  }
-
-  /** The server refuses what came last; what came before it keeps its place. */
-  refused() {
-    return this.waiting.pop();
-  }
-}
+const REFUSES_A_TEXT = new Set(["busy", "rate_limited", "empty_message", "message_too_long"]);
 
 /** Who listens to what. */
 class Listeners {
@@ -103,7 +89,7 @@ class Listeners {
 /** One user's connection. */
 export class ChatAnonClient {
   #listeners = new Listeners();
-  #outbox = new Outbox();
+  /** Texts from when they are typed until the server begins to answer them. @type {string[]} */ #outbox = [];
   /** @type {WebSocket | null} */ #socket = null;
   /** @type {State} */ #state = { state: "closed" };
   /** @type {{code: string, message: string, waitMs: number} | null} */ #farewell = null;
@@ -121,7 +107,7 @@ export class ChatAnonClient {
    *   `audioSampleRate`: at which rate this client will send all its audio, 8000 to 48000.
    */
   constructor({ url, token, character = null, extensions = EXTENSIONS, audioSampleRate, reconnect = true }) {
-    this.url = url;
+    this.url = socketAddress(url);
     this.token = token;
     this.character = character;
     this.extensions = extensions;
@@ -137,7 +123,7 @@ export class ChatAnonClient {
 
   /** Texts that the server has not begun to answer. */
   get unanswered() {
-    return [...this.#outbox.waiting];
+    return [...this.#outbox];
   }
 
   /**
@@ -181,7 +167,7 @@ export class ChatAnonClient {
 
   /** Say something. Without a connection it is kept, and said when there is one. @param {string} text */
   say(text) {
-    this.#outbox.waiting.push(text);
+    this.#outbox.push(text);
     if (this.#state.state === "open") this.send("message", { content: text });
   }
 
@@ -292,7 +278,7 @@ export class ChatAnonClient {
     this.#turn = this.#sentence = 0;
     this.character = greeting.character;
     this.#become({ state: "open" });
-    for (const text of this.#outbox.waiting) this.send("message", { content: text });
+    for (const text of this.#outbox) this.send("message", { content: text });
     this.#watch();
   }
 
@@ -373,14 +359,14 @@ export class ChatAnonClient {
   #turnStarted({ turn_number, input = "text" }) {
     this.#turn = turn_number;
     this.#sentence = 0;
-    if (input === "text") this.#outbox.begun();
+    if (input === "text") this.#outbox.shift();
   }
 
   /** @param {Message} message */
   #error(message) {
     this.#part(message.code, message);
     if (message.turn_id || !REFUSES_A_TEXT.has(message.code)) return;
-    const text = this.#outbox.refused();
+    const text = this.#outbox.pop(); // what came last: those before it keep their places
     if (text !== undefined) this.#listeners.tell("refused", { text });
   }
 
@@ -394,19 +380,22 @@ export class ChatAnonClient {
     const head = new DataView(data);
     if (data.byteLength < HEADER_BYTES || head.getUint8(0) !== 1 || head.getUint8(1) !== 0) return; // of a later version
     const pcm = new Int16Array(data.slice(HEADER_BYTES));
-    this.#audio(pcm, this.#voiceRate, head.getUint32(4), head.getUint16(2));
+    const [turn, sentence, sampleRate] = [head.getUint32(4), head.getUint16(2), this.#voiceRate];
+    this.#listeners.tell("audio", { pcm, sampleRate, turn, sentence });
   }
 
   /** @param {Message} message */
   #base64Audio({ audio_base64, audio_sample_rate }) {
     const bytes = Uint8Array.from(atob(audio_base64), (letter) => letter.charCodeAt(0));
-    this.#audio(new Int16Array(bytes.buffer), audio_sample_rate, this.#turn, this.#sentence);
+    const [turn, sentence, sampleRate] = [this.#turn, this.#sentence, audio_sample_rate];
+    this.#listeners.tell("audio", { pcm: new Int16Array(bytes.buffer), sampleRate, turn, sentence });
   }
 
-  /** @param {Int16Array} pcm @param {number} sampleRate @param {number} turn @param {number} sentence */
-  #audio(pcm, sampleRate, turn, sentence) {
-    this.#listeners.tell("audio", { pcm, sampleRate, turn, sentence });
-  }
+}
+
+/** Of a page's own server a path will do: "/ws". @param {string} url */
+function socketAddress(url) {
+  return new URL(url, globalThis.location?.href).href.replace(/^http/, "ws");
 }
 
 /** @param {Uint8Array} bytes */

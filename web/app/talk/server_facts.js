@@ -23,11 +23,7 @@ export const askAbout = () => ask("./");
 /** @returns {Promise<Character[]>} */
 export const askCharacters = async () => (await ask("characters")).characters;
 
-export function socketAddress() {
-  const address = new URL("ws", SERVER);
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  return address.href;
-}
+export const socketAddress = () => new URL("ws", SERVER).href;
 
 /** Whether this page comes from the machine it is shown on, where demo mode asks for no token. */
 export function isOwnMachine() {

@@ -42,8 +42,9 @@ function draw(tag, attributes, text) {
 /** Each step is a bar from the one before it to itself. @param {[string, number][]} marks */
 function chartOf(marks) {
   const svg = draw("svg", { viewBox: `0 0 ${WIDTH} ${marks.length * ROW}`, class: "chart", "aria-hidden": "true" });
-  const end = Math.max(1, ...marks.map(([, at]) => at));
-  const place = (/** @type {number} */ at) => LABELS + (at / end) * (WIDTH - LABELS - 52);
+  // What a listener waits for fills the chart; the end of the reply, seconds later, may run out of it.
+  const end = Math.max(1, ...marks.filter(([name]) => name !== "audio_end").map(([, at]) => 1.25 * at));
+  const place = (/** @type {number} */ at) => LABELS + Math.min(1, at / end) * (WIDTH - LABELS - 44);
   let before = 0;
   marks.forEach(([name, at], row) => {
     const y = row * ROW;
