@@ -159,9 +159,7 @@ export class ChatAnonClient {
   /** Hang up, and stay away. */
   close() {
     clearTimeout(this.#timer);
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close(1000);
+    this.#drop(1000);
     this.#become({ state: "closed", code: "left" });
   }
 
@@ -171,28 +169,17 @@ export class ChatAnonClient {
     if (this.#state.state === "open") this.send("message", { content: text });
   }
 
-  /** A whole recording: raw samples, or a WAV file. @param {ArrayBuffer | Uint8Array} recording */
+  /** A whole recording: raw samples, or a WAV file. @param {ArrayBuffer} recording */
   sendRecording(recording) {
     this.send("audio_message", { audio_base64: toBase64(new Uint8Array(recording)) });
   }
 
   /** Begin to send what is being said; the client knows when it ends. */
-  startStream() {
-    this.send("audio_stream_start");
-  }
-
-  endStream() {
-    this.send("audio_stream_end");
-  }
-
+  startStream = () => this.send("audio_stream_start");
+  endStream = () => this.send("audio_stream_end");
   /** Talk hands-free: the server hears when somebody begins and has finished. */
-  startAgent() {
-    this.send("agent_mode_start");
-  }
-
-  stopAgent() {
-    this.send("agent_mode_stop");
-  }
+  startAgent = () => this.send("agent_mode_start");
+  stopAgent = () => this.send("agent_mode_stop");
 
   /**
    * A piece of sound for the mode that is open, at the rate of `connect`; 20 to 200 ms are good.
@@ -292,10 +279,11 @@ export class ChatAnonClient {
     }, ASK_EVERY_MS);
   }
 
-  #drop() {
+  /** @param {number} [closeCode] */
+  #drop(closeCode) {
     const socket = this.#socket;
     this.#socket = null;
-    socket?.close();
+    socket?.close(closeCode);
   }
 
   /** @param {number} closeCode */
