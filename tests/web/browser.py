@@ -1,5 +1,6 @@
 """A real Chromium with a microphone that says what a WAV file says: what the tests of the page share."""
 
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from tests.running_server import ROOT
+from tests.running_server import ROOT, RunningServer
 from tests.speech import say, silence, wav
 
 FLAGS = (
@@ -161,18 +162,31 @@ class Visitor:
         self._contexts: list[BrowserContext] = []
         self._visits: list[Visit] = []
 
-    def device(self, *, microphone: bool = True, **options: Any) -> BrowserContext:
-        """A browser of its own to the server: nothing remembered."""
+    def device(self, token: str | None = None, *, microphone: bool = True, **options: Any) -> BrowserContext:
+        """A browser of its own to the server; it remembers a token, where one is given, and nothing else."""
         context = self._browser.new_context(**{"locale": "zh-CN", "viewport": {"width": 1280, "height": 800}, **options})
         if microphone:
             context.grant_permissions(["microphone", "clipboard-read", "clipboard-write"])
         context.add_init_script(_EAR)
         context.add_init_script(_FRAMES)
+        if token is not None:
+            kept = json.dumps({"token": token, "remember": True})
+            context.add_init_script(f"localStorage.chatanon ??= {json.dumps(kept)}")
         self._contexts.append(context)
         return context
 
-    def open(self, port: int, path: str = "/app/", *, host: str = "localhost", device: BrowserContext | None = None, **options: Any) -> Visit:
-        visit = Visit(device or self.device(**options), f"http://{host}:{port}{path}")
+    def open(
+        self,
+        server: RunningServer,
+        token: str | None = None,
+        path: str = "/app/",
+        *,
+        host: str = "localhost",
+        device: BrowserContext | None = None,
+        **options: Any,
+    ) -> Visit:
+        """`options`: of the device, where it is a new one."""
+        visit = Visit(device or self.device(token, **options), f"http://{host}:{server.port}{path}")
         self._visits.append(visit)
         return visit
 
