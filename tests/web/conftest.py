@@ -22,7 +22,8 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Embedded engines, and tokens."""
-    with running_server(tmp_path_factory.mktemp("host"), VALID_API_TOKENS=",".join(TOKENS)) as server:
+    rates = {"CHATANON_LIMITS__MESSAGES_PER_SECOND": "0", "CHATANON_LIMITS__TURNS_PER_MINUTE": "0"}
+    with running_server(tmp_path_factory.mktemp("host"), VALID_API_TOKENS=",".join(TOKENS), **rates) as server:
         yield server
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.protocol_client import ProtocolClient
 from tests.running_server import RunningServer, running_server
 from tests.web.browser import Visit, Visitor
 
@@ -93,13 +94,16 @@ def test_either_language_is_hidden_and_never_both(visitor: Visitor, host: Runnin
 def test_talk_is_there_again_and_older_lines_come_by_scrolling(
     visitor: Visitor, host: RunningServer, mine: str
 ) -> None:
-    device = visitor.device(mine, viewport={"width": 900, "height": 500})
-    visit = visitor.open(host, device=device).connected()
-    said = [f"第{number}句" for number in range(20)]
-    for text in said:  # no turn waits for the sound of the one before
-        visit.run("(text) => new Promise((done) => { const off = chatanon.client.on('turn_end', () => (off(), done())); chatanon.client.on('turn_started', () => chatanon.client.interrupt(0)); chatanon.client.say(text); })", text)
-    visit.page.reload()
-    visit.connected()
+    said = [f"第{number}句" for number in range(40)]
+    before = ProtocolClient(host.url)
+    before.connect(api_token=mine, extensions=["turns", "barge_in"])
+    for text in said:
+        before.send("message", content=text)
+        before.until("turn_started")
+        before.send("interrupt", played_ms=0)  # of the answer nothing is heard, nor kept
+        before.until("turn_end")
+    before.close()
+    visit = visitor.open(host, mine, viewport={"width": 900, "height": 500}).connected()
     visit.wait("() => document.querySelectorAll('.bubble').length === 30")
     seen = visit.run("() => { const log = document.querySelector('#log'); log.scrollTop = 0; return log.querySelector('.bubble').textContent }")
     visit.wait("() => document.querySelectorAll('.bubble').length === 40")
