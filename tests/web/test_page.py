@@ -24,7 +24,9 @@ def test_newcomer_talks_without_a_token_and_sees_and_hears_the_answer(visitor: V
         visit.wait("() => Number(document.querySelector('#face svg').dataset.mouth) > 0.1")
         visit.picture("page-speaking")
         assert "idle" not in visit.reply()
-        lines = visit.run("() => [...document.querySelectorAll('.bubble.character .line')].map((e) => [...e.children].map((p) => p.lang))")
+        lines = visit.run(
+            "() => [...document.querySelectorAll('.bubble.character .line')].map((e) => [...e.children].map((p) => p.lang))"
+        )
         assert lines and all(line == ["ja", "zh-Hans"] for line in lines)
         visit.wait("() => !document.querySelector('.line.spoken') && document.querySelector('#stop').hidden")
         assert visit.run("() => speaker.audibleUntil") > 0
@@ -52,7 +54,12 @@ def test_what_is_spoken_is_shown_as_its_sound_is_heard(visitor: Visitor, host: R
 
 @pytest.mark.parametrize(
     ("locale", "language", "words"),
-    [("zh-TW", "zh-Hans", "按住说话"), ("ja-JP", "ja", "押して話す"), ("en-GB", "en", "Hold to talk"), ("fr-FR", "en", "Hold to talk")],
+    [
+        ("zh-TW", "zh-Hans", "按住说话"),
+        ("ja-JP", "ja", "押して話す"),
+        ("en-GB", "en", "Hold to talk"),
+        ("fr-FR", "en", "Hold to talk"),
+    ],
 )
 def test_page_speaks_the_reader_s_language(
     visitor: Visitor, host: RunningServer, mine: str, locale: str, language: str, words: str
@@ -67,19 +74,23 @@ def test_page_speaks_the_reader_s_language(
 
 def test_every_text_is_there_in_three_languages(visitor: Visitor, host: RunningServer) -> None:
     visit = visitor.open(host)
-    texts = visit.run("async () => ({ ...(await import('./texts.js')).TEXTS, ...(await import('./errors.js')).ERRORS })")
+    texts = visit.run(
+        "async () => ({ ...(await import('./texts.js')).TEXTS, ...(await import('./errors.js')).ERRORS })"
+    )
     assert len(texts) > 80
     for name, said in texts.items():
         assert len(said) == 3 and all(said), name
         assert len({tuple(sorted(set(word.split("}")[0] for word in each.split("{")[1:]))) for each in said}) == 1, name
-    used = visit.run("() => [...document.querySelectorAll('[data-text], [data-label], [data-hint]')].flatMap((e) => Object.values(e.dataset))")
+    used = visit.run(
+        "() => [...document.querySelectorAll('[data-text], [data-label], [data-hint]')].flatMap((e) => Object.values(e.dataset))"
+    )
     assert set(used) & set(texts) and all(name in texts for name in used if name.isalpha())
 
 
 def test_either_language_is_hidden_and_never_both(visitor: Visitor, host: RunningServer, mine: str) -> None:
     visit = visitor.open(host, mine).connected()
     visit.say("谢谢")
-    visit.reply()
+    visit.cut()
     page = visit.page
     for button, hidden, kept in (("#show-jp", ".jp", ".cn"), ("#show-cn", ".cn", ".jp")):
         page.click(button)
@@ -105,10 +116,15 @@ def test_talk_is_there_again_and_older_lines_come_by_scrolling(
     before.close()
     visit = visitor.open(host, mine, viewport={"width": 900, "height": 500}).connected()
     visit.wait("() => document.querySelectorAll('.bubble').length === 30")
-    seen = visit.run("() => { const log = document.querySelector('#log'); log.scrollTop = 0; return log.querySelector('.bubble').textContent }")
+    seen = visit.run(
+        "() => { const log = document.querySelector('#log'); log.scrollTop = 0; return log.querySelector('.bubble').textContent }"
+    )
     visit.wait("() => document.querySelectorAll('.bubble').length === 40")
     assert visit.run("() => [...document.querySelectorAll('.said')].map((e) => e.textContent)") == said
-    top = visit.run("(text) => { const first = [...document.querySelectorAll('.bubble')].find((e) => e.textContent === text); return first.getBoundingClientRect().top }", seen)
+    top = visit.run(
+        "(text) => { const first = [...document.querySelectorAll('.bubble')].find((e) => e.textContent === text); return first.getBoundingClientRect().top }",
+        seen,
+    )
     assert 0 < top < 500  # what one was reading stays in sight
 
 
@@ -116,7 +132,7 @@ def test_forgetting_and_changing_are_asked_for_first(visitor: Visitor, host: Run
     visit = visitor.open(host, mine).connected()
     page = visit.page
     visit.say("你好呀")
-    visit.reply()
+    visit.cut()
     page.click("#choose")
     assert page.is_disabled("#switch-do")
     visit.picture("page-choose")
@@ -147,7 +163,7 @@ def test_forgetting_and_changing_are_asked_for_first(visitor: Visitor, host: Run
 def test_talk_is_saved_to_read_and_for_programs(visitor: Visitor, host: RunningServer, mine: str) -> None:
     visit = visitor.open(host, mine).connected()
     visit.say("你好 *star* <b>")
-    visit.reply()
+    visit.cut()
     saved = {}
     visit.page.click("#open-menu")
     for kind in ("markdown", "json"):
@@ -162,9 +178,7 @@ def test_talk_is_saved_to_read_and_for_programs(visitor: Visitor, host: RunningS
     assert talk["messages"][1]["content_cn"] == response["content_cn"]
 
 
-def test_developer_sees_times_engines_and_frames_and_no_token(
-    visitor: Visitor, host: RunningServer, mine: str
-) -> None:
+def test_developer_sees_times_engines_and_frames_and_no_token(visitor: Visitor, host: RunningServer, mine: str) -> None:
     visit = visitor.open(host, mine).connected()
     page = visit.page
     page.click("#open-developer")
@@ -189,7 +203,19 @@ def test_hands_on_the_keyboard_reach_everything(visitor: Visitor, host: RunningS
     for _ in range(24):
         visit.page.keyboard.press("Tab")
         reached.append(visit.run("() => document.activeElement.id || document.activeElement.className"))
-    assert {"show-jp", "show-cn", "open-developer", "open-menu", "choose", "log", "hint", "text", "send", "hold", "hands-free"} <= set(reached)
+    assert {
+        "show-jp",
+        "show-cn",
+        "open-developer",
+        "open-menu",
+        "choose",
+        "log",
+        "hint",
+        "text",
+        "send",
+        "hold",
+        "hands-free",
+    } <= set(reached)
     visit.page.focus("#open-menu")
     visit.page.keyboard.press("Enter")
     assert visit.run("() => document.querySelector('#menu').open")
@@ -212,7 +238,9 @@ def test_nobody_is_shut_out_and_nothing_runs_over_the_edge(
     visit.picture(f"page-{'phone-' if size else ''}{scheme}")
     assert visit.violations() == []
     assert page.is_visible("#text") and page.is_visible("#hold") and page.is_visible("#face svg")
-    assert visit.run("() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight")
+    assert visit.run(
+        "() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight"
+    )
     ground = visit.run("() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
     assert (sum(ground) > 384) == (scheme == "light")
     visit.run("() => chatanon.talk.interrupt()")

@@ -133,7 +133,7 @@ function connect() {
     enterToken(null);
     return;
   }
-  client.connect().catch(({ code, message }) => refused(code, message));
+  client.connect().catch(() => {}); // told by the event `state`, as all that ends a connection later is
 }
 
 /** The server does not want this client as it is. @param {string} code @param {string} message */
@@ -197,6 +197,7 @@ function listenToBar() {
 
 async function start() {
   client.on("frame", (frame) => log.add(frame));
+  client.on("state", ({ state, code, message }) => state === "closed" && refused(code ?? "lost", message ?? ""));
   listenToDialogs();
   listenToMenu();
   listenToBar();

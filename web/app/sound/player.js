@@ -33,7 +33,7 @@ export class Player {
    */
   open(sampleRate = 16_000) {
     if (this.#context && this.#context.sampleRate !== sampleRate) this.close();
-    this.#opening ??= this.#open(sampleRate);
+    this.#opening ??= this.#open(sampleRate).catch(() => this.close()); // without the server; the next call tries again
     void this.#context?.resume();
     return this.#opening;
   }

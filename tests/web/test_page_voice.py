@@ -1,0 +1,139 @@
+"""Speaking to the page, and hearing it: a WAV file is the microphone, and what the page renders is measured."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.running_server import RunningServer, running_server
+from tests.web.browser import Visit, Visitor
+
+pytestmark = pytest.mark.slow
+
+PHRASE = "你叫什么名字"  # what the microphone says, again and again
+
+
+def hold(visit: Visit) -> None:
+    """Press, and let go once enough is said."""
+    visit.page.wait_for_selector("#hold[aria-pressed=true]")
+    visit.wait("() => frames.filter((f) => f.sent && f.note).reduce((sum, f) => sum + f.bytes, 0) > 2 * 16000 * 2.2")
+
+
+@pytest.mark.parametrize("how", ["pointer", "keyboard"])
+def test_what_is_said_while_the_button_is_held_is_answered(
+    visitor: Visitor, host: RunningServer, mine: str, how: str
+) -> None:
+    visit = visitor.open(host, mine).connected()
+    if how == "pointer":
+        visit.page.hover("#hold")
+        visit.page.mouse.down()
+        hold(visit)
+        visit.page.mouse.up()
+    else:
+        visit.page.focus("#hold")
+        visit.page.keyboard.down(" ")
+        hold(visit)
+        visit.page.keyboard.up(" ")
+    visit.page.wait_for_selector(".line.spoken")
+    assert visit.page.inner_text(".bubble.user .said") == PHRASE
+    kinds = [frame["type"] for frame in visit.frames(sent=True)]
+    assert kinds[-2:] == ["audio_stream_start", "audio_stream_end"]
+    assert visit.page.inner_text("#hold span") == "按住说话"
+
+
+def test_microphone_that_cannot_be_resampled_tells_the_server_its_rate(
+    visitor: Visitor, host: RunningServer, mine: str
+) -> None:
+    device = visitor.device(mine)
+    device.add_init_script(
+        """const make = AudioContext.prototype.createMediaStreamSource;
+        AudioContext.prototype.createMediaStreamSource = function (stream) {
+          if (this.sampleRate === 16000) throw new DOMException("as Firefox does", "NotSupportedError");
+          return make.call(this, stream);
+        };"""
+    )
+    visit = visitor.open(host, device=device).connected()
+    visit.page.hover("#hold")
+    visit.page.mouse.down()
+    visit.page.wait_for_selector("#hold[aria-pressed=true]")
+    visit.wait("() => frames.filter((f) => f.sent && f.note).reduce((sum, f) => sum + f.bytes, 0) > 2 * 44100 * 2.2")
+    visit.page.mouse.up()
+    visit.page.wait_for_selector(".line.spoken")
+    assert visit.page.inner_text(".bubble.user .said") == PHRASE
+    rates = [frame["audio_sample_rate"] for frame in visit.frames(sent=True) if frame["type"] == "connect"]
+    assert rates[0] == 16000 and rates[1] in (44100, 48000)
+
+
+_NOTE = """() => {
+  chatanon.client.on("interrupted", () => (window.cutAt = speaker.now()));
+}"""
+_SILENT = "() => window.cutAt && speaker.now() > window.cutAt + 0.5"
+
+
+def test_speech_interrupts_and_the_loudspeaker_is_silent(visitor: Visitor, host: RunningServer, mine: str) -> None:
+    visit = visitor.open(host, mine).connected()
+    visit.run(_NOTE)
+    visit.page.click("#hands-free")
+    visit.page.wait_for_selector("#hands-free[aria-pressed=true]")
+    assert visit.page.is_disabled("#hold")
+    visit.page.wait_for_selector(".line.spoken")
+    visit.picture("page-hands-free")
+    visit.wait(_SILENT)
+    audible = visit.run("() => speaker.audibleUntil - window.cutAt")
+    # What the browser had rendered already is beyond anybody's reach; then 30 ms, and the blocks of the measurement.
+    assert audible < 0.03 + visit.run("() => speaker.context.baseLatency") + 0.02
+    visit.wait("() => [...document.querySelectorAll('.bubble.user .said')].length > 1")
+    assert "被打断" in visit.page.inner_text(".bubble.character .notes")
+    visit.page.click("#hands-free")
+    assert visit.page.get_attribute("#hands-free", "aria-pressed") == "false"
+
+
+@pytest.mark.parametrize("how", ["button", "escape"])
+def test_who_stops_a_reply_tells_the_server_how_much_was_heard(
+    visitor: Visitor, host: RunningServer, mine: str, how: str
+) -> None:
+    visit = visitor.open(host, mine).connected()
+    visit.say("自我介绍")
+    visit.page.wait_for_selector(".line.spoken")
+    visit.wait("() => chatanon.talk.player.playedMs > 400")
+    if how == "button":
+        visit.page.click("#stop")
+    else:
+        visit.page.keyboard.press("Escape")
+    visit.page.wait_for_selector(".bubble.character.done")
+    (asked,) = [frame for frame in visit.frames(sent=True) if frame["type"] == "interrupt"]
+    (told,) = [frame for frame in visit.frames(sent=False) if frame["type"] == "interrupted"]
+    assert asked["played_ms"] >= 300 and told["heard_ms"] == asked["played_ms"] and told["reason"] == "client"
+    assert visit.page.is_hidden("#stop")
+
+
+def test_microphone_that_is_refused_says_what_to_do_and_typing_works(
+    visitor: Visitor, host: RunningServer, mine: str
+) -> None:
+    visit = visitor.open(host, mine, microphone=False).connected()
+    visit.page.click("#hands-free")
+    assert "允许麦克风" in visit.fault("microphone_refused")
+    assert visit.page.get_attribute("#hands-free", "aria-pressed") == "false"
+    visit.say("你好")
+    visit.page.wait_for_selector(".line.spoken")
+
+
+def test_page_without_https_says_why_there_is_no_microphone(visitor: Visitor, host: RunningServer, mine: str) -> None:
+    visit = visitor.open(host, mine, host="chat.example").connected()
+    visit.page.click("#hands-free")
+    assert "https" in visit.fault("insecure_page")
+
+
+SHOWS = {
+    "talk.html": "() => /[ぁ-ん]/.test(document.querySelector('#said').textContent)",
+    "live2d.html": "() => /^f0[1-6]/.test(document.querySelector('#state').textContent)",
+}
+
+
+def test_examples_run_as_shown(visitor: Visitor, tmp_path: Path) -> None:
+    with running_server(tmp_path, VALID_API_TOKENS="") as server:
+        for path, shows in SHOWS.items():
+            visit = visitor.open(server, path=f"/app/examples/{path}")
+            visit.page.click("form button")
+            visit.wait(shows)
+            visit.wait("() => speaker.audibleUntil > 0")
+            visit.page.close()
