@@ -86,7 +86,7 @@ SENTENCES = {
     ),
     "ready: {url} - open {page} in a browser, or talk to it, with one of your tokens for YOUR_TOKEN: {command}": (
         "就绪：{url} - 用浏览器打开 {page} ，或者和它说话（把 YOUR_TOKEN 换成你的令牌）：{command}",
-        "準備完了：{url} - ブラウザーで {page} を開くか、話しかけてください（YOUR_TOKEN は自分のトークンに）：{command}",
+        "準備完了：{url} - ブラウザーで {page} を開くか、話しかける（YOUR_TOKEN は自分のトークンに）：{command}",
     ),
     "{kind}: {name} ({reason})": ("{kind}: {name}（{reason}）", "{kind}: {name}（{reason}）"),
     "{names} set": ("已设置 {names}", "{names} が設定済み"),

@@ -25,7 +25,7 @@ def test_newcomer_talks_without_a_token_and_sees_and_hears_the_answer(visitor: V
         visit.picture("page-speaking")
         assert "idle" not in visit.reply()
         lines = visit.run(
-            "() => [...document.querySelectorAll('.bubble.character .line')].map((e) => [...e.children].map((p) => p.lang))"
+            "() => [...document.querySelectorAll('.character .line')].map((e) => [...e.children].map((p) => p.lang))"
         )
         assert lines and all(line == ["ja", "zh-Hans"] for line in lines)
         visit.wait("() => !document.querySelector('.line.spoken') && document.querySelector('#stop').hidden")
@@ -39,7 +39,7 @@ def test_what_is_spoken_is_shown_as_its_sound_is_heard(visitor: Visitor, host: R
         """() => {
           window.shown = [];
           new MutationObserver(() => {
-            const now = [...document.querySelectorAll('.bubble.character .line')].findIndex((e) => e.matches('.spoken'));
+            const now = [...document.querySelectorAll('.character .line')].findIndex((e) => e.matches('.spoken'));
             if (now !== window.shown.at(-1)) window.shown.push(now);
           }).observe(document.querySelector('#log'), { subtree: true, childList: true, attributes: true });
         }"""
@@ -82,7 +82,8 @@ def test_every_text_is_there_in_three_languages(visitor: Visitor, host: RunningS
         assert len(said) == 3 and all(said), name
         assert len({tuple(sorted(set(word.split("}")[0] for word in each.split("{")[1:]))) for each in said}) == 1, name
     used = visit.run(
-        "() => [...document.querySelectorAll('[data-text], [data-label], [data-hint]')].flatMap((e) => Object.values(e.dataset))"
+        """() => [...document.querySelectorAll('[data-text], [data-label], [data-hint]')]
+          .flatMap((e) => Object.values(e.dataset))"""
     )
     assert set(used) & set(texts) and all(name in texts for name in used if name.isalpha())
 
@@ -117,12 +118,17 @@ def test_talk_is_there_again_and_older_lines_come_by_scrolling(
     visit = visitor.open(host, mine, viewport={"width": 900, "height": 500}).connected()
     visit.wait("() => document.querySelectorAll('.bubble').length === 30")
     seen = visit.run(
-        "() => { const log = document.querySelector('#log'); log.scrollTop = 0; return log.querySelector('.bubble').textContent }"
+        """() => {
+          const log = document.querySelector('#log');
+          log.scrollTop = 0;
+          return log.querySelector('.bubble').textContent;
+        }"""
     )
     visit.wait("() => document.querySelectorAll('.bubble').length === 40")
     assert visit.run("() => [...document.querySelectorAll('.said')].map((e) => e.textContent)") == said
     top = visit.run(
-        "(text) => { const first = [...document.querySelectorAll('.bubble')].find((e) => e.textContent === text); return first.getBoundingClientRect().top }",
+        """(text) => [...document.querySelectorAll('.bubble')]
+          .find((e) => e.textContent === text).getBoundingClientRect().top""",
         seen,
     )
     assert 0 < top < 500  # what one was reading stays in sight
@@ -239,7 +245,8 @@ def test_nobody_is_shut_out_and_nothing_runs_over_the_edge(
     assert visit.violations() == []
     assert page.is_visible("#text") and page.is_visible("#hold") and page.is_visible("#face svg")
     assert visit.run(
-        "() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight"
+        """() => document.documentElement.scrollWidth <= innerWidth
+          && document.documentElement.scrollHeight <= innerHeight"""
     )
     ground = visit.run("() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
     assert (sum(ground) > 384) == (scheme == "light")
