@@ -306,6 +306,7 @@ def test_import_contracts_hold() -> None:
 NEARER = {
     "bench/first_sound.py": {"tests"},  # the vendors it measures against are simulators
     "bench/listening.py": {"tests"},  # the same
+    "bench/page.py": {"tests"},  # the browser and its microphone are those of the tests
     "bench/turn_taking.py": {"tests"},  # the same
     "bench/endpointing.py": {"tests", "services", "conversation"},  # measures one room, without a server
     "bench/people.py": {"tests", "services", "conversation"},  # the same, on recordings of people

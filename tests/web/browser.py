@@ -127,7 +127,7 @@ class Visit:
 
     def cut(self) -> str:
         """The text of a reply of which the first words are enough."""
-        self.page.wait_for_selector(".line.spoken")
+        self.wait("() => chatanon.talk.player.playedMs > 500")
         self.page.keyboard.press("Escape")
         return self.reply()
 

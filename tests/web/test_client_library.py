@@ -30,6 +30,12 @@ def test_file_is_small_says_what_it_is_for_and_asks_nobody_else(script: object) 
     assert not re.search(r"https?://(?!localhost|your\.server|www\.w3\.org/2000/svg)\w", text)
 
 
+@pytest.mark.parametrize("document", ["clients.md", "clients.en.md"])
+def test_page_shown_is_the_one_that_is_served(document: str) -> None:
+    shown = re.findall(r"```html\n(.*?)```", (ROOT / "docs" / document).read_text(encoding="utf-8"), re.DOTALL)
+    assert shown == [(WEB / "app" / "examples" / "talk.html").read_text(encoding="utf-8")]
+
+
 _TALK = """async ([token, extensions, options]) => {
   const { ChatAnonClient } = await import("./chatanon-client.js");
   const client = new ChatAnonClient({ url: "/ws", token, extensions, ...options });

@@ -35,6 +35,7 @@ def test_server_that_goes_and_comes_back_loses_nothing_typed(visitor: Visitor, t
         assert "等待发送" in visit.page.inner_text(".bubble.user .notes")
         visit.page.fill("#text", "还没写完")
     with running_server(tmp_path, **where):
+        visit.run("() => dispatchEvent(new Event('online'))")  # the network is back: the pause is over
         visit.connected()
         visit.page.wait_for_selector(".line.spoken")
         assert visit.page.input_value("#text") == "还没写完"

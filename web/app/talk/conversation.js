@@ -99,7 +99,7 @@ export class Conversation {
     const fault = audio_error?.code ?? (incomplete ? `incomplete_${reason}` : null);
     this.#set(entry, {
       emotion, fault, detail: audio_error?.message ?? "", state: "done",
-      ...(whole ? {} : { lines: [{ jp, cn, emotion }] }),
+      ...(whole ? {} : { lines: jp || cn ? [{ jp, cn, emotion }] : [] }), // of one broken off: what was heard
     });
   }
 

@@ -214,7 +214,7 @@ export class Talk {
     });
     client.on("turn_end", ({ status, timings_ms = {} }) => {
       this.#running = false;
-      if (status === "completed") timings.ended(timings_ms);
+      if ("first_audio" in timings_ms) timings.ended(timings_ms); // also of one that was broken off later
       if (status !== "completed") feel("auto");
       if (!player.isPlaying) this.#setBusy(false);
       this.screen.timed();
