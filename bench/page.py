@@ -34,14 +34,14 @@ def _typed(visitor: Visitor, server: RunningServer) -> tuple[float, float]:
 
 
 def _spoken(visitor: Visitor, server: RunningServer) -> tuple[float, float]:
-    """Milliseconds to the first sound: from letting the button go, and from the last of the speech, hands-free."""
+    """Milliseconds to the first sound: from letting the button go, and from the last of the speech, agent mode."""
     visit = visitor.open(server).connected()
     visit.page.hover("#hold")
     visit.page.mouse.down()
     visit.wait("() => frames.filter((f) => f.sent && f.note).reduce((sum, f) => sum + f.bytes, 0) > 2 * 16000 * 2.2")
     visit.page.mouse.up()
     held = _heard(visit, 1)
-    visit.page.click("#hands-free")
+    visit.page.click("#agent")
     free = _heard(visit, 2)
     visit.page.close()
     return held, free
@@ -71,7 +71,7 @@ def main() -> None:
     print(_row("opening the page to the first sound of a typed 你好", [each[0] for each in typed]))
     print(_row("of it, Enter to the first sound", [each[1] for each in typed]))
     print(_row("button let go to the first sound", [each[0] for each in spoken]))
-    print(_row("hands-free, last of the speech to the first sound", [each[1] for each in spoken]))
+    print(_row("agent mode, last of the speech to the first sound", [each[1] for each in spoken]))
 
 
 if __name__ == "__main__":

@@ -78,10 +78,7 @@ def http_routes(backend: Backend) -> APIRouter:
 
     @router.get("/", summary="服务器信息", response_model=About, response_model_exclude_none=True)
     async def about(request: Request, response: Response) -> About | RedirectResponse:
-        response.headers["Vary"] = "Accept"
-        if prefers_page(request.headers.get("accept", "")):
-            return RedirectResponse("app/", headers={"Vary": "Accept"})
-        return _about(backend)
+        return _page_or(_about(backend), request, response)
 
     @router.get("/health", summary="健康检查：进程存活")
     async def health() -> Status:
@@ -114,6 +111,13 @@ def http_routes(backend: Backend) -> APIRouter:
 
     _answer_head(router)
     return router
+
+
+def _page_or(about: About, request: Request, response: Response) -> About | RedirectResponse:
+    """For a browser that opens the address, the page; for a program, what there is to know."""
+    vary = {"Vary": "Accept"}
+    response.headers.update(vary)
+    return RedirectResponse("app/", headers=vary) if prefers_page(request.headers.get("accept", "")) else about
 
 
 def prefers_page(accept: str) -> bool:

@@ -56,7 +56,7 @@ def chromium() -> str:
     if found is None:
         why = "needs a Chromium: on Debian, `apt-get install chromium`"
         pytest.fail(why) if os.environ.get("NOTHING_SKIPPED") else pytest.skip(why)
-    return found
+    return str(found)
 
 
 @contextmanager

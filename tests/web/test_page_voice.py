@@ -72,8 +72,8 @@ _SILENT = "() => window.cutAt && speaker.now() > window.cutAt + 0.5"
 def test_speech_interrupts_and_the_loudspeaker_is_silent(visitor: Visitor, host: RunningServer, mine: str) -> None:
     visit = visitor.open(host, mine).connected()
     visit.run(_NOTE)
-    visit.page.click("#hands-free")
-    visit.page.wait_for_selector("#hands-free[aria-pressed=true]")
+    visit.page.click("#agent")
+    visit.page.wait_for_selector("#agent[aria-pressed=true]")
     assert visit.page.is_disabled("#hold")
     visit.page.wait_for_selector(".line.spoken")
     visit.picture("page-hands-free")
@@ -83,8 +83,8 @@ def test_speech_interrupts_and_the_loudspeaker_is_silent(visitor: Visitor, host:
     assert audible < 0.03 + visit.run("() => speaker.context.baseLatency") + 0.02
     visit.wait("() => [...document.querySelectorAll('.bubble.user .said')].length > 1")
     assert "被打断" in visit.page.inner_text(".bubble.character .notes")
-    visit.page.click("#hands-free")
-    assert visit.page.get_attribute("#hands-free", "aria-pressed") == "false"
+    visit.page.click("#agent")
+    assert visit.page.get_attribute("#agent", "aria-pressed") == "false"
 
 
 @pytest.mark.parametrize("how", ["button", "escape"])
@@ -110,16 +110,16 @@ def test_microphone_that_is_refused_says_what_to_do_and_typing_works(
     visitor: Visitor, host: RunningServer, mine: str
 ) -> None:
     visit = visitor.open(host, mine, microphone=False).connected()
-    visit.page.click("#hands-free")
+    visit.page.click("#agent")
     assert "允许麦克风" in visit.fault("microphone_refused")
-    assert visit.page.get_attribute("#hands-free", "aria-pressed") == "false"
+    assert visit.page.get_attribute("#agent", "aria-pressed") == "false"
     visit.say("你好")
     visit.page.wait_for_selector(".line.spoken")
 
 
 def test_page_without_https_says_why_there_is_no_microphone(visitor: Visitor, host: RunningServer, mine: str) -> None:
     visit = visitor.open(host, mine, host="chat.example").connected()
-    visit.page.click("#hands-free")
+    visit.page.click("#agent")
     assert "https" in visit.fault("insecure_page")
 
 

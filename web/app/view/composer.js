@@ -24,7 +24,7 @@ export class Composer {
     });
     this.#text.addEventListener("input", () => this.#keep());
     this.#text.value = sessionStorage.getItem(DRAFT) ?? ""; // a page that is loaded anew loses nothing typed
-    onClick("hands-free", () => does.handsFree());
+    onClick("agent", () => does.handsFree());
     onClick("stop", () => does.stop());
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !document.querySelector("dialog[open]")) does.stop();
@@ -84,8 +84,8 @@ export class Composer {
 
   /** @param {boolean} on */
   showHandsFree(on) {
-    press("hands-free", on);
-    const label = /** @type {HTMLElement} */ (byId("hands-free", HTMLButtonElement).querySelector("span"));
+    press("agent", on);
+    const label = /** @type {HTMLElement} */ (byId("agent", HTMLButtonElement).querySelector("span"));
     label.textContent = tell(on ? "listening" : "handsFree");
     byId("hold", HTMLButtonElement).disabled = on;
   }
