@@ -38,7 +38,7 @@ def _spoken(visitor: Visitor, server: RunningServer) -> tuple[float, float]:
     visit = visitor.open(server).connected()
     visit.page.hover("#hold")
     visit.page.mouse.down()
-    visit.wait("() => frames.filter((f) => f.sent && f.note).reduce((sum, f) => sum + f.bytes, 0) > 2 * 16000 * 2.2")
+    visit.wait("() => frames.filter((f) => f.sent && f.note).reduce((sum, f) => sum + f.bytes, 0) > 2 * 16000 * 2.7")
     visit.page.mouse.up()
     held = _heard(visit, 1)
     visit.page.click("#agent")

@@ -63,7 +63,7 @@ def chromium() -> str:
 def browser(folder: Path) -> Iterator[Browser]:
     """One for a whole module. Its microphone says the same thing again and again, with pauses."""
     heard = folder / "microphone.wav"
-    heard.write_bytes(wav(silence(0.5) + say("你叫什么名字", "zh") + silence(2.5)))
+    heard.write_bytes(wav(silence(0.9) + say("你叫什么名字", "zh") + silence(2.5)))
     flags = (*FLAGS, f"--use-file-for-fake-audio-capture={heard}")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
