@@ -60,7 +60,8 @@ def test_microphone_that_cannot_be_resampled_tells_the_server_its_rate(
 
 
 _LISTEN = """() => {
-  chatanon.client.on("interrupted", () => {
+  chatanon.client.on("frame", ({ message }) => {
+    if (message?.type !== "interrupt" && message?.type !== "interrupted") return;
     window.cutAt ??= speaker.now();
     const later = setInterval(() => {
       if (speaker.now() < cutAt + 0.3) return;
@@ -96,6 +97,7 @@ def test_who_stops_a_reply_tells_the_server_how_much_was_heard(
     visit.say("自我介绍")
     visit.page.wait_for_selector(".line.spoken")
     visit.wait("() => chatanon.talk.player.playedMs > 400")
+    visit.run(_LISTEN)
     if how == "button":
         visit.page.click("#stop")
     else:
@@ -105,6 +107,8 @@ def test_who_stops_a_reply_tells_the_server_how_much_was_heard(
     (told,) = [frame for frame in visit.frames(sent=False) if frame["type"] == "interrupted"]
     assert asked["played_ms"] >= 300 and told["heard_ms"] == asked["played_ms"] and told["reason"] == "client"
     assert visit.page.is_hidden("#stop")
+    visit.wait("() => window.audibleAfter !== undefined")
+    assert visit.run("() => window.audibleAfter") < 0.1  # of 400 ms that waited
 
 
 def test_microphone_that_is_refused_says_what_to_do_and_typing_works(

@@ -14,6 +14,7 @@ const MOVING = /** @type {const} */ ([
 
 const EASE_S = 0.11;
 const BLINK_S = 0.16;
+const FRAME_MS = 28; // some 30 pictures a second are enough, and spare a phone's battery
 
 export class Face {
   #aim = expressionOf("auto");
@@ -47,6 +48,7 @@ export class Face {
   /** @param {number} time of requestAnimationFrame */
   #frame(time) {
     if (!this.svg.isConnected) return;
+    if (time - this.#last < FRAME_MS) return void requestAnimationFrame((next) => this.#frame(next));
     const seconds = Math.min(0.1, (time - this.#last) / 1000);
     this.#last = time;
     const step = 1 - Math.exp(-seconds / EASE_S);
