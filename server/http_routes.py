@@ -1,10 +1,11 @@
 """What a browser or a load balancer asks: /, /health, /ready, /characters, /asyncapi.json, /docs."""
 
+import re
 from html import escape
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -43,6 +44,7 @@ class About(BaseModel):
     engines: dict[str, Engine]
     credits: list[str]
     websocket: str = "/ws"
+    app: str = "/app/"
 
 
 class Status(BaseModel):
@@ -74,9 +76,9 @@ def http_routes(backend: Backend) -> APIRouter:
     router = APIRouter()
     asyncapi = asyncapi_document(VERSION)
 
-    @router.get("/", summary="服务器信息", response_model_exclude_none=True)
-    async def about() -> About:
-        return _about(backend)
+    @router.get("/", summary="服务器信息", response_model=About, response_model_exclude_none=True)
+    async def about(request: Request, response: Response) -> About | RedirectResponse:
+        return _page_or(_about(backend), request, response)
 
     @router.get("/health", summary="健康检查：进程存活")
     async def health() -> Status:
@@ -111,6 +113,25 @@ def http_routes(backend: Backend) -> APIRouter:
     return router
 
 
+def _page_or(about: About, request: Request, response: Response) -> About | RedirectResponse:
+    """For a browser that opens the address, the page; for a program, what there is to know."""
+    vary = {"Vary": "Accept"}
+    response.headers.update(vary)
+    return RedirectResponse("app/", headers=vary) if prefers_page(request.headers.get("accept", "")) else about
+
+
+def prefers_page(accept: str) -> bool:
+    """Whether who asks would rather have HTML than JSON, as browsers do that open an address (RFC 9110, 12.5.1)."""
+    quality: dict[str, float] = {}
+    for entry in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in entry.split(";"))
+        weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+        quality[kind] = float(weight) if re.fullmatch(r"[01](\.\d{0,3})?", weight) else 0.0
+    anything = quality.get("*/*", 0.0)
+    json = quality.get("application/json", quality.get("application/*", anything))
+    return quality.get("text/html", quality.get("text/*", anything)) > json
+
+
 def _answer_head(router: APIRouter) -> None:
     """Health checks of containers ask with HEAD, which FastAPI adds to no GET."""
     for route in list(router.routes):
@@ -120,6 +141,7 @@ def _answer_head(router: APIRouter) -> None:
                 route.endpoint,
                 methods=["HEAD"],
                 include_in_schema=False,
+                response_model=route.response_model,
                 response_model_exclude_none=route.response_model_exclude_none,  # or its length were another
                 response_model_exclude_unset=route.response_model_exclude_unset,
             )

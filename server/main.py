@@ -34,6 +34,7 @@ try:
     from server.transport.security_headers import App, Message, Receive, Send, with_security_headers
     from server.transport.uvicorn_server import run_server
     from server.version import VERSION
+    from server.web_page import web_page
     from server.websocket_endpoint import serve
 except ModuleNotFoundError as error:
     if __name__ != "__main__":
@@ -123,6 +124,7 @@ def _routes(backend: Backend) -> FastAPI:
     app = FastAPI(title=NAME, version=VERSION, docs_url=None, redoc_url=None)  # these load a CDN: /docs is our own
     app.add_middleware(CORSMiddleware, allow_origins=list(backend.config.server.cors_origins), allow_methods=["GET"])
     app.include_router(http_routes(backend))
+    app.include_router(web_page())
 
     async def talk(websocket: WebSocket) -> None:
         await serve(backend, websocket)
@@ -138,13 +140,14 @@ def _routes(backend: Backend) -> FastAPI:
 def _say_where(settings: Settings, port: int) -> None:
     host = settings.config.server.host
     host = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    url = f"ws://{host}:{port}/ws"
+    url, page = f"ws://{host}:{port}/ws", f"http://{host}:{port}/app/"
     if settings.demo:
         command = client_command("--url", url, "--token", DEMO_TOKEN)
-        log.info(f"ready: {url} - talk to it: {command}", port=port)
+        log.info(f"ready: {url} - open {page} in a browser, or talk to it: {command}", port=port)
     else:
         command = client_command("--url", url, "--token", "YOUR_TOKEN")
-        log.info(f"ready: {url} - talk to it, with one of your tokens for YOUR_TOKEN: {command}", port=port)
+        ways = f"open {page} in a browser, or talk to it, with one of your tokens for YOUR_TOKEN: {command}"
+        log.info(f"ready: {url} - {ways}", port=port)
 
 
 def main() -> int:

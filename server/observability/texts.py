@@ -80,13 +80,13 @@ ChatAnon のサーバー：聞いて、考えて、話します。クライア�
 
 SENTENCES = {
     # ------------------------------------------------ ready
-    "ready: {url} - talk to it: {command}": (
-        "就绪：{url} - 和它说话：{command}",
-        "準備完了：{url} - 話しかけるには：{command}",
+    "ready: {url} - open {page} in a browser, or talk to it: {command}": (
+        "就绪：{url} - 用浏览器打开 {page} ，或者和它说话：{command}",
+        "準備完了：{url} - ブラウザーで {page} を開くか、話しかけてください：{command}",
     ),
-    "ready: {url} - talk to it, with one of your tokens for YOUR_TOKEN: {command}": (
-        "就绪：{url} - 和它说话（把 YOUR_TOKEN 换成你的令牌）：{command}",
-        "準備完了：{url} - 話しかけるには（YOUR_TOKEN は自分のトークンに）：{command}",
+    "ready: {url} - open {page} in a browser, or talk to it, with one of your tokens for YOUR_TOKEN: {command}": (
+        "就绪：{url} - 用浏览器打开 {page} ，或者和它说话（把 YOUR_TOKEN 换成你的令牌）：{command}",
+        "準備完了：{url} - ブラウザーで {page} を開くか、話しかける（YOUR_TOKEN は自分のトークンに）：{command}",
     ),
     "{kind}: {name} ({reason})": ("{kind}: {name}（{reason}）", "{kind}: {name}（{reason}）"),
     "{names} set": ("已设置 {names}", "{names} が設定済み"),

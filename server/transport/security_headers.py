@@ -8,7 +8,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# No page of ours loads, runs or frames anything.
+# No answer loads, runs or frames anything, unless it says itself what it does: the page people talk on.
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -23,7 +23,9 @@ def with_security_headers(app: App) -> App:
     async def answer(scope: Message, receive: Receive, send: Send) -> None:
         async def add(message: Message) -> None:
             if message["type"] in _BEGINS:
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                own = list(message.get("headers", ()))
+                named = {name.lower() for name, _ in own}
+                message["headers"] = [*own, *(header for header in HEADERS if header[0] not in named)]
             await send(message)
 
         await app(scope, receive, add)

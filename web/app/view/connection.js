@@ -1,0 +1,82 @@
+/** How the connection is, what went wrong, and what the server is made of. */
+
+import { tell, tellError } from "../language.js";
+import { byId, make } from "./dom.js";
+
+/** @typedef {import("../chatanon-client.js").ChatAnonClient} ChatAnonClient */
+/** @typedef {import("../talk/server_facts.js").About} About */
+
+// These go by themselves; the rest stays until it is closed or something is said.
+const OF_THE_CONNECTION = new Set(["lost", "server_shutdown", "server_busy", "too_slow", "idle", "handshake_timeout"]);
+
+export class ConnectionView {
+  #fault = byId("fault", HTMLElement);
+  #code = "";
+  #until = 0;
+
+  /** @param {ChatAnonClient} client */
+  constructor(client) {
+    this.client = client;
+    byId("fault-close", HTMLElement).addEventListener("click", () => this.#hide());
+    client.on("state", (state) => {
+      this.#until = Date.now() + (state.retryInMs ?? 0);
+      if (state.state === "open") this.#hide();
+      if (state.state === "waiting") this.fault(state.code ?? "lost", state.message);
+      this.show();
+    });
+    client.on("turn_started", () => this.#hide());
+    setInterval(() => this.client.state.state === "waiting" && this.show(), 500);
+  }
+
+  /** The state in words. */
+  show() {
+    const { state } = this.client.state;
+    const seconds = Math.max(0, Math.ceil((this.#until - Date.now()) / 1000));
+    const place = byId("connection", HTMLElement);
+    const text = tell(state, { seconds });
+    place.className = `connection ${state}`;
+    if (place.textContent !== text) place.textContent = text;
+    byId("connection-facts", HTMLElement).replaceChildren(...this.#facts());
+  }
+
+  #facts() {
+    const { state, closeCode } = this.client.state;
+    /** @type {[string, string][]} */
+    const rows = [
+      ["WebSocket", this.client.url],
+      [tell("connectionRow"), `${state}${closeCode ? ` (${closeCode})` : ""}`],
+    ];
+    return rows.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]);
+  }
+
+  /**
+   * @param {string} code @param {string} [detail] the server's own words
+   * @param {{text: string, then: () => void}} [help] what one can press
+   */
+  fault(code, detail = "", help) {
+    this.#code = code;
+    const button = byId("fault-do", HTMLButtonElement);
+    button.hidden = !help;
+    button.textContent = help?.text ?? "";
+    button.onclick = () => (this.#hide(), help?.then());
+    const words = /** @type {HTMLElement} */ (this.#fault.querySelector("span"));
+    words.textContent = tellError(code, detail);
+    this.#fault.dataset.code = code;
+    this.#fault.classList.toggle("mild", OF_THE_CONNECTION.has(this.#code));
+    this.#fault.hidden = false;
+  }
+
+  #hide() {
+    this.#fault.hidden = true;
+    this.#code = "";
+  }
+
+  /** @param {About} about */
+  showServer(about) {
+    const rows = Object.entries(about.engines).flatMap(([kind, { name, reason, note }]) => [
+      make("dt", { text: kind.toUpperCase() }),
+      make("dd", {}, make("b", { text: name }), make("small", { text: ` ${note ?? reason}` })),
+    ]);
+    byId("engines", HTMLElement).replaceChildren(make("dt", { text: "ChatAnon" }), make("dd", { text: about.version }), ...rows);
+  }
+}
