@@ -93,7 +93,7 @@ def test_every_text_is_there_in_three_languages(visitor: Visitor, host: RunningS
 def test_either_language_is_hidden_and_never_both(visitor: Visitor, host: RunningServer, mine: str) -> None:
     visit = visitor.open(host, mine).connected()
     visit.say("谢谢")
-    visit.cut()
+    visit.reply()
     page = visit.page
     for button, hidden, kept in (("#show-jp", ".jp", ".cn"), ("#show-cn", ".cn", ".jp")):
         page.click(button)
