@@ -35,7 +35,7 @@ KEYS = {"secrets": {"OPENAI_API_KEY": KEY}}
         ),  # which gives a WAV where bare samples are asked for
         (Manner(flavour="mute_about_it", refused=frozenset(("instructions",))), 4),
     ],
-    ids=str,
+    ids=lambda each: " ".join((each.flavour, *sorted(each.refused))) if isinstance(each, Manner) else str(each),
 )
 async def test_every_server_is_heard_and_what_it_does_not_take_is_learned_once(manner: Manner, requests: int) -> None:
     async with OPENAI.running(manner) as (simulator, tts), tts.open_synthesis(Voice()) as synthesis:
