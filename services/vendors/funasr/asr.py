@@ -67,13 +67,13 @@ class _Audio:
         self._sent = 0
 
     async def next_frame(self) -> bytes:
-        """The next of the size that servers count; the last may be shorter; b"" after it."""
+        """The next of the size that servers count; the last may be shorter, as far as they take it; b"" after it."""
         while len(self._pcm) - self._sent < messages.FRAME_BYTES and not self.finished:
             await self._changed.wait()
         frame = bytes(self._pcm[self._sent : self._sent + messages.FRAME_BYTES])
         self._sent += len(frame)
         self._notify()
-        return frame
+        return frame.ljust(messages.SHORTEST_FRAME_BYTES, b"\0") if frame else b""
 
     def _notify(self) -> None:
         self._changed.set()

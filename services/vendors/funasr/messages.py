@@ -16,6 +16,7 @@ from services.transcripts.cleaning import has_tags, written
 from services.vendors.funasr.faults import FAILED, REFUSED, UNREADABLE, Failed
 
 FRAME_BYTES: Final = 1920  # 60 ms: the Python servers count frames, and want chunk_size[1] * 60 / chunk_interval ms
+SHORTEST_FRAME_BYTES: Final = 32  # 1 ms: the Python servers end the connection at a shorter one
 MAX_MESSAGE_BYTES: Final = 1 << 20
 MAX_CHARACTERS: Final = 20_000
 HOTWORD_WEIGHT: Final = 20

@@ -130,6 +130,17 @@ async def test_every_sample_arrives_and_the_final_transcript_comes_last(
         assert len(simulator.calls) == 2
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("rest_bytes", [2, 30, 32])
+async def test_an_utterance_may_end_just_after_a_frame(program: Program, rest_bytes: int) -> None:
+    pcm = speech(600) + speech(1)[:rest_bytes]
+    async with funasr(Manner(program)) as (simulator, asr):
+        simulator.hear = lambda _: "你好。"
+        transcripts = await hear(asr, pcm)
+        assert transcripts[-1] == Transcript("你好。", is_final=True)
+        assert [bytes(call.audio) for call in simulator.calls] == [pcm.ljust(600 * 32 + 32, b"\0")]
+
+
 @pytest.mark.parametrize("program", ["cpp-2pass", "py-new", "py-old"])
 async def test_partial_texts_are_appended_and_replaced_by_their_sentence(program: Program) -> None:
     async with funasr(Manner(program)) as (simulator, asr):
