@@ -20,25 +20,16 @@ from services.engine_choice import EngineUnavailable
 from services.engine_settings import ASRSettings
 from services.vendors.whisper import asr as whisper_asr
 from services.vendors.whisper.asr import WHERE_FROM, open_asr
+from tests.services.whisper.stand_in import LIBRARY, install, write_model
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-LIBRARY = Path(__file__).parent / "library"
 HINTS = RecognitionHints("anon", hotwords=("爱音", "Anon", "爱音"))
 
 
 @pytest.fixture(autouse=True)
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(LIBRARY))
-    monkeypatch.setenv("PYTHONPATH", str(LIBRARY))
-
-
-def write_model(folder: Path, **told: Any) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name in ("model.bin", "tokenizer.json", "vocabulary.txt"):
-        (folder / name).write_bytes(b"weights")
-    (folder / "config.json").write_text(json.dumps(told), "utf-8")
-    return folder
+    install(monkeypatch)
 
 
 def asked(folder: Path) -> list[dict[str, Any]]:
