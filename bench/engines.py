@@ -2,11 +2,12 @@
 
     python -m bench.engines                       the table of docs/engines.md and bench/RESULTS.md, about two minutes
     python -m bench.engines --engines tts:voicevox asr:openai --turns 30
+    python -m bench.engines --pace 4              voices that need a quarter of a second for a second of speech
 
 One user, one turn after another. Only the engine of the row is exchanged: the other two kinds are doubao, minimax and
-bytedance. No simulator waits for anything, so what is left is ours and the little that a simulator computes. The server
-has one core to itself, simulators and the user share another. An LLM or a voice is asked by a written message, an ASR
-by a short recording; the time is from that message sent to the first chunk of audio.
+bytedance. Without --pace no simulator waits for anything, so what is left is ours and the little that a simulator
+computes. The server has one core to itself, simulators and the user share another. An LLM or a voice is asked by a
+written message, an ASR by a short recording; the time is from that message sent to the first chunk of audio.
 """
 
 import argparse
@@ -28,15 +29,19 @@ from websockets.asyncio.client import ClientConnection, connect
 from bench.first_sound import EMOTIONS, SENTENCES, Server, cpu_s_of, serving, token_of
 from bench.load import ROOT
 from tests import speech
-from tests.simulators import bytedance, openai_chat, openai_speech
+from tests.simulators import (
+    bytedance,
+    gpt_sovits,
+    minimax,
+    openai_chat,
+    openai_speech,
+    style_bert_vits2,
+    voicevox,
+)
 from tests.simulators.ark import serve_ark
 from tests.simulators.chat_server import Behaviour
 from tests.simulators.funasr import simulate_funasr
-from tests.simulators.gpt_sovits import simulate_gpt_sovits
-from tests.simulators.minimax import simulate_minimax
 from tests.simulators.openai_transcription import Said, serve_transcription
-from tests.simulators.style_bert_vits2 import simulate_style_bert_vits2
-from tests.simulators.voicevox import simulate_voicevox
 
 KEY = "any"
 SAID = "你叫什么名字"  # a phrase that the embedded recogniser knows; the simulated ones hear it whatever is said
@@ -57,11 +62,11 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Engine:
-    """A row: `open` runs its simulator (None: there is none), `tell` says to a server where that is."""
+    """A row: `open` runs its simulator, a voice's at a pace; `tell` says to a server where that is."""
 
     kind: str
     name: str
-    open: Callable[[], Opened] | None = None
+    open: Callable[[float], Opened] | None = None
     tell: Callable[[Any], Environment] = lambda _: {}
 
     @property
@@ -69,23 +74,23 @@ class Engine:
         return f"{self.kind}:{self.name}"
 
 
-def _voice(name: str, simulate: Callable[[], Opened], endpoint: str = "") -> Engine:
+def _voice(name: str, simulate: Callable[[Any], Opened], manner: Callable[..., Any], endpoint: str = "") -> Engine:
     """One that is asked over HTTP."""
     key = f"CHATANON_ENDPOINTS__{(endpoint or name).upper()}"
-    return Engine("tts", name, simulate, lambda server: {key: server.url})
+    return Engine("tts", name, lambda pace: simulate(manner(pace=pace)), lambda server: {key: server.url})
 
 
 ENGINES = (
     Engine(
         "llm",
         "doubao",
-        lambda: serve_ark(key=KEY, default=Behaviour(reply=REPLY)),
+        lambda _: serve_ark(key=KEY, default=Behaviour(reply=REPLY)),
         lambda server: {"CHATANON_ENDPOINTS__LLM": server.endpoint, "DOUBAO_API_KEY": KEY},
     ),
     Engine(
         "llm",
         "openai",
-        lambda: openai_chat.serve_openai(key=KEY, default=Behaviour(reply=REPLY)),
+        lambda _: openai_chat.serve_openai(key=KEY, default=Behaviour(reply=REPLY)),
         lambda server: {
             "CHATANON_ENDPOINTS__OPENAI_LLM": server.endpoint,
             "CHATANON_MODELS__OPENAI_LLM": openai_chat.MODEL,
@@ -95,18 +100,18 @@ ENGINES = (
     Engine(
         "tts",
         "minimax",
-        lambda: simulate_minimax(key=KEY),
+        lambda pace: minimax.simulate_minimax(minimax.Manner(pace=pace), key=KEY),
         lambda server: {"CHATANON_ENDPOINTS__TTS": server.url, "MINIMAX_API_KEY": KEY},
     ),
-    _voice("openai", openai_speech.simulate_openai_speech, "openai_tts"),
-    _voice("voicevox", simulate_voicevox),
-    _voice("gpt_sovits", simulate_gpt_sovits),
-    _voice("style_bert_vits2", simulate_style_bert_vits2),
+    _voice("openai", openai_speech.simulate_openai_speech, openai_speech.Manner, "openai_tts"),
+    _voice("voicevox", voicevox.simulate_voicevox, voicevox.Manner),
+    _voice("gpt_sovits", gpt_sovits.simulate_gpt_sovits, gpt_sovits.Manner),
+    _voice("style_bert_vits2", style_bert_vits2.simulate_style_bert_vits2, style_bert_vits2.Manner),
     Engine("tts", "embedded"),
     Engine(
         "asr",
         "bytedance",
-        bytedance.simulate_bytedance,
+        lambda _: bytedance.simulate_bytedance(),
         lambda server: {
             "CHATANON_ENDPOINTS__ASR": server.url,
             "CHATANON_ENDPOINTS__ASR_BATCH": server.batch_url,
@@ -116,17 +121,17 @@ ENGINES = (
     Engine(
         "asr",
         "openai",
-        lambda: serve_transcription(key=KEY),
+        lambda _: serve_transcription(key=KEY),
         lambda server: {"CHATANON_ENDPOINTS__OPENAI_ASR": server.endpoint, "OPENAI_API_KEY": KEY},
     ),
-    Engine("asr", "funasr", simulate_funasr, lambda server: {"CHATANON_ENDPOINTS__FUNASR": server.url}),
+    Engine("asr", "funasr", lambda _: simulate_funasr(), lambda server: {"CHATANON_ENDPOINTS__FUNASR": server.url}),
     Engine("asr", "embedded"),
 )
 BESIDE = {"llm": "doubao", "tts": "minimax", "asr": "bytedance"}  # the engines of the other kinds
 
 
 @asynccontextmanager
-async def vendors(row: Engine) -> AsyncIterator[Environment]:
+async def vendors(row: Engine, pace: float) -> AsyncIterator[Environment]:
     """The simulators of a row, running: the environment that points a server at them."""
     environment: dict[str, str] = {"CHATANON_MODELS__OPENAI_TTS": openai_speech.MODEL}
     async with AsyncExitStack() as stack:
@@ -134,7 +139,7 @@ async def vendors(row: Engine) -> AsyncIterator[Environment]:
             engine = next(each for each in ENGINES if (each.kind, each.name) == (kind, name))
             environment[f"CHATANON_ENGINES__{kind.upper()}"] = name
             if engine.open is not None:
-                server = await stack.enter_async_context(engine.open())
+                server = await stack.enter_async_context(engine.open(pace))
                 if kind == "asr":
                     server.hear = (lambda _: [Said(SAID)]) if name == "openai" else (lambda _: SAID)
                 environment |= engine.tell(server)
@@ -181,10 +186,10 @@ async def one_turn(socket: ClientConnection, message: str) -> float:
             return heard_ms
 
 
-async def measure(row: Engine, turns: int, environment: Environment) -> tuple[list[float], float]:
+async def measure(row: Engine, turns: int, pace: float, environment: Environment) -> tuple[list[float], float]:
     """First sounds, and CPU per turn, in milliseconds."""
     message = message_for(row.kind)
-    async with vendors(row) as endpoints:
+    async with vendors(row, pace) as endpoints:
         with serving(1, {**environment, **endpoints}) as server:
             async with connect(server.url, compression=None, proxy=None, max_queue=None) as socket:
                 await socket.send(json.dumps({"type": "connect", "api_token": token_of(0)}))
@@ -202,12 +207,15 @@ def main() -> None:
     titles = [engine.title for engine in ENGINES]
     parser.add_argument("--engines", nargs="+", choices=titles, default=titles, metavar="KIND:NAME")
     parser.add_argument("--turns", type=int, default=12)
+    parser.add_argument("--pace", type=float, default=0.0, help="of simulated voices, in real times (default: at once)")
     arguments = parser.parse_args()
     print("| kind | engine | first sound p50, ms | max, ms | server CPU per turn, ms |\n|---|---|---|---|---|")
     with characters() as environment:
         for row in (engine for engine in ENGINES if engine.title in arguments.engines):
             options = {"use_uvloop": True}
-            first, cpu_ms = anyio.run(measure, row, arguments.turns, environment, backend_options=options)
+            first, cpu_ms = anyio.run(
+                measure, row, arguments.turns, arguments.pace, environment, backend_options=options
+            )
             cells = (row.kind, f"`{row.name}`", round(statistics.median(first)), round(max(first)), round(cpu_ms))
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
