@@ -158,17 +158,23 @@ async def vendors(floors: Floors) -> AsyncIterator[Mapping[str, str]]:
         await runner.cleanup()
 
 
+def cpu_s_of(pid: int) -> float:
+    """What a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     """A server process and what it costs."""
 
     def __init__(self, pid: int, url: str, log: Path) -> None:
         self.url = url
+        self.pid = pid
         self._proc = Path(f"/proc/{pid}")
         self._log = log
 
     def cpu_s(self) -> float:
-        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s_of(self.pid)
 
     def waited_s(self) -> float:
         """How long its event loop was ready to run while others had its core."""

@@ -306,6 +306,7 @@ def test_import_contracts_hold() -> None:
 NEARER = {
     "bench/first_sound.py": {"tests"},  # the vendors it measures against are simulators
     "bench/listening.py": {"tests"},  # the same
+    "bench/engines.py": {"tests"},  # the same
     "bench/page.py": {"tests"},  # the browser and its microphone are those of the tests
     **{f"bench/talks/{name}.py": {"tests", "services"} for name in ("material", "room", "said", "talk")},  # sound
     "bench/talks/own_echo.py": {"services"},  # the rate of it
