@@ -146,8 +146,11 @@ def _say_where(settings: Settings, port: int) -> None:
         log.info(f"ready: {url} - open {page} in a browser, or talk to it: {command}", port=port)
     else:
         command = client_command("--url", url, "--token", "YOUR_TOKEN")
-        ways = f"open {page} in a browser, or talk to it, with one of your tokens for YOUR_TOKEN: {command}"
-        log.info(f"ready: {url} - {ways}", port=port)
+        log.info(
+            f"ready: {url} - open {page} in a browser, or talk to it, with one of your tokens for YOUR_TOKEN: "
+            f"{command}",
+            port=port,
+        )
 
 
 def main() -> int:

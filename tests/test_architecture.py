@@ -194,6 +194,7 @@ BORDERS = {
         "server/session/requests.py",
         "Requests._guarded",
     ): "request: a defect ends it and not the session, with an incident id",
+    ("server/session/early_llm.py", "_Guess.hold"): "guess: a defect in it is no user's affair; the turn asks again",
     ("server/session/turn_delivery.py", "TurnDelivery.run"): "turn: a defect ends it as turns end, with an incident id",
     ("server/settings/credentials_file.py", "_fault_of_running"): "credentials.py is the operator's own code",
     ("services/base.py", "map_errors"): "raised again: what is in no row of the mapping is a defect",

@@ -232,6 +232,48 @@ REFUSALS = {
         "sherpa.model_dir 是空的；请写上模型的目录，或者用 engines.asr: auto",
         "sherpa.model_dir が空です。モデルのディレクトリを書くか、engines.asr: auto にしてください",
     ),
+    "OPENAI_API_KEY holds characters that no key has; copy it again": (
+        "OPENAI_API_KEY 里有密钥里不会有的字符；请重新复制",
+        "OPENAI_API_KEY にキーにはない文字が含まれています。コピーし直してください",
+    ),
+    "endpoints.openai_asr must be a plain http or https address, such as http://127.0.0.1:8000/v1": (
+        "endpoints.openai_asr 要是普通的 http 或 https 地址，例如 http://127.0.0.1:8000/v1",
+        "endpoints.openai_asr は普通の http か https のアドレスです。例：http://127.0.0.1:8000/v1",
+    ),
+    "endpoints.funasr: funasr wants a ws:// or wss:// address, such as ws://127.0.0.1:10095": (
+        "endpoints.funasr：funasr 要 ws:// 或 wss:// 开头的地址，例如 ws://127.0.0.1:10095",
+        "endpoints.funasr：funasr には ws:// か wss:// のアドレスが必要です。例：ws://127.0.0.1:10095",
+    ),
+    "engines.asr: whisper needs the package faster-whisper; run: pip install '.[local]'": (
+        "engines.asr：whisper 需要 faster-whisper 这个包；请运行：pip install '.[local]'",
+        "engines.asr：whisper には faster-whisper が必要です。次を実行してください：pip install '.[local]'",
+    ),
+    "whisper.model_dir is empty; name the directory of your model: {where}": (
+        "whisper.model_dir 是空的；请写上模型的目录：{where}",
+        "whisper.model_dir が空です。モデルのディレクトリを書いてください：{where}",
+    ),
+    "whisper.model_dir: the model in {path} cannot be loaded: {why}; get it again": (
+        "whisper.model_dir：{path} 里的模型加载不了：{why}；请重新下载",
+        "whisper.model_dir：{path} のモデルを読み込めません：{why}。もう一度入手してください",
+    ),
+    "whisper.model_dir: {path} is a pointer of Git LFS and not the model; download the file itself, or run: "
+    "git lfs pull": (
+        "whisper.model_dir：{path} 是 Git LFS 的指针，不是模型；请下载文件本身，或者运行：git lfs pull",
+        "whisper.model_dir：{path} は Git LFS のポインターで、モデルではありません。"
+        "ファイル自体をダウンロードするか、git lfs pull を実行してください",
+    ),
+    "whisper.model_dir: {path} has no {names}; {where}": (
+        "whisper.model_dir：{path} 里没有 {names}；{where}",
+        "whisper.model_dir：{path} に {names} がありません。{where}",
+    ),
+    "whisper.model_dir: {path} does not exist; {where}": (
+        "whisper.model_dir：没有 {path} 这个目录；{where}",
+        "whisper.model_dir：{path} がありません。{where}",
+    ),
+    "whisper.model_dir: {path} is no directory; {where}": (
+        "whisper.model_dir：{path} 不是目录；{where}",
+        "whisper.model_dir：{path} はディレクトリではありません。{where}",
+    ),
     "engines.asr: sherpa cannot load the model: {why}": (
         "engines.asr：sherpa 加载不了这个模型：{why}",
         "engines.asr：sherpa がモデルを読み込めません：{why}",

@@ -144,13 +144,16 @@ SENTENCES = {
         '良いものを作るには：python -c "import secrets; print(secrets.token_urlsafe())"',
     ),
     "the environment": ("环境变量", "環境変数"),
-    "embedded recogniser: its process cannot be started: {error}": (
-        "内置语音识别：它的进程启动不了：{error}",
-        "内蔵の音声認識：プロセスを起動できません：{error}",
+    "{name}: its process cannot be started: {error}": (
+        "{name}：它的进程启动不了：{error}",
+        "{name}：プロセスを起動できません：{error}",
     ),
-    "embedded recogniser: its process ended": (
-        "内置语音识别：它的进程结束了",
-        "内蔵の音声認識：プロセスが終了しました",
+    "{name}: its process ended": ("{name}：它的进程结束了", "{name}：プロセスが終了しました"),
+    "{name}: failed at an utterance": ("{name}：有一句话识别失败", "{name}：一つの発話の認識に失敗しました"),
+    "whisper: runs on the {device}": ("whisper：运行在 {device} 上", "whisper：{device} で動いています"),
+    "whisper: the GPU cannot be used, so the CPU is": (
+        "whisper：显卡用不了，改用 CPU",
+        "whisper：GPU が使えないため CPU を使います",
     ),
     "embedded recogniser: phrases that cannot be pronounced are left out": (
         "内置语音识别：读不出来的句子没有收进去",

@@ -65,12 +65,13 @@ class EarlyLLM:
             deltas = await guess.take()
         finally:
             self.drop()  # where somebody was cancelled while waiting; nothing once it was taken
+        taken = deltas is not None
         if deltas is not None:
             self._used += 1
         else:  # it failed, and nobody has seen anything of it
             deltas = self._llm.stream(prompt)
         async with aclosing(deltas):
-            if guess.first is not None:
+            if taken and guess.first is not None:
                 yield guess.first
             async for delta in deltas:
                 yield delta
@@ -98,16 +99,20 @@ class _Guess:
             except LLMError as error:
                 self._deltas = None
                 log.info("llm_speculation_failed", error=str(error))
+            except Exception:  # the turn asks again, and fails where its failures are told
+                self._deltas = None
+                log.exception("llm_speculation_failed")
             finally:
                 self._settled.set()
                 if self._deltas is not None and not self._taken.is_set():
                     await self._deltas.aclose()
 
     async def take(self) -> AsyncGenerator[str] | None:
-        """The rest of the answer behind `first`, which whoever took it closes; None where it failed."""
+        """The rest of the answer behind `first`, which whoever took it closes; None where there is none to be had."""
         await self._settled.wait()
-        if self._deltas is not None:
-            self._taken.set()
+        if self._deltas is None or self._scope.cancel_called:  # dropped while it was waited for
+            return None
+        self._taken.set()
         return self._deltas
 
     def drop(self) -> None:

@@ -144,7 +144,7 @@ class WorkerProcess:
                 if process.returncode is None:
                     process.kill()
             status = await process.wait()
-        self.last_words = "".join(said)[-LAST_WORDS:]
+        self.last_words = "".join(said)[-LAST_WORDS:] or f"its process ended with status {status}"
         log.error(f"{self._job.name}: its process ended", status=status, said=self.last_words)
         return ready
 

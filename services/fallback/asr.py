@@ -6,6 +6,7 @@ Each has its own deadline for the final transcript (TimedASR): it is there at th
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -61,9 +62,10 @@ class FallbackASR:
                     yield utterance
                 finally:
                     tasks.cancel_scope.cancel()
-                    utterance.close()
         except ExceptionGroup as group:  # an error of whoever speaks: what is heard fails in `transcripts` alone
             error = group.exceptions[0]
+        finally:
+            utterance.close()  # now that nobody hears any more
         if error is not None:
             raise error
 
@@ -97,7 +99,7 @@ class _Utterance:
         try:
             for call in lineup.calls():
                 with call:
-                    error = await self._ask(call)
+                    error = await self._ask(call, again=bool(errors))
                     if error is None:
                         return
                     call.failed(error)
@@ -112,8 +114,8 @@ class _Utterance:
     def close(self) -> None:
         self._heard.close()
 
-    async def _ask(self, call: Call) -> ASRError | None:
-        """The failure, if it was one."""
+    async def _ask(self, call: Call, *, again: bool) -> ASRError | None:
+        """The failure, if it was one. `again`: an ASR before it heard some of it, and it gets that all at once."""
         asr, whole = self._asrs[call.index], self._whole or self._audio.ended
         async with asr.open_recognition(self._hints, whole=whole) as recognition, anyio.create_task_group() as tasks:
             tasks.start_soon(self._audio.feed, recognition)
@@ -123,6 +125,8 @@ class _Utterance:
                     async for transcript in transcripts:
                         if transcript.is_final or transcript.is_definite:
                             call.succeeded()
+                        if again and transcript.is_definite and transcript.until_ms is None:
+                            transcript = replace(transcript, is_definite=False)  # of how much, nobody can tell
                         self._heard_in.send_nowait(transcript)
             except ASRError as error:
                 failed = error

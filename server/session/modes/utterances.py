@@ -83,7 +83,8 @@ class Guesses:
     def drop(self) -> None:
         """The utterance is answered, or never will be."""
         self.place = None
-        self._turns.llm.drop()
+        if self._guessed:  # else the guess there may be is another utterance's
+            self._turns.llm.drop()
 
     def _guess(self) -> None:
         if self.place is None or not self.place.is_reached:
@@ -152,8 +153,10 @@ class Utterances:
 
     def hint(self) -> bool:
         """Whether the ASR knows a few phrases and no other, and the user was not told so yet."""
-        hinted, self._hinted = self._hinted, True
-        return self._backend.asr.phrases_only and not hinted
+        if self._hinted or not self._backend.asr.phrases_only:
+            return False
+        self._hinted = True
+        return True
 
     def new(
         self, kind: wire.TurnInput, understood: Callable[[str], None] | None = None, over: OverReply | None = None

@@ -85,9 +85,10 @@ def _read(heard: bytes, *, length: _Length, hints: RecognitionHints, prompt: str
 
 def check_model(directory: Path) -> None:
     """Raises EngineUnavailable: it is no directory with a model, with what is missing and where to get it."""
+    if not directory.exists():
+        raise EngineUnavailable(f"whisper.model_dir: {directory} does not exist; {WHERE_FROM}")
     if not directory.is_dir():
-        what = "is no directory" if directory.exists() else "does not exist"
-        raise EngineUnavailable(f"whisper.model_dir: {directory} {what}; {WHERE_FROM}")
+        raise EngineUnavailable(f"whisper.model_dir: {directory} is no directory; {WHERE_FROM}")
     missing = [" or ".join(names) for names in FILES if not any((directory / name).is_file() for name in names)]
     if missing:
         raise EngineUnavailable(f"whisper.model_dir: {directory} has no {' and no '.join(missing)}; {WHERE_FROM}")

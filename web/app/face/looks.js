@@ -19,7 +19,7 @@ const LOOKS = {
 
 /** @param {string} name @returns {Look} */
 export function lookOf(name) {
-  if (LOOKS[name]) return LOOKS[name];
+  if (Object.hasOwn(LOOKS, name)) return LOOKS[name];
   let hue = 0;
   for (const letter of name) hue = (hue * 31 + (letter.codePointAt(0) ?? 0)) % 360;
   const color = (/** @type {number} */ turn, /** @type {number} */ s, /** @type {number} */ l) => `hsl(${(hue + turn) % 360} ${s}% ${l}%)`;
