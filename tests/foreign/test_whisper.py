@@ -1,12 +1,17 @@
-"""A real Whisper, the base model, hears the embedded voice: in our own process for it, and behind a small server."""
+"""A real Whisper, the base model, hears the embedded voice: in our own process for it, behind a small server, and in a
+talk whose every engine is real.
+"""
 
+import base64
 import difflib
 import re
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from services.base import ASR, RecognitionHints
@@ -14,6 +19,9 @@ from services.engine_settings import ASRSettings
 from services.vendors.openai.asr import open_asr as open_openai
 from services.vendors.whisper.asr import open_asr as open_whisper
 from tests.foreign.foreign import _python_of, serve
+from tests.foreign.test_local_engines import EXAMPLE
+from tests.protocol_client import ProtocolClient, audio, kinds
+from tests.running_server import running_server
 from tests.speech import mei, noise, silence
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.xdist_group("whisper")]
@@ -24,6 +32,8 @@ SAID = (
     "一緒にコーヒーを飲みに行きませんか。",
 )
 NOTHING = (silence(1.5), noise(2.0, -40.0), noise(2.0, -30.0, color="pink"))
+# All three share two cores with the other tests.
+SLOW = ("LLM_FIRST_TOKEN", "LLM_GAP", "LLM_TOTAL", "TTS_FIRST_AUDIO", "TTS_GAP", "ASR_FINAL")
 JAPANESE = RecognitionHints("anon", language="ja")
 
 
@@ -91,3 +101,39 @@ async def test_the_embedded_voice_is_heard_in_our_own_process(
 async def test_the_embedded_voice_is_heard_by_a_small_server(server: str, speech: list[bytes]) -> None:
     async with open_openai(ASRSettings(endpoint=server, model="base")) as asr:
         await check(asr, speech)
+
+
+def test_a_free_spoken_conversation_with_no_key_and_no_network(
+    server: str, speech: list[bytes], tmp_path: Path
+) -> None:
+    """Japanese is spoken; Whisper hears it, llama.cpp answers (its model repeats the example), and Kokoro speaks."""
+    anon = tmp_path / "prompts" / "anon"
+    anon.mkdir(parents=True)
+    (anon.parent / "reply_format.md").write_text(EXAMPLE, "utf-8")
+    (anon / "character_manifest.md").write_text("Anon", "utf-8")
+    (anon / "character.yaml").write_text("voices: {openai: {voice_id: jf_alpha}}", "utf-8")
+    with (
+        serve("local", "llama") as llama,
+        serve("local", "kokoro", sysconfig.get_paths()["purelib"]) as kokoro,
+        running_server(
+            tmp_path,
+            CHATANON_CHARACTERS__FOLDER=str(anon.parent),
+            CHATANON_ENDPOINTS__OPENAI_ASR=server,
+            CHATANON_ENDPOINTS__OPENAI_LLM=llama,
+            CHATANON_ENDPOINTS__OPENAI_TTS=kokoro,
+            CHATANON_MODELS__OPENAI_ASR="base",
+            CHATANON_MODELS__OPENAI_TTS="kokoro",
+            CHATANON_LLM__JSON_SCHEMA="true",
+            CHATANON_ASR__LANGUAGE="ja",
+            **{f"CHATANON_TIMEOUTS__{name}": "100" for name in SLOW},
+        ) as talk,
+    ):
+        client = ProtocolClient(talk.url)
+        client.connect(api_token="dev_token_001")
+        client.send("audio_message", audio_base64=base64.b64encode(speech[1]).decode())
+        messages = client.until("response", "error")
+        client.close()
+    (heard,) = (message["text"] for message in messages if message["type"] == "transcription")
+    assert wrong(SAID[1], heard) <= 2
+    assert kinds(messages)[-2:] == ["audio_end", "response"] and messages[-1]["content_jp"]
+    assert np.abs(np.frombuffer(audio(messages), "<i2").astype(int)).max() > 3_000
