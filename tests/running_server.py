@@ -38,7 +38,7 @@ class RunningServer:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("CHATANON_", "BYTEDANCE_", "DOUBAO_", "MINIMAX_", "VALID_"))
+            if not name.startswith(("CHATANON_", "BYTEDANCE_", "DOUBAO_", "MINIMAX_", "OPENAI_", "VALID_"))
         }
         self._ready = threading.Event()
         self._logged = threading.Condition()

@@ -457,7 +457,7 @@ def imported() -> dict[str, str]:
 def test_tests_are_looked_for_in_tests_alone() -> None:
     """pytest's usual pattern would take client/test_client.py for a test."""
     assert PROJECT["tool"]["pytest"]["ini_options"]["testpaths"] == ["tests"]
-    assert PROJECT["tool"]["pytest"]["ini_options"]["filterwarnings"] == ["error"]
+    assert PROJECT["tool"]["pytest"]["ini_options"]["filterwarnings"][0] == "error"
 
 
 def test_every_dependency_is_imported_or_has_its_reason() -> None:
