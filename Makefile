@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help install run demo simulators test check hostile fuzz autobahn node lock lock-node clean
+.PHONY: help install run demo simulators test check hostile fuzz autobahn node configuration lock lock-node clean
 
 help:
 	@echo "make install  only .venv with all libraries; the others do it by themselves"
@@ -16,6 +16,7 @@ help:
 	@echo "make fuzz   inputs that nobody thought of, for FUZZ_MINUTES=8, and how many of them there were"
 	@echo "make autobahn  Autobahn's suite against the listener (PYTHON27=... with its wstest installed)"
 	@echo "make node   what the tests of /asyncapi.json read it with (needs Node.js 18 and npm)"
+	@echo "make configuration  the tables of docs/configuration*.md anew from server/config.py and scripts/configuration.yaml"
 	@echo "make lock   requirements*.txt anew from pyproject.toml"
 
 install: $(VENV)/installed
@@ -77,6 +78,9 @@ $(VENV)/node/installed: tests/node/package-lock.json
 	@mkdir -p $(@D) && cp tests/node/package.json tests/node/package-lock.json $(@D)
 	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+configuration: $(VENV)/installed
+	@exec $(PYTHON) -m scripts.configuration_document
 
 # Universal: exact versions and the hashes of all platforms, with markers; no address of any index.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \

@@ -19,9 +19,12 @@ class ProtocolClient:
     """One connection. `said` is everything the server has sent so far."""
 
     def __init__(
-        self, url: str, headers: Mapping[str, str] | None = None, *, receive_buffer: int | None = None
+        self, url: str, headers: Mapping[str, str] | None = None, *, receive_buffer: int | None = None, **more: Any
     ) -> None:
-        """`receive_buffer`: bytes the kernel keeps for a client that does not read; given back by reading on."""
+        """`more`: for websockets, such as `ssl`.
+
+        `receive_buffer`: bytes the kernel keeps for a client that does not read; given back by reading on.
+        """
         self.said: list[Wire] = []
         sock = None
         if receive_buffer is not None:
@@ -39,6 +42,7 @@ class ProtocolClient:
                 proxy=None,
                 additional_headers=headers,
                 open_timeout=_PATIENCE_S,
+                **more,
             )
         )
 

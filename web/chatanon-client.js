@@ -1,5 +1,5 @@
 /**
- * ChatAnon's protocol for browsers: one ES module, no dependency. It covers docs/wire.md whole, with all extensions.
+ * ChatAnon's protocol for browsers: one ES module, no dependency. It covers docs/protocol.en.md whole, with all extensions.
  *
  * How to get it: import it from any running server (`https://your.server/app/chatanon-client.js`), or copy this one
  * file; it needs nothing beside it. In Node.js 22 and newer, which has `WebSocket`, it works as it is.
@@ -19,7 +19,7 @@
  * was not begun to be answered. It does not come back where the server says that it should not (codes from 4500 on).
  */
 
-/** All extensions there are, in the order of docs/wire.md. What one gets is `connected.extensions`. */
+/** All extensions there are, in the order of docs/protocol.en.md. What one gets is `connected.extensions`. */
 export const EXTENSIONS = ["turns", "sentences", "stages", "speech_events", "binary_audio", "history", "barge_in"];
 
 /** A refusal or a close that is final; `code` is that of the `error`, the `reason` of `disconnected`, or `lost`. */

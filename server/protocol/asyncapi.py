@@ -10,7 +10,7 @@ from server.protocol import wire
 from server.protocol.extensions import EXTENSION_OF
 from server.protocol.message_schemas import REFERENCE, message_schemas
 
-_EXAMPLES = Path(__file__).with_name("examples.json")  # those of the README; a test compares
+_EXAMPLES = Path(__file__).with_name("examples.json")  # those of docs/protocol.md; a test compares
 _BINARY = "audio_frame"  # the one message that is no JSON; its name is this document's, on the wire it has none
 
 # One socket, but a channel each way: generators make one union type of all messages of a channel, and call it as here.

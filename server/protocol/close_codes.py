@@ -1,4 +1,4 @@
-"""Why the server ends a connection, as the code and the reason of its close frame: docs/wire.md, section 8.
+"""Why the server ends a connection, as the code and the reason of its close frame: docs/protocol.en.md, section 8.
 
 4000 to 4499: the client may reconnect; 4500 to 4999: it must not without a change.
 """

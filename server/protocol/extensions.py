@@ -35,7 +35,7 @@ class Extensions:
     @property
     def waits_for_playback(self) -> bool:
         """Whether the next reply must not begin while the last one sounds: with `stages` come clients that start their
-        clock of playback anew at `llm_start`, and cannot stop what they have (wire.md, 4)."""
+        clock of playback anew at `llm_start`, and cannot stop what they have (docs/protocol.en.md, 9)."""
         return "stages" in self and "barge_in" not in (self._asked or ())
 
     def begin_voice_call(self) -> None:

@@ -1,6 +1,6 @@
 """What the fields and the vocabularies of the messages mean, a line each, for those who read GET /asyncapi.json.
 
-A field's name means the same in every message that has it. docs/wire.md tells more.
+A field's name means the same in every message that has it. docs/protocol.en.md tells more.
 """
 
 FIELDS = {

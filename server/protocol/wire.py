@@ -1,6 +1,6 @@
 """Every message on /ws, as two tagged unions: what a client may say, and what the server says.
 
-The one place where a string of the wire is written, hence longer than the house likes. `docs/wire.md` and
+The one place where a string of the wire is written, hence longer than the house likes. `docs/protocol.en.md` and
 `GET /asyncapi.json` describe the same.
 """
 

@@ -1,7 +1,7 @@
 /**
  * What went wrong, by code, and what to do about it: Chinese, Japanese, English. {message} is the server's own words.
  *
- * The codes of the protocol stand in docs/wire.md; those of the microphone and of this page come after them.
+ * The codes of the protocol stand in docs/protocol.en.md; those of the microphone and of this page come after them.
  */
 
 /** @type {Record<string, [string, string, string]>} */

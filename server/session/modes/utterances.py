@@ -31,7 +31,7 @@ from server.session.turns import Turns
 from server.transport.connection import ConnectionLost, HangUp
 from services.base import RECOGNITION_RATE_HZ, ASRError, RecognitionHints
 
-STREAM_PATIENCE_S = 15.0  # a stream was started and nothing comes: wire.md, `stream_timeout`
+STREAM_PATIENCE_S = 15.0  # a stream was started and nothing comes: docs/protocol.en.md, `stream_timeout`
 # In agent mode the clock of an utterance is its samples: a microphone switched off in mid-word would never come
 # to the silence that ends it.
 AGENT_PATIENCE_S = 2.0

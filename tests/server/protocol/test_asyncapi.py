@@ -299,7 +299,7 @@ def test_example_of_the_specification_is_valid(document: dict[str, Any], example
 
 
 def test_own_examples_are_messages_and_valid(document: dict[str, Any]) -> None:
-    """Those of the README, says tests/test_docs.py."""
+    """Those of the documents, says tests/documents/test_messages.py."""
     types = {tag_of(kind): kind for kind in (*CLIENT, *SERVER)}
     for tag, kind in types.items():
         examples = document["components"]["messages"][tag]["examples"]

@@ -130,9 +130,9 @@ def test_official_parser_finds_nothing_wrong(server: RunningServer, tools: Path)
     assert operations["answer_ping"] == {"action": "receive", "messages": ["ping"], "reply": ["pong", "error"]}
 
 
-def generating(readme: str, port: int) -> list[str]:
+def generating(page: str, port: int) -> list[str]:
     """The commands that it shows, for the server on this port."""
-    text = (ROOT / readme).read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     (block,) = (block for block in re.findall(r"^```bash\n(.*?)^```$", text, re.M | re.S) if "modelina" in block)
     return str(block).replace("localhost:8765", f"127.0.0.1:{port}").splitlines()
 
@@ -141,8 +141,8 @@ def generating(readme: str, port: int) -> list[str]:
 def test_client_on_generated_types_compiles_and_understands_the_server(
     server: RunningServer, talk: Callable[..., ProtocolClient], tools: Path
 ) -> None:
-    commands = generating("README.md", server.port)
-    assert commands == generating("README.en.md", server.port)
+    commands = generating("docs/protocol.md", server.port)
+    assert commands == generating("docs/protocol.en.md", server.port)
     for command in commands:
         run(tools, *shlex.split(command))
     models = {path.stem for path in (tools / "models").iterdir()}

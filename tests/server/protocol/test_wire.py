@@ -1,4 +1,4 @@
-"""The protocol of the specification and of docs/wire.md, message by message; and what comes of everything else."""
+"""The protocol of the specification and of docs/protocol.en.md by message, and what comes of everything else."""
 
 import base64
 import json
