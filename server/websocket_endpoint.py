@@ -12,7 +12,7 @@ from server.auth import User, one_party, origin_allowed, why_not_allowed
 from server.backend import Backend
 from server.message_handlers import handle
 from server.observability.incidents import incident
-from server.observability.line_limit import GUESSING
+from server.observability.line_limit import GUESSING, KIND
 from server.protocol import close_codes, codec, wire
 from server.protocol.extensions import Extensions
 from server.protocol.wire import Connect, Error
@@ -83,6 +83,7 @@ async def _shake_hands(backend: Backend, connection: Connection) -> tuple[Connec
     origin, demo = connection.origin, backend.authenticator.demo
     if origin is not None and not origin_allowed(origin, backend.config.server.allowed_origins, demo=demo):
         refusal = why_not_allowed(origin, demo=demo)
+        log.warning(refusal, address=connection.address, **{KIND: "origin_not_allowed"})
         raise HangUp(Error(refusal, "origin_not_allowed", retryable=False), close_codes.ORIGIN)
     if connection.has_token_in_address and backend.connections.is_news("token in address"):
         log.warning("a client puts its token into the address, where it is ignored and others can read it")

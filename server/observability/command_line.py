@@ -14,7 +14,7 @@ import sys
 from server.observability.language import tell
 from server.observability.right_python import ROOT
 
-KEYS = "DOUBAO_API_KEY, MINIMAX_API_KEY, BYTEDANCE_API_KEY (BYTEDANCE_APP_KEY + BYTEDANCE_ACCESS_KEY)"
+KEYS = "DOUBAO_API_KEY, MINIMAX_API_KEY, OPENAI_API_KEY, BYTEDANCE_API_KEY (BYTEDANCE_APP_KEY + BYTEDANCE_ACCESS_KEY)"
 HELP = ("-h", "--help")
 
 

@@ -33,10 +33,11 @@ ChatAnon 的服务器：听、想、说，等客户端连到 ws://主机:8765/ws
         CHATANON_CREDENTIALS 可指定另一个文件，设为空就是不读
 语言    LANGUAGE、LC_ALL、LC_MESSAGES、LANG：zh、en、ja；都没有设置时是中文
 日志    标准错误：在终端上是给人看的行（NO_COLOR：不要颜色），否则每行一个 JSON
+代理    环境变量 FORWARDED_ALLOW_IPS：不在本机的反向代理的地址；给别人用见 docs/operations.md
 停止    Ctrl-C 或 SIGTERM：等正在进行的对话说完；再来一次就立即结束
 退出码  0 正常结束；2 设置不能用，端口被占用，或者命令写错了
 
-看到「就绪」之后，在另一个终端里说一句话：
+看到「就绪」之后，用浏览器打开 http://localhost:8765/app/ ，或者在另一个终端里说一句话：
         {command}
 """,
         """Usage: python -m server.main
@@ -51,10 +52,11 @@ Keys       the environment variables {keys},
            CHATANON_CREDENTIALS names another file, or none where it is empty
 Language   LANGUAGE, LC_ALL, LC_MESSAGES, LANG: zh, en, ja; Chinese where none is set
 Log        on standard error: at a terminal lines for people (NO_COLOR: no colours), else a JSON object on each line
+Proxy      FORWARDED_ALLOW_IPS: addresses of a reverse proxy that is not on this machine; docs/operations.en.md
 To stop    Ctrl-C or SIGTERM lets everybody finish; a second one ends at once
 Exit code  0 ended well; 2 the settings cannot be used, the port is taken, or the command is wrong
 
-Once it says "ready", talk to it from another terminal:
+Once it says "ready", open http://localhost:8765/app/ in a browser, or talk to it from another terminal:
            {command}
 """,
         """使い方：python -m server.main
@@ -69,10 +71,11 @@ ChatAnon のサーバー：聞いて、考えて、話します。クライア�
             （credentials.example.py を参照）。CHATANON_CREDENTIALS で別のファイルを指定、空なら読みません
 言語        LANGUAGE、LC_ALL、LC_MESSAGES、LANG：zh、en、ja。どれもなければ中国語
 ログ        標準エラー出力。端末では人が読む行（NO_COLOR：色なし）、それ以外は一行に一つの JSON
+プロキシ    FORWARDED_ALLOW_IPS：別のマシンにあるリバースプロキシのアドレス。docs/operations.en.md を参照
 停止        Ctrl-C か SIGTERM で、進行中の会話を待って終了します。二度目は直ちに終了します
 終了コード  0 正常終了。2 設定が使えない、ポートが使用中、またはコマンドの誤り
 
-「準備完了」と出たら、別の端末から話しかけてください：
+「準備完了」と出たら、ブラウザーで http://localhost:8765/app/ を開くか、別の端末から話しかけてください：
             {command}
 """,
     ),
@@ -279,6 +282,17 @@ SENTENCES = {
     "connected": ("已连接", "接続"),
     "gone": ("已离开", "切断"),
     "unauthorized": ("令牌无效", "トークンが無効"),
+    'Pages of the origin "{origin}" may not connect: the server is in demo mode, for this machine alone; '
+    "configure a token (VALID_API_TOKENS), or open the page from http://localhost": (
+        "来源是 {origin} 的网页连不上：服务器在演示模式，只限本机；"
+        "请设置令牌（VALID_API_TOKENS），或者从 http://localhost 打开网页",
+        "オリジン {origin} のページは接続できません。サーバーはデモモードで、このマシン専用です。"
+        "トークン（VALID_API_TOKENS）を設定するか、http://localhost からページを開いてください",
+    ),
+    'Pages of the origin "{origin}" may not connect here; the operator can add it to server.allowed_origins': (
+        "来源是 {origin} 的网页不能连到这里；可以把它加进 server.allowed_origins",
+        "オリジン {origin} のページはここに接続できません。server.allowed_origins に加えることができます",
+    ),
     "more wrong tokens than limits.wrong_tokens_per_minute_overall: somebody may be guessing them": (
         "无效令牌超过了 limits.wrong_tokens_per_minute_overall：可能有人在猜令牌",
         "無効なトークンが limits.wrong_tokens_per_minute_overall を超えました。推測されているおそれがあります",

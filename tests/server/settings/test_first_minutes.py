@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from server.settings.credentials_file import KEY_NAMES
 from tests.running_server import ROOT, RunningServer
 
 pytestmark = pytest.mark.slow
@@ -119,7 +120,8 @@ def run(*command: str, folder: Path = ROOT, **variables: str) -> subprocess.Comp
 def test_help_says_where_everything_is_and_what_to_type_next(option: str, language: str) -> None:
     done = run(sys.executable, "-m", "server.main", option, LANGUAGE=language)
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("config.yaml", "credentials.py", "CHATANON_SERVER__PORT", "VALID_API_TOKENS", "LANG", "NO_COLOR", "2"):
+    named = ("CHATANON_SERVER__PORT", "VALID_API_TOKENS", "LANG", "NO_COLOR", "FORWARDED_ALLOW_IPS", "2")
+    for word in ("config.yaml", "credentials.py", "http://localhost:8765/app/", *named, *KEY_NAMES):
         assert word in done.stdout
     command = done.stdout.strip().splitlines()[-1].strip()
     python, client, *_ = shlex.split(command)
