@@ -8,7 +8,7 @@ import pytest
 
 from server.character_manager import CharacterManager
 from tests.documents.pages import READMES, TWINS, prose, write_character
-from tests.running_server import ROOT, running_server
+from tests.running_server import ROOT
 
 PAGES = TWINS["characters"]
 
@@ -40,13 +40,3 @@ def test_phrases_to_try_are_in_the_script(path: Path) -> None:
         known = {phrase for topic in script.topics for phrase in topic.phrases.get(language, ())}
         (phrases,) = re.findall(rf"^\| (?:{name}) \| (.+) \|$", prose(path), re.MULTILINE)
         assert set(phrases.split("、")) <= known
-
-
-@pytest.mark.slow
-def test_clients_are_shown_the_character(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
-    write_character(PAGES[0], tmp_path / "prompts")
-    with running_server(tmp_path, CHATANON_CHARACTERS__FOLDER=str(tmp_path / "prompts")) as server:
-        shown = {each["name"]: each for each in server.get("/characters")[1]["characters"]}
-    assert shown["yuki"]["live2d_model_set"] == "yuki_winter" and shown["yuki"]["client"]["theme"] == "#88aaff"
-    assert set(shown["yuki"]["suggestions"]) <= {"你好", "晚上好", "こんばんは", "hello", "good evening"}

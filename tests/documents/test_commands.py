@@ -205,6 +205,8 @@ def talk_as_written(clone: Path, command: str, written: int, port: int) -> None:
             shown = run(clone, here, "你好\n/quit\n")
             assert "日 " in shown and "中 " in shown
             assert "--wav" not in client or "你：你叫什么名字" in shown
+        if any("yuki" in client for client in TALKS[command]):
+            assert_clients_are_shown_yuki(server)
         if any(word in client for client in TALKS[command] for word in ("--message", "--wav")):
             assert_speech_was_saved(clone)
         assert (clone / "data" / "chatanon.db").is_file()
@@ -212,6 +214,13 @@ def talk_as_written(clone: Path, command: str, written: int, port: int) -> None:
         assert server.wait() == 0 or not command.endswith("server.main")  # make and uvicorn tell of the signal
     finally:
         server.kill()
+
+
+def assert_clients_are_shown_yuki(server: RunningServer) -> None:
+    """As docs/characters.md says that they are."""
+    (yuki,) = (each for each in server.get("/characters")[1]["characters"] if each["name"] == "yuki")
+    assert yuki["live2d_model_set"] == "yuki_winter" and yuki["client"]["theme"] == "#88aaff"
+    assert set(yuki["suggestions"]) <= {"你好", "晚上好", "こんばんは", "hello", "good evening"}
 
 
 @pytest.mark.slow

@@ -131,6 +131,22 @@ def test_talk_goes_through_caddy(server: RunningServer, tmp_path: Path) -> None:
         assert_who_is_counted(f"ws://127.0.0.1:{port}/ws", server)
 
 
+@pytest.mark.slow
+def test_phone_at_home_talks_through_a_certificate_of_caddy_s_own(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caddy, port = program("caddy"), free_port()
+    _, shown = (block.text for block in blocks(CHINESE, "caddy"))
+    assert "https://192.168.1.5 {" in shown
+    shown = shown.replace("192.168.1.5", f"127.0.0.1:{port}").replace(":8765", f":{server.port}")
+    own = "{\n\tadmin off\n\tskip_install_trust\n\tauto_https disable_redirects\n}\n"
+    (tmp_path / "Caddyfile").write_text(f"{own}{shown}\n")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with running(port, caddy, "run", "--config", str(tmp_path / "Caddyfile"), "--adapter", "caddyfile"):
+        root = tmp_path / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+        assert_talk(f"wss://127.0.0.1:{port}/ws", ssl=ssl.create_default_context(cafile=str(root)))
+
+
 def assert_who_is_counted(url: str, server: RunningServer, **secured: Any) -> None:
     """What a stranger writes into the header that names who calls is not what the server goes by."""
     stranger = ProtocolClient(url, {"X-Forwarded-For": "203.0.113.9"}, **secured)
