@@ -28,14 +28,13 @@ RECOMMENDED = (
 )
 # A server, and the clients that talk to it.
 TALKS = {
-    "make run": (TEXT_TURN,),
+    "make run": (TEXT_TURN, f"{CLIENT_COMMAND} --character yuki --message 晚上好"),
     "python -m server.main": (
         CLIENT_COMMAND,
         rf"printf '你好\n/switch tomori\n你好\n' | {CLIENT_COMMAND} --no-audio",
         f"{CLIENT_COMMAND} --agent --wav hello.wav",
         f"{CLIENT_COMMAND} --voice --wav hello.wav",
         f"{CLIENT_COMMAND} --wav hello.wav",
-        f"{CLIENT_COMMAND} --character yuki --message 晚上好",
     ),
     "uvicorn server.main:app --host 0.0.0.0 --port 8765": (TEXT_TURN,),
     RECOMMENDED: (TEXT_TURN,),
