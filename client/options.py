@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from client.connection import mend_url
+from chatanon_client import ChatAnonError, mend_url
 from client.language import tell
 from client.terminal import COMMANDS
 
@@ -105,8 +105,8 @@ def parse_arguments(arguments: list[str]) -> Options:
         parser.error(tell("unknown_arguments", arguments=" ".join(unknown)))
     try:
         url = mend_url(given.url)
-    except ValueError as error:
-        parser.error(str(error))
+    except ChatAnonError as error:
+        parser.error(tell(error.code, url=repr(given.url.strip()), detail=error.detail))
     if given.voice and given.agent:
         parser.error(tell("voice_or_agent"))
     if given.message is not None and (given.voice or given.agent or given.wav):
