@@ -10,33 +10,13 @@ from typing import Any
 import anyio
 import anyio.abc
 
-from chatanon_client import (
-    Audio,
-    AudioEnd,
-    CharacterSwitched,
-    ChatAnon,
-    ChatAnonError,
-    Connected,
-    Disconnected,
-    Event,
-    HistoryCleared,
-    Interrupted,
-    Reconnecting,
-    Request,
-    Response,
-    Sentence,
-    Thinking,
-    Unknown,
-)
-from client.explain import explain, explain_end, printable
+from chatanon_client import ChatAnon, ChatAnonError, Connected, Event, Reconnecting, Request
+from client.display import Display
 from client.language import tell
-from client.options import DEFAULT_TOKEN, REFUSED, TOKEN_VARIABLE, UNREACHABLE, WELL, Options
+from client.options import REFUSED, TRIES, UNREACHABLE, WELL, Options
 from client.terminal import Replies, Terminal
 
-TOKEN_REFUSED = 4500
-TRIES = 5  # where no person waits who can decide to give up
 QUEUED_REQUESTS = 8  # what may be typed ahead
-UNREADABLE_SOUND = ("audio_chunk", "binary")
 
 
 class Companion:
@@ -83,6 +63,7 @@ class Chat:
         self._replies = replies
         self._companion = companion
         self._events = self.server.events()
+        self._display = Display(self.server.url, options, terminal, replies)
         self._asked: list[Asked] = []
         self._tasks: anyio.abc.TaskGroup | None = None  # while there may be a connection
         self._connection = anyio.CancelScope()  # of what lasts as long as one does
@@ -127,14 +108,15 @@ class Chat:
     async def _show_events(self) -> int:
         try:
             async for event in self._events:
-                self._receive(event)
+                self._follow(event)
+                self._display.receive(event)
                 self._companion.receive(event)
                 self._settle()
                 if isinstance(event, Reconnecting) and event.lost and self._options.is_one_shot:
                     return REFUSED
         except ChatAnonError as error:
             self._lose()
-            reason = self._explain_end(error)
+            reason = self._display.explain_end(error)
             unanswered = len(self._asked) if error.close_code else 0  # they are never done: this is the end of all
             self._terminal.warn(tell("lost", reason=reason, count=unanswered) if unanswered else reason)
             return REFUSED if error.close_code and not error.retryable else UNREACHABLE
@@ -147,43 +129,14 @@ class Chat:
                 asked.done.set()
         self._asked = [asked for asked in self._asked if not asked.done.is_set()]
 
-    def _receive(self, event: Event) -> None:
-        replies = self._replies
+    def _follow(self, event: Event) -> None:
+        """What lasts as long as a connection does."""
         match event:
-            case Connected() | CharacterSwitched():
-                self._enter(event)
+            case Connected():
+                self._connection = anyio.CancelScope()
+                self.start(self._accompany, self._connection)
             case Reconnecting():
                 self._lose()
-                self._report_loss(event)
-            case Thinking():
-                replies.begin()
-            case Sentence():
-                replies.add_sentence(event)
-            case Audio():
-                replies.add_audio(event)
-            case Unknown(type=kind) if kind in UNREADABLE_SOUND:
-                replies.warn_of_sound()
-            case Interrupted():
-                replies.cut()
-            case AudioEnd():
-                replies.end_audio()
-            case Response():
-                replies.finish(event)
-            case HistoryCleared():
-                self._terminal.show(tell("history_cleared"))
-            case Disconnected():
-                self._terminal.warn(tell("disconnected", why=explain("disconnected", event.reason, event.message)))
-            case ChatAnonError():
-                self._report_error(event)
-
-    def _enter(self, event: Connected | CharacterSwitched) -> None:
-        self._replies.character = printable(event.character_display_name or event.character)
-        if isinstance(event, Connected):
-            self._terminal.show(tell("connected", character=self._replies.character))
-            self._connection = anyio.CancelScope()
-            self.start(self._accompany, self._connection)
-        else:
-            self._terminal.show(tell("switched", character=self._replies.character))
 
     async def _accompany(self, connection: anyio.CancelScope) -> None:
         with connection:
@@ -194,30 +147,6 @@ class Chat:
         self._replies.end_audio()
         self._replies.discard()
         self._companion.lose()
-
-    def _report_loss(self, event: Reconnecting) -> None:
-        reason = self._explain_end(event.error)
-        if event.lost:
-            again = "lost" if self._options.is_one_shot else "lost_say_again"
-            reason = tell(again, reason=reason, count=event.lost)
-        if event.lost and self._options.is_one_shot:
-            self._terminal.warn(reason)
-        elif event.attempt < TRIES:
-            self._terminal.warn(tell("try_again_in", reason=reason, seconds=f"{event.delay_s:.1f}"))
-        elif event.attempt == TRIES:
-            self._terminal.warn(tell("try_for_ever", reason=reason))
-
-    def _explain_end(self, error: ChatAnonError) -> str:
-        reason = explain_end(error, self.server.url)
-        if error.close_code != TOKEN_REFUSED:
-            return reason
-        source = self._options.token_source
-        return tell("token_came_from", reason=reason, source=source, variable=TOKEN_VARIABLE, default=DEFAULT_TOKEN)
-
-    def _report_error(self, event: ChatAnonError) -> None:
-        error = tell("error", what=explain("error", event.code, event.message))
-        seconds = f"{event.retry_after_ms / 1000:.0f}"
-        self._terminal.warn(tell("error_wait", error=error, seconds=seconds) if event.retry_after_ms > 0 else error)
 
     async def hang_up(self) -> None:
         self._companion.close()

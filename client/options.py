@@ -15,6 +15,7 @@ DEFAULT_TOKEN = "dev_token_001"
 DEFAULT_FOLDER = "recordings"
 TOKEN_VARIABLE = "CHATANON_TOKEN"
 WELL, REFUSED, UNREACHABLE = 0, 1, 2
+TRIES = 5  # to connect, where no person waits who can decide to give up
 UNUSABLE = 2  # a file or a device that the mode needs
 
 

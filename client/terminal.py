@@ -247,16 +247,16 @@ class Replies:
             self._terminal.show(tell("line_zh", text=cn))
         self._translated[index] = bool(cn) or self._translated.get(index, False)
 
-    def add_audio(self, audio: Audio) -> None:
+    def add_audio(self, audio: Audio | None) -> None:
+        """None: it cannot be read."""
+        if audio is None:
+            if not self._warned_of_audio:
+                self._warned_of_audio = True
+                self._terminal.warn(tell("sound_unreadable"))
+            return
         self.recorder.add(audio.pcm, audio.sample_rate)
         if self._player is not None:
             self._player.play(audio.pcm, audio.sample_rate)
-
-    def warn_of_sound(self) -> None:
-        """Some of it cannot be read."""
-        if not self._warned_of_audio:
-            self._warned_of_audio = True
-            self._terminal.warn(tell("sound_unreadable"))
 
     def end_audio(self) -> None:
         if self._player is not None:
