@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import anyio
 
-from client.chat import Chat
-from client.connection import audio_frame
+from client.chat import Asked, Chat
 from client.language import tell
-from client.ledger import Request
 from client.options import REFUSED, WELL
-from client.terminal import Replies, Terminal, to_message
+from client.terminal import Replies, Terminal, to_request
 from client.voice.agent_mode import AgentMode
 from client.voice.push_to_talk import PushToTalk, Utterance
 from client.voice.sound_source import WavSource
@@ -20,16 +18,19 @@ LEAVE = ("/quit", "/exit")
 
 async def send_one(chat: Chat, replies: Replies, text: str) -> int:
     """The mode of --message: one turn."""
-    request = chat.ask(Request({"type": "message", "content": text}))
-    await request.done.wait()
+    asked = chat.ask(lambda server: server.say(text))
+    await asked.done.wait()
     await replies.wait_heard()
-    return REFUSED if request.failed or replies.save_failed else WELL
+    return REFUSED if asked.failed or replies.save_failed else WELL
 
 
 async def send_files(chat: Chat, replies: Replies, display: VoiceDisplay, files: Sequence[bytes]) -> int:
     """The mode of --wav alone: a turn for each file, sent whole."""
-    requests = (Request(audio_frame("audio_message", file), display.latency.start) for file in files)
-    return await _take_turns(chat, replies, display, requests)
+
+    def send(file: bytes) -> Asked:
+        return chat.ask(lambda server: server.send_recording(file), display.latency.start)
+
+    return await _take_turns(replies, display, (send(file) for file in files))
 
 
 async def stream_files(
@@ -37,14 +38,15 @@ async def stream_files(
 ) -> int:
     """The mode of --voice --wav: a turn for each file, said in real time."""
     utterances = (Utterance(WavSource(pcm), display, terminal) for pcm in speeches)
-    return await _take_turns(chat, replies, display, utterances)
+    return await _take_turns(replies, display, (utterance.begin(chat) for utterance in utterances))
 
 
-async def _take_turns(chat: Chat, replies: Replies, display: VoiceDisplay, requests: Iterable[Request]) -> int:
+async def _take_turns(replies: Replies, display: VoiceDisplay, turns: Iterable[Asked]) -> int:
+    """Each is asked when the one before it was heard."""
     exit_code = WELL
-    for request in requests:
-        await chat.ask(request).done.wait()
-        exit_code = REFUSED if request.failed else exit_code
+    for asked in turns:
+        await asked.done.wait()
+        exit_code = REFUSED if asked.failed else exit_code
         await display.latency.wait_shown()
         await replies.wait_heard()
     return REFUSED if replies.save_failed else exit_code
@@ -77,13 +79,13 @@ async def send_lines(
         leaving = text.lower() in LEAVE
         if leaving and terminal.interactive:
             break
-        asked: list[Request | None] = [await push.take_line(text)] if push is not None else []
-        if not leaving and (message := to_message(text, replies, terminal)) is not None:
-            asked.append(chat.ask(Request(message, on_sent)))
-        for request in asked:
-            if request is not None and not terminal.interactive:
-                await request.done.wait()
-                exit_code = REFUSED if request.failed else exit_code
+        asked: list[Asked | None] = [await push.take_line(text)] if push is not None else []
+        if not leaving and (request := to_request(text, replies, terminal)) is not None:
+            asked.append(chat.ask(request, on_sent))
+        for each in asked:
+            if each is not None and not terminal.interactive:
+                await each.done.wait()
+                exit_code = REFUSED if each.failed else exit_code
     if not terminal.interactive:
         if line is None and isinstance(display, AgentMode):  # the input has ended, the talk has not
             await anyio.sleep_forever()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from client.connection import mend_url
+from chatanon_client import ChatAnonError, mend_url
 from client.language import tell
 from client.terminal import COMMANDS
 
@@ -15,6 +15,7 @@ DEFAULT_TOKEN = "dev_token_001"
 DEFAULT_FOLDER = "recordings"
 TOKEN_VARIABLE = "CHATANON_TOKEN"
 WELL, REFUSED, UNREACHABLE = 0, 1, 2
+TRIES = 5  # to connect, where no person waits who can decide to give up
 UNUSABLE = 2  # a file or a device that the mode needs
 
 
@@ -105,8 +106,8 @@ def parse_arguments(arguments: list[str]) -> Options:
         parser.error(tell("unknown_arguments", arguments=" ".join(unknown)))
     try:
         url = mend_url(given.url)
-    except ValueError as error:
-        parser.error(str(error))
+    except ChatAnonError as error:
+        parser.error(tell(error.code, url=repr(given.url.strip()), detail=error.detail))
     if given.voice and given.agent:
         parser.error(tell("voice_or_agent"))
     if given.message is not None and (given.voice or given.agent or given.wav):

@@ -1,7 +1,5 @@
 """What a person types in, what a person sees and hears out: a prompt on a terminal, plain lines through a pipe."""
 
-import base64
-import binascii
 import os
 import shutil
 import sys
@@ -10,20 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import anyio
 
-from client.audio_manager import SAMPLE_BYTES, SAMPLE_RATE_HZ, Player, WavRecorder
-from client.connection import Frame, text_of
-from client.language import has_text, tell
+from chatanon_client import Audio, ChatAnon, Request, Response, Sentence
+from client.audio_manager import Player, WavRecorder
+from client.explain import explain, printable
+from client.language import tell
 
 if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 COMMANDS = ("/switch", "/clear", "/save", "/help", "/quit", "/exit")
 READ_BYTES = 65_536
-FASTEST_SAMPLE_RATE_HZ = 192_000
 STDIN = 0
 ERASE_LINE = "\r\x1b[2K"
 
@@ -65,13 +63,6 @@ class Terminal(Protocol):
     def leave(self) -> bool:
         """Make a `read_line` that waits return None. False: none waits, or it can be cancelled without harm."""
         ...
-
-
-def explain(kind: str, code: str, message: str = "") -> str:
-    """What a code of the wire means, in the reader's language; of one that is new what the server says."""
-    name = f"{kind}.{code}"
-    what = tell(name, message=message) if has_text(name) else message or tell("unknown")
-    return tell("with_code", what=what, code=code) if code else what
 
 
 def help_text() -> str:
@@ -235,7 +226,7 @@ class Replies:
         self._terminal = terminal
         self._player = player
         self.recorder = recorder
-        self._translated: dict[object, bool] = {}  # by the index of each sentence shown: with its translation?
+        self._translated: dict[int, bool] = {}  # by the index of each sentence shown: with its translation?
         self._warned_of_audio = False
 
     def begin(self) -> None:
@@ -247,30 +238,25 @@ class Replies:
         self.recorder.discard()
         self._translated = {}
 
-    def add_sentence(self, frame: Frame) -> None:
+    def add_sentence(self, sentence: Sentence) -> None:
         """A sentence comes a second time where its translation was not ready the first time."""
-        index, jp, cn = repr(frame.get("index")), text_of(frame, "content_jp"), text_of(frame, "content_cn")
+        index, cn = sentence.index, printable(sentence.content_cn)
         if index not in self._translated:
-            self._show_spoken(jp, text_of(frame, "emotion"))
+            self._show_spoken(sentence.content_jp, sentence.emotion)
         if cn and not self._translated.get(index):
             self._terminal.show(tell("line_zh", text=cn))
         self._translated[index] = bool(cn) or self._translated.get(index, False)
 
-    def add_audio(self, frame: Frame) -> None:
-        encoded, rate = frame.get("audio_base64"), frame.get("audio_sample_rate", SAMPLE_RATE_HZ)
-        try:
-            pcm = base64.b64decode(encoded if isinstance(encoded, str) else "", validate=True)
-        except binascii.Error:
-            pcm = b""
-        playable = pcm and len(pcm) % SAMPLE_BYTES == 0 and frame.get("audio_format", "pcm") == "pcm"
-        if not playable or not isinstance(rate, int) or not 0 < rate <= FASTEST_SAMPLE_RATE_HZ:
+    def add_audio(self, audio: Audio | None) -> None:
+        """None: it cannot be read."""
+        if audio is None:
             if not self._warned_of_audio:
                 self._warned_of_audio = True
                 self._terminal.warn(tell("sound_unreadable"))
             return
-        self.recorder.add(pcm, rate)
+        self.recorder.add(audio.pcm, audio.sample_rate)
         if self._player is not None:
-            self._player.play(pcm, rate)
+            self._player.play(audio.pcm, audio.sample_rate)
 
     def end_audio(self) -> None:
         if self._player is not None:
@@ -285,18 +271,17 @@ class Replies:
         """The speaker has not come to rest."""
         return self._player is not None and self._player.is_sounding
 
-    def finish(self, response: Frame) -> None:
-        cn = text_of(response, "content_cn")
+    def finish(self, response: Response) -> None:
+        cn = printable(response.content_cn)
         if not self._translated:
-            self._show_spoken(text_of(response, "content_jp"), text_of(response, "emotion"))
+            self._show_spoken(response.content_jp, response.emotion)
         if cn and not all(self._translated.values() or [False]):
             self._terminal.show(tell("line_zh", text=cn))
-        if response.get("incomplete"):
-            self._terminal.warn(tell("incomplete", reason=explain("incomplete", text_of(response, "reason"))))
-        match response.get("audio_error"):
-            case dict(problem):
-                reason = explain("error", text_of(problem, "code"), text_of(problem, "message"))
-                self._terminal.warn(tell("without_sound", reason=reason))
+        if response.incomplete:
+            self._terminal.warn(tell("incomplete", reason=explain("incomplete", response.reason)))
+        problem = response.audio_error
+        if problem is not None:
+            self._terminal.warn(tell("without_sound", reason=explain("error", problem.code, problem.message)))
         if self.saving:
             self._save()
         self.discard()
@@ -304,7 +289,8 @@ class Replies:
     def _show_spoken(self, jp: str, emotion: str) -> None:
         if not self._translated:
             self._terminal.show(self.character or tell("someone"), Style.NAME)
-        self._terminal.show(tell("line_ja", text=jp, emotion=emotion or "auto"), Style.SPOKEN)
+        emotion = printable(emotion) or "auto"
+        self._terminal.show(tell("line_ja", text=printable(jp), emotion=emotion), Style.SPOKEN)
 
     def _save(self) -> None:
         try:
@@ -325,18 +311,18 @@ class Replies:
             await self._player.wait_played()
 
 
-def to_message(text: str, replies: Replies, terminal: Terminal) -> Frame | None:
-    """What a typed line sends; None: it concerns this program only, and is done."""
+def to_request(text: str, replies: Replies, terminal: Terminal) -> Callable[[ChatAnon], Request[Any]] | None:
+    """What a typed line asks; None: it concerns this program only, and is done."""
     if not text.startswith("/"):
-        return {"type": "message", "content": text} if text else None
+        return (lambda server: server.say(text)) if text else None
     command, *rest = text.split(maxsplit=1)
     match command.lower(), "".join(rest):
         case "/switch", "":
             terminal.warn(tell("switch_to_whom"))
         case "/switch", name:
-            return {"type": "switch_character", "character_name": name}
+            return lambda server: server.switch_character(name)
         case "/clear", _:
-            return {"type": "clear_history"}
+            return lambda server: server.clear_history()
         case "/save", _:
             replies.saving = not replies.saving
             saving = tell("saving_on", folder=replies.recorder.folder) if replies.saving else tell("saving_off")

@@ -8,6 +8,7 @@ Any Python 3 may start it (hence nothing in this file that Python 3.8 cannot rea
 """
 
 import io
+import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -158,6 +159,7 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows question marks
+    logging.getLogger("chatanon_client").setLevel(logging.CRITICAL)  # what it warns of is told in the reader's language
     options = parse_arguments(sys.argv[1:])
     if options.list_devices:
         return list_devices()

@@ -21,6 +21,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
+    ".py": "text/plain; charset=utf-8",  # an example to be read
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".jpg": "image/jpeg",

@@ -15,7 +15,7 @@ from tests.test_architecture import Module, modules
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`([^`]+)`")
-OURS = ("server", "services", "conversation", "stores", "client", "bench")
+OURS = ("server", "services", "conversation", "stores", "chatanon_client", "client", "bench")
 
 
 def section(title: str) -> str:

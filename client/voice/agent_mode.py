@@ -4,12 +4,22 @@ As much is sent as time passes, silence where the user is not to be heard: the s
 so that its silence window and its times stay true, and what was said before a pause is never glued to what comes after.
 """
 
+from contextlib import suppress
+
 import anyio
 
-from client.chat import START_S, Line
-from client.connection import Frame, audio_frame, text_of
+from chatanon_client import (
+    AgentListening,
+    ChatAnon,
+    ChatAnonError,
+    Event,
+    Response,
+    SpeechStarted,
+    SpeechStopped,
+    Thinking,
+    Transcription,
+)
 from client.language import tell
-from client.ledger import Request
 from client.options import REFUSED, UNUSABLE, WELL
 from client.terminal import Replies, Terminal
 from client.voice.sound_source import Source, SourceError, WavSource, seconds_of
@@ -26,8 +36,6 @@ UNFINISHED_S = 15.0  # after a file, where an utterance has begun and its final 
 class AgentMode(VoiceDisplay):
     """`over` is set when nothing more is to come: a file was answered, the server refused, the microphone broke."""
 
-    farewell = "agent_mode_stop"
-
     def __init__(self, source: Source, replies: Replies, terminal: Terminal, headset: bool) -> None:
         super().__init__(terminal)
         self.over = anyio.Event()
@@ -37,16 +45,15 @@ class AgentMode(VoiceDisplay):
         self._headset = headset
         self._floor = _Floor()
         self._sent_ms = 0.0
-        self._interrupt: Frame | None = None  # to be sent before the next sound
+        self._interrupt: int | None = None  # ms that were heard; to be sent before the next sound
         if headset:
             self.extensions = (*self.extensions, "barge_in")
 
-    def receive(self, frame: Frame) -> None:
-        super().receive(frame)
-        self._floor.receive(frame, anyio.current_time())
-        if frame.get("type") == "speech_stopped":
-            at_ms = frame.get("at_ms")
-            lag_ms = self._sent_ms - at_ms if isinstance(at_ms, int | float) else -1.0
+    def receive(self, event: Event) -> None:
+        super().receive(event)
+        self._floor.receive(event, anyio.current_time())
+        if isinstance(event, SpeechStopped):
+            lag_ms = self._sent_ms - event.at_ms
             if 0 <= lag_ms <= LONGEST_LAG_MS:
                 self.latency.start(anyio.current_time() - lag_ms / 1000)
 
@@ -55,28 +62,27 @@ class AgentMode(VoiceDisplay):
         played_ms = self._replies.cut() if self._headset else None
         if played_ms is None:
             return False
-        self._interrupt = {"type": "interrupt", "played_ms": played_ms}
+        self._interrupt = played_ms
         return True
 
     def lose(self) -> None:
         super().lose()
         self._floor.lose()
 
-    async def run(self, line: Line) -> None:
-        request = Request({"type": "agent_mode_start"})
-        line.ledger.add(request)
-        await line.send(request.message)
-        with anyio.move_on_after(START_S):
-            await request.done.wait()
-        if not request.done.is_set():
-            await line.give_up(request)
-        elif request.failed:
-            self._end(REFUSED)
-        else:
-            self._sent_ms = 0.0
-            await self._send_sound(line)
+    async def run(self, server: ChatAnon) -> None:
+        try:
+            await server.start_agent()
+        except ChatAnonError:
+            if server.is_connected:
+                self._end(REFUSED)
+            return
+        self._sent_ms = 0.0
+        await self._send_sound(server)
 
-    async def _send_sound(self, line: Line) -> None:
+    async def take_leave(self, server: ChatAnon) -> None:
+        await server.stop_agent()
+
+    async def _send_sound(self, server: ChatAnon) -> None:
         muted = True  # what a microphone heard while there was no connection is nobody's
         while not self.over.is_set():
             try:
@@ -86,10 +92,10 @@ class AgentMode(VoiceDisplay):
                 self._end(UNUSABLE)
                 return
             if self._interrupt is not None:
-                await line.send(self._interrupt)
+                with suppress(ChatAnonError):  # the server cannot be interrupted, or is gone
+                    await server.interrupt(self._interrupt)
                 self._interrupt = None
-            if chunk:
-                await line.send(audio_frame("agent_audio_chunk", chunk))
+            await server.send_audio(chunk)
             self._sent_ms += seconds_of(chunk) * 1000
             self.show_level(chunk, muted=muted)
             now = anyio.current_time()
@@ -130,23 +136,23 @@ class _Floor:
         self._answered = False
         self._failed = False
 
-    def receive(self, frame: Frame, now: float) -> None:
+    def receive(self, event: Event, now: float) -> None:
         self._heard_from_at = now
-        match frame.get("type"):
-            case "speech_started":
+        match event:
+            case SpeechStarted():
                 self._speaking = True
-            case "transcription":
-                self._speaking = bool(frame.get("is_partial"))
-                self._taken = self._taken or bool(not self._speaking and text_of(frame, "text"))
-            case "thinking":
+            case Transcription():
+                self._speaking = event.is_partial
+                self._taken = self._taken or bool(not event.is_partial and event.text)
+            case Thinking():
                 self._taken = True
-            case "agent_listening":
+            case AgentListening():
                 self._taken = self._speaking = False
-            case "response":
+            case Response():
                 self._answered = True
-            case "error":
+            case ChatAnonError():
                 self._speaking = False
-                self._failed = self._failed or text_of(frame, "code") not in HARMLESS
+                self._failed = self._failed or event.code not in HARMLESS
 
     def lose(self) -> None:
         self._taken = self._speaking = False

@@ -18,7 +18,7 @@ from client.voice.sound_source import RATE_HZ, SourceError
 from client.voice.wav_file import to_pcm
 
 CHUNK_MS = 40  # what is lost of a last word when Enter comes too soon
-QUEUED_CHUNKS = 500  # 20 s: more than the wait for the server's leave to send (chat.START_S)
+QUEUED_CHUNKS = 500  # 20 s: more than the server is waited for until it lets a stream begin, as a rule
 SILENT_S = 5.0  # a device that hangs or was pulled out gives nothing at all, not even silence
 CLOSE_SECONDS = 1.0  # a driver that hangs must not keep the program from ending
 MOST_CHANNELS = 2

@@ -1,9 +1,8 @@
 """Enter pressed, or a file, in; one streamed utterance (start, chunks, end) out, as one request."""
 
-from client.chat import Chat
-from client.connection import audio_frame
+from chatanon_client import Stream
+from client.chat import Asked, Chat
 from client.language import tell
-from client.ledger import Request, Send
 from client.options import Options
 from client.terminal import Replies, Terminal
 from client.voice.microphone import MicrophoneError, open_microphone
@@ -11,41 +10,43 @@ from client.voice.sound_source import Source, SourceError
 from client.voice.voice_display import VoiceDisplay
 
 
-class Utterance(Request):
+class Utterance:
     """What a source says until it ends, sent as it is said."""
 
     def __init__(self, source: Source, display: VoiceDisplay, terminal: Terminal) -> None:
-        super().__init__({"type": "audio_stream_start"}, on_sent=display.latency.start)
-        self.has_rest = True
         self._source = source
         self._display = display
         self._terminal = terminal
+        self._asked: Asked | None = None
 
-    def finish(self, *, failed: bool) -> None:
-        super().finish(failed=failed)
+    def begin(self, chat: Chat) -> Asked:
+        self._asked = chat.ask(lambda server: server.start_stream(), self._display.latency.start)
+        if isinstance(self._asked.request, Stream):
+            chat.start(self._send_sound, self._asked.request)
+        return self._asked
+
+    def end(self) -> Asked | None:
+        """Nothing more is said. None: that was so before."""
+        if self._asked is None or self._source.ended or self._asked.done.is_set():
+            return None
         self._source.close()
-        self._display.close_meter()
+        return self._asked
 
-    def end(self) -> None:
-        """Nothing more is said."""
-        self._source.close()
-
-    async def send_rest(self, send: Send) -> None:
+    async def _send_sound(self, stream: Stream) -> None:
         """An answer before the end is the server's no to the rest."""
-        while not self._source.ended and not self.done.is_set():
+        await stream.started.wait()
+        while not self._source.ended and not stream.is_done:
             try:
                 chunk = await self._source.read()
             except SourceError as error:
                 self._terminal.warn(str(error))
                 self._source.close()
                 continue
-            if chunk and not self.done.is_set():
+            if chunk and await stream.send(chunk):
                 self._display.show_level(chunk)
-                await send(audio_frame("audio_stream_chunk", chunk))
+        self._source.close()
         self._display.close_meter()
-        if not self.done.is_set():
-            self.has_rest = False
-            await send({"type": "audio_stream_end"})
+        await stream.end()
 
 
 class PushToTalk:
@@ -61,11 +62,11 @@ class PushToTalk:
         self._terminal = terminal
         self._utterance: Utterance | None = None
 
-    async def take_line(self, text: str) -> Utterance | None:
+    async def take_line(self, text: str) -> Asked | None:
         """A line that was typed: any ends what is being said, and gives it; an empty one begins something else."""
-        if self._utterance is not None and self._utterance.has_rest and not self._utterance.done.is_set():
-            self._utterance.end()
-            return self._utterance
+        said = None if self._utterance is None else self._utterance.end()
+        if said is not None:
+            return said
         if not text:
             await self._start()
         return None
@@ -81,4 +82,4 @@ class PushToTalk:
             return
         self._display.source = microphone
         self._utterance = Utterance(microphone, self._display, self._terminal)
-        self._chat.ask(self._utterance)
+        self._utterance.begin(self._chat)

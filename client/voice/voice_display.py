@@ -2,8 +2,9 @@
 
 import anyio
 
+from chatanon_client import Audio, ChatAnonError, Connected, Event, Response, Thinking, Transcription, TurnEnd
 from client.chat import Companion
-from client.connection import Frame, text_of
+from client.explain import printable
 from client.language import tell
 from client.terminal import Style, Terminal
 from client.voice.sound_source import Source, level_of
@@ -28,22 +29,19 @@ class Latency:
         self._asked_at = anyio.current_time() if asked_at is None else asked_at
         self._own_ms = None
 
-    def receive(self, frame: Frame) -> None:
-        match frame.get("type"):
-            case "connected":
-                granted = frame.get("extensions")
-                self._has_turns = isinstance(granted, list) and "turns" in granted
-            case "thinking":
+    def receive(self, event: Event) -> None:
+        match event:
+            case Connected(extensions=granted):
+                self._has_turns = "turns" in granted
+            case Thinking():
                 self.shown = anyio.Event()
-            case "audio_chunk" if self._own_ms is None and self._asked_at is not None:
+            case Audio() if self._own_ms is None and self._asked_at is not None:
                 self._own_ms = max(0.0, (anyio.current_time() - self._asked_at) * 1000)
-            case "response" if not self._has_turns:
+            case Response() if not self._has_turns:
                 self._show(None)
-            case "turn_end":
-                timings = frame.get("timings_ms")
-                first = timings.get("first_audio") if isinstance(timings, dict) else None
-                self._show(first if isinstance(first, int | float) else None)
-            case "error":
+            case TurnEnd(timings_ms=timings):
+                self._show(timings.get("first_audio"))
+            case ChatAnonError():
                 self.forget()
 
     async def wait_shown(self) -> None:
@@ -74,17 +72,17 @@ class VoiceDisplay(Companion):
         self._meter = ""
         self._partial = ""
 
-    def receive(self, frame: Frame) -> None:
-        self.latency.receive(frame)
-        match frame.get("type"):
-            case "transcription":
-                text, self._partial = text_of(frame, "text"), ""
-                if frame.get("is_partial"):
+    def receive(self, event: Event) -> None:
+        self.latency.receive(event)
+        match event:
+            case Transcription():
+                text, self._partial = printable(event.text), ""
+                if event.is_partial:
                     self._partial = text
                 elif text:
                     self._terminal.show(tell("you_said", text=text), Style.SPOKEN)
                 self._refresh()
-            case "thinking" | "error":
+            case Thinking() | ChatAnonError():
                 self._partial = ""
                 self._refresh()
 

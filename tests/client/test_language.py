@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from chatanon_client import errors
 from client.language import LANGUAGES, language_of
 from client.texts import TEXTS
 from server.protocol import wire
@@ -73,16 +74,25 @@ def test_what_is_told_is_in_the_table_with_these_fields() -> None:
 
 def test_no_text_is_left_that_nobody_tells() -> None:
     sources = "\n".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "client").rglob("*.py") if path.name != "texts.py"
+        path.read_text(encoding="utf-8") for path in (ROOT / "client").rglob("*.py") if path.parent.name != "texts"
     )
     unused = {name for name in TEXTS if f'"{name}"' not in sources}
-    assert {name for name in unused if not re.match(r"(error|incomplete|disconnected|close)\.|command_", name)} == set()
+    assert {
+        name
+        for name in unused
+        if not re.match(r"(error|incomplete|disconnected|close|unreachable)\.|command_|url_", name)
+    } == set()
 
 
 def test_no_sentence_stands_outside_the_table() -> None:
     for path in (ROOT / "client").rglob("*.py"):
-        if path.name != "texts.py":
+        if path.parent.name != "texts":
             assert not re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", path.read_text(encoding="utf-8")), path
+
+
+def test_why_there_is_no_connection_has_its_text_for_every_code_of_the_library() -> None:
+    for name in (*errors.URL_CODES, *(f"unreachable.{code}" for code in errors.UNREACHABLE_CODES)):
+        assert fields_of(TEXTS[name][0]) <= {"url", "detail"}
 
 
 CODES = [

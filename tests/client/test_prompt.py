@@ -198,6 +198,7 @@ async def test_a_key_silences_a_character_that_speaks_and_says_how_much_was_hear
             open_screen(peer.url, tmp_path, "--agent", "--headset", sound="", PYTHONPATH=library) as (screen, client),
         ):
             await screen.wait_for("很久以前")
+            await screen.wait_for("你>")  # before it there is no key, only a line
             screen.type(key)
             await screen.wait_for("你：然后")
             screen.type("\x03")  # where nobody speaks it leaves

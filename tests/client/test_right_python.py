@@ -17,9 +17,10 @@ PATIENCE_S = 60  # only reached where something starts itself for ever
 BARE = (sys.executable, "-S", "-B")  # without site-packages
 SIDES = {"client": ("client/test_client.py",), "server": ("-m", "server.main")}
 READ_BY_OLD_PYTHONS = [
-    "client/test_client.py", "client/language.py", "client/texts.py", "client/right_python.py", "server/main.py",
-    "server/observability/command_line.py", "server/observability/language.py", "server/observability/texts.py",
-    "server/observability/right_python.py",
+    *(f"client/texts/{name}.py" for name in ("codes", "command_line", "connections", "sound", "talk")),
+    "client/test_client.py", "client/language.py", "client/texts/__init__.py", "client/right_python.py",
+    "server/main.py", "server/observability/command_line.py", "server/observability/language.py",
+    "server/observability/texts.py", "server/observability/right_python.py",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import anyio
 import numpy as np
 import pytest
 
+from chatanon_client.wire import read_frame
 from client.terminal import Style, cut_to_width, never
 from client.voice.voice_display import VoiceDisplay
 
@@ -40,7 +41,7 @@ class Paper:
 
 
 def heard(display: VoiceDisplay, kind: str, **fields: Any) -> None:
-    display.receive({"type": kind, **fields})
+    display.receive(read_frame({"type": kind, "audio_base64": "AAA=", **fields}))
 
 
 async def test_partial_transcripts_replace_each_other_and_the_final_one_stays() -> None:
