@@ -145,7 +145,6 @@ OLD_WORDS = re.compile(r"\b(minds?|ears?|callers?|(?<!\.)clips?|hands-free|inbox
 STILL_SAID = {
     "conversation/turn.py": "the caller of a function",
     "services/llm_service.py": "the same",
-    "services/vendors/bytedance/asr.py": "the same",
     "server/session/modes/agent.py": "a sentence on the wire, which is not changed",
     "server/session/modes/voice.py": "the same",
 }

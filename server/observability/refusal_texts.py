@@ -232,10 +232,6 @@ REFUSALS = {
         "sherpa.model_dir 是空的；请写上模型的目录，或者用 engines.asr: auto",
         "sherpa.model_dir が空です。モデルのディレクトリを書くか、engines.asr: auto にしてください",
     ),
-    "OPENAI_API_KEY holds characters that no key has; copy it again": (
-        "OPENAI_API_KEY 里有密钥里不会有的字符；请重新复制",
-        "OPENAI_API_KEY にキーにはない文字が含まれています。コピーし直してください",
-    ),
     "endpoints.openai_asr must be a plain http or https address, such as http://127.0.0.1:8000/v1": (
         "endpoints.openai_asr 要是普通的 http 或 https 地址，例如 http://127.0.0.1:8000/v1",
         "endpoints.openai_asr は普通の http か https のアドレスです。例：http://127.0.0.1:8000/v1",

@@ -18,6 +18,7 @@ from anyio.abc import ByteReceiveStream, Process
 
 from services.asr_process.frames import Frame, FrameReader, Kind
 from services.base import ASRError, Transcript
+from services.engine_tasks import open_tasks
 
 log = structlog.get_logger()
 
@@ -181,15 +182,6 @@ async def _listen(stderr: ByteReceiveStream, words: list[str]) -> None:
 async def open_worker(job: Job) -> AsyncIterator[WorkerProcess]:
     """At once: the process gets ready meanwhile, and ends with the block."""
     worker = WorkerProcess(job)
-    error: Exception | None = None
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(worker.run)
-            try:
-                yield worker
-            finally:
-                tasks.cancel_scope.cancel()
-    except ExceptionGroup as group:  # the block's own error leaves as itself
-        error = group.exceptions[0]
-    if error is not None:
-        raise error
+    async with open_tasks() as tasks:
+        tasks.start_soon(worker.run)
+        yield worker

@@ -20,21 +20,16 @@ from services.base import LLM, LLMError, Prompt
 from services.chat_completions import faults
 from services.chat_completions.address import Address, read_address
 from services.chat_completions.answer import Reply
-from services.chat_completions.exchange import (
-    http_border,
-    open_session,
-    open_tasks,
-    read_body,
-    read_key,
-    read_refusal,
-)
+from services.chat_completions.exchange import MAX_CONNECTIONS, http_border, read_body, read_refusal
 from services.chat_completions.models import Models
 from services.chat_completions.parameters import Dialect, Parameters, wanted_of
 from services.chat_completions.refusals import Refused
 from services.chat_completions.reply_schema import reply_schema
 from services.chat_completions.servers import Server, server_at
 from services.engine_choice import EngineUnavailable
+from services.engine_http.session import ReadyConnection, open_session, read_key
 from services.engine_settings import LLMSettings
+from services.engine_tasks import open_tasks
 
 STREAMED, WHOLE = "text/event-stream", "application/json"
 TAIL_S: Final = 0.5  # the reply is whole; what may still come is the usage, and the connection's return to the pool
@@ -69,32 +64,12 @@ class ChatLLM:
         self._row = row
         self._models = Models(session, address.models, settings.model)
         self._dialect = Dialect(_wanted(settings, row.server or server_at(address.host)))
-        self._connect_s = settings.connect_s
+        self._ready = ReadyConnection(session, address.chat, settings.connect_s, tasks)
         self._reported: set[str] = set()
         self._tasks = tasks
-        self._preparing = False
 
     def prepare(self) -> None:
-        """One connection for all who speak at this moment: who finds it taken makes another, as ever."""
-        if not self._preparing and not self._tasks.cancel_scope.cancel_called:
-            self._preparing = True
-            self._tasks.start_soon(self._connect)
-
-    async def _connect(self) -> None:
-        """Have an idle connection in the pool: take the one that is there, or make one, and give it back unused.
-
-        No request is sent for it, as a HEAD would be: no gateway has to answer, or counts, what is no prompt.
-        """
-        connector = self._session.connector
-        assert connector is not None  # as long as the session is open
-        try:
-            with suppress(aiohttp.ClientError, OSError), anyio.move_on_after(self._connect_s):
-                connection = await connector.connect(
-                    aiohttp.ClientRequest("POST", self._address.chat), traces=[], timeout=self._session.timeout
-                )
-                connection.release()
-        finally:
-            self._preparing = False
+        self._ready.prepare()
 
     @property
     def streams(self) -> bool:
@@ -201,5 +176,8 @@ async def open_chat(settings: LLMSettings, row: Row) -> AsyncIterator[LLM]:
     if row.model_needed and not settings.model:
         raise EngineUnavailable(f"{row.model} is empty; name the model, or choose engines.llm: embedded")
     key = read_key(settings.secrets.get(row.key, ""), row.key, needed=row.key_needed)
-    async with open_session(key, settings.connect_s) as session, open_tasks() as tasks:
+    session = open_session(
+        key, settings.connect_s, places=MAX_CONNECTIONS, headers={"Content-Type": "application/json"}
+    )
+    async with session, open_tasks() as tasks:
         yield ChatLLM(session, address, settings, row, tasks)

@@ -16,6 +16,7 @@ from services.asr_service import open_asr
 from services.base import ASR, RECOGNITION_RATE_HZ, ASRError, Recognition, RecognitionHints, Transcript
 from services.engine_choice import Vendor
 from services.engine_settings import ASRSettings
+from services.engine_tasks import open_tasks
 from services.fallback.lineup import Call, Lineup, most_useful
 
 _PIECE_BYTES: Final = 6400  # 200 ms: what was said before another took over is handed to it in pieces of these
@@ -54,20 +55,12 @@ class FallbackASR:
     @asynccontextmanager
     async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
         utterance = _Utterance(self._asrs, hints, whole, self._longest_bytes)
-        error: Exception | None = None
         try:
-            async with anyio.create_task_group() as tasks:
+            async with open_tasks() as tasks:  # what is heard fails in `transcripts` alone
                 tasks.start_soon(utterance.run, self._lineup)
-                try:
-                    yield utterance
-                finally:
-                    tasks.cancel_scope.cancel()
-        except ExceptionGroup as group:  # an error of whoever speaks: what is heard fails in `transcripts` alone
-            error = group.exceptions[0]
+                yield utterance
         finally:
             utterance.close()  # now that nobody hears any more
-        if error is not None:
-            raise error
 
 
 class _Utterance:

@@ -1,9 +1,8 @@
 """Requests to a speech server in, the samples of its answers out, over connections that are kept; faults as Failed."""
 
 import re
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,12 +14,14 @@ from yarl import URL
 
 from services.base import map_errors
 from services.engine_choice import EngineUnavailable
+from services.engine_http.answers import http_border, not_before_s, read_body
+from services.engine_http.session import ReadyConnection, open_session, read_key
 from services.engine_settings import TTSSettings
+from services.engine_tasks import open_tasks
 from services.http_speech import faults
 from services.http_speech.faults import Failed, Fault, Names, Remedy
 from services.http_speech.wav import Block, NotAudio, WavReader
 
-KEEP_ALIVE_S: Final = 120.0  # longer than the pauses of a conversation
 PATIENCE_S: Final = 5.0  # all waiting for a busy server, for one request
 FIRST_WAIT_S: Final = 0.2
 _MOST_BYTES: Final = 1 << 20  # of an answer that is no audio
@@ -60,25 +61,11 @@ class SpeechServer:
         self._settings = settings
         self._places = anyio.Semaphore(places)
         self._reported: set[str] = set()
-        self._preparing = False
+        self._ready = ReadyConnection(session, self._url, settings.connect_s, tasks)
 
     def prepare(self) -> None:
         """A connection for all who speak at this moment. Never waits or fails."""
-        if not self._preparing and not self.tasks.cancel_scope.cancel_called:
-            self._preparing = True
-            self.tasks.start_soon(self._connect)
-
-    async def _connect(self) -> None:
-        """Have an idle connection in the pool: take the one that is there, or make one, and give it back unused."""
-        connector = self._session.connector
-        assert connector is not None  # as long as the session is open
-        try:
-            with suppress(aiohttp.ClientError, OSError), anyio.move_on_after(self._settings.connect_s):
-                request = aiohttp.ClientRequest("POST", self._url)
-                connection = await connector.connect(request, traces=[], timeout=self._session.timeout)
-                connection.release()
-        finally:
-            self._preparing = False
+        self._ready.prepare()
 
     async def blocks(self, ask: Ask, reading: Reading) -> AsyncGenerator[Block]:
         """The sound of an answer, as it comes. Closing closes the request.
@@ -159,14 +146,14 @@ class SpeechServer:
     @asynccontextmanager
     async def _answer(self, ask: Ask, reading: Reading) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer with a status of success."""
-        border = (
-            (aiohttp.ClientConnectorCertificateError, lambda _: Failed(faults.certificate(self.names))),
-            (TimeoutError, lambda _: Failed(faults.unreachable(self.names, timed_out=True))),
-            (aiohttp.ClientConnectorError, lambda _: Failed(faults.unreachable(self.names))),
-            ((aiohttp.ClientError, OSError), lambda _: Failed(faults.BROKEN_OFF)),
+        border = http_border(
+            certificate=lambda: Failed(faults.certificate(self.names)),
+            timed_out=lambda: Failed(faults.unreachable(self.names, timed_out=True)),
+            unreachable=lambda: Failed(faults.unreachable(self.names)),
+            broken_off=lambda: Failed(faults.BROKEN_OFF),
         )
         headers = {"Content-Type": "application/json"} if ask.body is not None else {}
-        with map_errors(*border):
+        with border:
             async with self._session.request(
                 ask.method,
                 self._url.joinpath(*ask.path.split("/")),
@@ -178,7 +165,7 @@ class SpeechServer:
                 if not 200 <= response.status < 300:
                     body = await _body(response)
                     fault = reading(response.status, body)
-                    raise Failed(fault or faults.refused(self.names, response.status, body, _not_before_s(response)))
+                    raise Failed(fault or faults.refused(self.names, response.status, body, not_before_s(response)))
                 self._reported.discard("unreachable")
                 yield response
 
@@ -191,12 +178,7 @@ class SpeechServer:
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    while chunk := await response.content.readany():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise Failed(replace(faults.BROKEN_OFF, code="too much"))
-    return bytes(body)
+    return await read_body(response, _MOST_BYTES, lambda: Failed(replace(faults.BROKEN_OFF, code="too much")))
 
 
 def _bare_rate(ask: Ask, response: aiohttp.ClientResponse, kind: str) -> int | None:
@@ -205,11 +187,6 @@ def _bare_rate(ask: Ask, response: aiohttp.ClientResponse, kind: str) -> int | N
         return None
     said = _RATE.search(response.headers.get("Content-Type", ""))
     return int(said[1]) if said and 4_000 <= int(said[1]) <= 192_000 else ask.bare_rate_hz
-
-
-def _not_before_s(response: aiohttp.ClientResponse) -> float:
-    after = response.headers.get("Retry-After", "")
-    return float(after) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
 
 
 @asynccontextmanager
@@ -222,41 +199,7 @@ async def open_server(settings: TTSSettings, names: Names, places: int) -> Async
     url = URL(settings.endpoint)
     if url.scheme not in ("http", "https") or not url.host:
         raise EngineUnavailable(f"{names.where}: {names.engine} wants an http:// or https:// address")
-    async with _session(settings, names) as session, _ending_tasks() as tasks:
+    key = read_key(settings.secrets.get(names.secret, ""), names.secret) if names.secret else ""
+    session = open_session(key, settings.connect_s, verify_tls=settings.verify_tls)
+    async with session, open_tasks() as tasks:
         yield SpeechServer(session, names, settings, places, tasks)
-
-
-def _session(settings: TTSSettings, names: Names) -> aiohttp.ClientSession:
-    key = settings.secrets.get(names.secret, "").strip() if names.secret else ""
-    if not re.fullmatch(r"[!-~]*", key):
-        raise EngineUnavailable(f"{names.secret} holds characters that no key has; copy it again")
-    unverified: ssl.SSLContext | None = None
-    if not settings.verify_tls:
-        unverified = ssl.create_default_context()
-        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=unverified or True),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
-        headers={
-            **({"Authorization": f"Bearer {key}"} if key else {}),
-            "Accept-Encoding": "identity",  # with auto_decompress off: no answer is larger than what came in
-            "User-Agent": "ChatAnon",
-        },
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-    )
-
-
-@asynccontextmanager
-async def _ending_tasks() -> AsyncIterator[TaskGroup]:
-    """Tasks that never raise, and end with the block."""
-    try:
-        async with anyio.create_task_group() as tasks:
-            try:
-                yield tasks
-            finally:
-                tasks.cancel_scope.cancel()
-    except ExceptionGroup as group:  # the block's own error leaves as itself
-        error = group.exceptions[0]
-        raise error from error.__cause__

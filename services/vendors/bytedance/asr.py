@@ -20,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from services.base import ASR, Recognition, RecognitionHints, Transcript
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import ASRSettings
+from services.engine_tasks import open_tasks
 from services.vendors.bytedance import faults, frames
 from services.vendors.bytedance.audio import UtteranceAudio
 from services.vendors.bytedance.faults import Failed, Remedy
@@ -223,18 +224,9 @@ class _Engine:
     @asynccontextmanager
     async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
         recognition = _Recognition(self, hints, whole=whole)
-        error: Exception | None = None
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(recognition.run)
-                try:
-                    yield recognition
-                finally:
-                    tasks.cancel_scope.cancel()
-        except ExceptionGroup as group:  # the caller's own error: what is heard fails in `transcripts` alone
-            error = group.exceptions[0]
-        if error is not None:
-            raise error
+        async with open_tasks() as tasks:  # what is heard fails in `transcripts` alone
+            tasks.start_soon(recognition.run)
+            yield recognition
 
     def open_line(self, whole: bool, limit_s: float) -> AbstractAsyncContextManager[Line]:
         endpoint = self.settings.batch_endpoint if whole else self.settings.endpoint

@@ -17,6 +17,7 @@ import structlog
 from services.base import ASR, RECOGNITION_RATE_HZ, Recognition, RecognitionHints, Transcript
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import ASRSettings
+from services.engine_tasks import open_tasks
 from services.vendors.funasr import faults, messages
 from services.vendors.funasr.faults import Failed
 from services.vendors.funasr.line import Line, Lines
@@ -227,18 +228,9 @@ class _Engine:
     @asynccontextmanager
     async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
         recognition = _Recognition(self, hints, whole=whole)
-        error: Exception | None = None
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(recognition.run)
-                try:
-                    yield recognition
-                finally:
-                    tasks.cancel_scope.cancel()
-        except ExceptionGroup as group:  # the block's own error: what is heard fails in `transcripts` alone
-            error = group.exceptions[0]
-        if error is not None:
-            raise error
+        async with open_tasks() as tasks:  # what is heard fails in `transcripts` alone
+            tasks.start_soon(recognition.run)
+            yield recognition
 
     def open_line(self) -> AbstractAsyncContextManager[Line]:
         return self._lines.open(self.settings.connect_s)

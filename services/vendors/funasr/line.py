@@ -12,6 +12,7 @@ import aiohttp
 import anyio
 
 from services.base import map_errors
+from services.engine_http.session import unverified_tls
 from services.engine_settings import ASRSettings
 from services.vendors.funasr import faults, messages
 from services.vendors.funasr.faults import Failed
@@ -120,11 +121,8 @@ def _tls_of(settings: ASRSettings) -> ssl.SSLContext | bool:
     address = urlsplit(settings.endpoint)
     if address.scheme != "wss":
         return True
-    context = ssl.create_default_context()
-    if not settings.verify_tls or _is_here(address.hostname or ""):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    verified = settings.verify_tls and not _is_here(address.hostname or "")
+    return ssl.create_default_context() if verified else unverified_tls()
 
 
 def _is_here(host: str) -> bool:

@@ -10,6 +10,7 @@ import aiohttp
 import anyio
 
 from services.base import TTSError, map_errors
+from services.engine_http.session import unverified_tls
 from services.engine_settings import TTSSettings
 from services.vendors.minimax import bidi, frames
 from services.vendors.minimax.frames import Event, Fault, Remedy
@@ -279,8 +280,4 @@ def _ssl_context(settings: TTSSettings) -> ssl.SSLContext | bool:
     """One for the process: making it costs 23 ms."""
     if not settings.endpoint.startswith("wss://"):
         return True
-    context = ssl.create_default_context()
-    if not settings.verify_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    return ssl.create_default_context() if settings.verify_tls else unverified_tls()

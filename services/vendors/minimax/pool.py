@@ -1,8 +1,5 @@
 """Connections to MiniMax in, connections out: made ahead of need, kept warm between turns, never more than some."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import aiohttp
 import structlog
 from anyio.abc import TaskGroup
@@ -106,17 +103,3 @@ class Pool:
         self._warm = kept
         for connection in gone:
             await connection.close()
-
-
-@asynccontextmanager
-async def ending(tasks: TaskGroup) -> AsyncIterator[None]:
-    """Tasks that never raise, and end with the block."""
-    try:
-        async with tasks:
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-    except ExceptionGroup as group:  # the block's own error leaves as itself
-        error = group.exceptions[0]
-        raise error from error.__cause__

@@ -18,9 +18,10 @@ import anyio
 from services.base import TTS, Synthesis, Voice
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import TTSSettings
+from services.engine_tasks import ending
 from services.vendors.minimax import frames
 from services.vendors.minimax.connection import BIDIRECTIONAL, PLAIN, open_session
-from services.vendors.minimax.pool import Pool, ending
+from services.vendors.minimax.pool import Pool
 from services.vendors.minimax.synthesis import MinimaxSynthesis
 
 KEY_NAME = "MINIMAX_API_KEY"

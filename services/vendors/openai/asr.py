@@ -5,19 +5,22 @@ that a server refuses is left out from then on (asr_request.py); what Whisper in
 the transcript (services/transcripts/).
 """
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
 import anyio
 import structlog
+from anyio.abc import TaskGroup
 from yarl import URL
 
-from services.base import ASR, RECOGNITION_RATE_HZ, Recognition, RecognitionHints, Transcript, map_errors
+from services.base import ASR, RECOGNITION_RATE_HZ, Recognition, RecognitionHints, Transcript
 from services.engine_choice import EngineUnavailable
+from services.engine_http.answers import http_border, not_before_s, read_body
+from services.engine_http.session import ReadyConnection, open_session, read_key
 from services.engine_settings import ASRSettings
+from services.engine_tasks import open_tasks
 from services.transcripts.cleaning import said
 from services.vendors.openai import asr_answer, asr_request
 from services.vendors.openai.asr_answer import Answer, Failed
@@ -38,44 +41,20 @@ class _Engine:
     phrases_only = False
     tells_partials = False
 
-    def __init__(self, session: aiohttp.ClientSession, url: URL, settings: ASRSettings) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: URL, settings: ASRSettings, tasks: TaskGroup) -> None:
         self._session = session
         self._url = url
         self._settings = settings
         self._known = Parameters()  # what the server takes, as far as is known
         self._answered = False
-        self._preparing = False
+        self._ready = ReadyConnection(session, url, settings.connect_s, tasks)
         self._reported: set[str] = set()
 
     @asynccontextmanager
     async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
-        recognition = _Recognition(self, hints)
-        error: Exception | None = None
-        try:
-            async with anyio.create_task_group() as tasks:
-                if not whole:
-                    tasks.start_soon(self._connect)
-                try:
-                    yield recognition
-                finally:
-                    tasks.cancel_scope.cancel()
-        except ExceptionGroup as group:  # the block's own error
-            error = group.exceptions[0]
-        if error is not None:
-            raise error
-
-    async def _connect(self) -> None:
-        """Have an idle connection in the pool, without a request; one for all who speak at this moment."""
-        connector = self._session.connector
-        if self._preparing or connector is None:
-            return
-        self._preparing = True
-        try:
-            with suppress(aiohttp.ClientError, OSError), anyio.move_on_after(self._settings.connect_s):
-                request = aiohttp.ClientRequest("POST", self._url)
-                (await connector.connect(request, traces=[], timeout=self._session.timeout)).release()
-        finally:
-            self._preparing = False
+        if not whole:
+            self._ready.prepare()
+        yield _Recognition(self, hints)
 
     async def hear(self, pcm: bytearray, hints: RecognitionHints) -> str:
         """The transcript of a whole utterance.
@@ -110,13 +89,13 @@ class _Engine:
 
     async def _ask(self, pcm: bytearray, asked: Parameters, hints: RecognitionHints) -> Answer:
         head, tail = asr_request.frame(asr_request.fields(asked, self._settings.model, hints), len(pcm))
-        border = (
-            (aiohttp.ClientConnectorCertificateError, lambda _: Failed(asr_answer.CERTIFICATE, "certificate")),
-            (aiohttp.ClientConnectorError, lambda _: Failed(asr_answer.UNREACHABLE, "unreachable")),
-            (TimeoutError, lambda _: Failed(asr_answer.UNREACHABLE, "not connected in time")),
-            ((aiohttp.ClientError, OSError), lambda _: Failed(asr_answer.BROKEN, "broken off")),
+        border = http_border(
+            certificate=lambda: Failed(asr_answer.CERTIFICATE, "certificate"),
+            timed_out=lambda: Failed(asr_answer.UNREACHABLE, "not connected in time"),
+            unreachable=lambda: Failed(asr_answer.UNREACHABLE, "unreachable"),
+            broken_off=lambda: Failed(asr_answer.BROKEN, "broken off"),
         )
-        with map_errors(*border):
+        with border:
             async with self._session.post(
                 self._url,
                 data=_pieces(head, pcm, tail),
@@ -126,12 +105,12 @@ class _Engine:
                 },
                 allow_redirects=False,
             ) as response:
-                body = await _body_of(response)
+                body = await read_body(response, asr_answer.MAX_BODY_BYTES, _too_long)
                 if response.status == 200:
                     return asr_answer.read_answer(body, response.content_type)
                 if asr_answer.is_nothing(response.status, body):
                     return Answer([])
-                raise asr_answer.refusal(response.status, body, response.headers.get("Retry-After", ""))
+                raise asr_answer.refusal(response.status, body, not_before_s(response))
 
     def _learn(self, answered: Parameters) -> None:
         """What was left out is never sent again: this server works without it, and did not with it."""
@@ -180,13 +159,8 @@ async def _pieces(head: bytes, pcm: bytearray, tail: bytes) -> AsyncGenerator[by
     yield tail
 
 
-async def _body_of(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    while chunk := await response.content.readany():
-        body += chunk
-        if len(body) > asr_answer.MAX_BODY_BYTES:
-            raise Failed(asr_answer.UNREADABLE, "too long an answer")
-    return bytes(body)
+def _too_long() -> Failed:
+    return Failed(asr_answer.UNREADABLE, "too long an answer")
 
 
 def _url_of(endpoint: str) -> URL:
@@ -210,16 +184,7 @@ async def open_asr(settings: ASRSettings) -> AsyncIterator[ASR]:
         EngineUnavailable: the endpoint or the key cannot be used as they are.
     """
     url = _url_of(settings.endpoint)
-    key = settings.secrets.get("OPENAI_API_KEY", "").strip()
-    if key and not re.fullmatch(r"[!-~]+", key):
-        raise EngineUnavailable("OPENAI_API_KEY holds characters that no key has; copy it again")
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
-        headers={"Accept-Encoding": "identity", "User-Agent": "ChatAnon"}
-        | ({"Authorization": f"Bearer {key}"} if key else {}),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-    ) as session:
-        yield _Engine(session, url, settings)
+    key = read_key(settings.secrets.get("OPENAI_API_KEY", ""), "OPENAI_API_KEY")
+    session = open_session(key, settings.connect_s, places=MAX_CONNECTIONS, keep_alive_s=KEEP_ALIVE_S)
+    async with session, open_tasks() as tasks:
+        yield _Engine(session, url, settings, tasks)

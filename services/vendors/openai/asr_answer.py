@@ -1,6 +1,5 @@
 """Pure: the bytes of an answer to a request for a transcript in, what was heard, or why nothing was, out."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -163,7 +162,7 @@ def is_nothing(status: int, body: bytes) -> bool:
     return status in (400, 422) and any(word in _objection(body) for word in _NOTHING)
 
 
-def refusal(status: int, body: bytes, retry_after: str = "") -> Failed:
+def refusal(status: int, body: bytes, not_before_s: float = 0.0) -> Failed:
     """What an answer means that is no transcript."""
     objection = _objection(body)
     fault = next(
@@ -174,7 +173,6 @@ def refusal(status: int, body: bytes, retry_after: str = "") -> Failed:
         broken = _FAILED if status >= 500 or status == 200 else _REQUEST if status >= 400 else ADDRESS
         fault = _STATUSES.get(status, broken)
     may_be_about_a_field = fault in (_REQUEST, _FAILED)
-    not_before_s = float(retry_after) if re.fullmatch(r"[0-9]{1,6}", retry_after) else 0.0
     return Failed(fault, f"HTTP {status}", objection if may_be_about_a_field else None, not_before_s)
 
 
