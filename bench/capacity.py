@@ -21,13 +21,14 @@ from dataclasses import dataclass
 import uvloop
 
 from bench.loads import microphone, talk
-from bench.loads.callers import CYCLE_S, Notes, Plan, call
+from bench.loads.callers import CYCLE_S, Notes, Plan, Turn, call
 from bench.loads.floor import Direct
 from bench.loads.machine import Server, Vendors, real_time, serving, settings_of_run, vendors
 from bench.loads.table import quantile, table
 from bench.loads.wheel import Wheel
 
 WINDOW_MS = 600  # agent.end_of_speech_ms as shipped
+FRAME_MS = 26  # speech is judged in frames of so much
 LATE_MS = 100.0
 STEPS = (10, 25, 50, 75, 100, 125, 150, 175, 200, 250, 300, 350, 400, 450, 500, 600)
 
@@ -46,12 +47,23 @@ class Cost:
         return cls(time.monotonic(), server.cpu_s(), time.process_time(), simulated.ask()["cpu_s"])
 
 
+def earliest_s(turn: Turn, floor_s: float) -> float:
+    """From the beginning of a cycle to its first sound, were there nothing in between.
+
+    Nobody can know that an utterance is over before the chunk leaves in which the silence after it is long enough.
+    """
+    stopped_ms = turn.stopped_ms or talk.SPEECH_AT_MS + talk.SPEECH_MS
+    silent_ms = stopped_ms + -(-WINDOW_MS // FRAME_MS) * FRAME_MS
+    return -(-silent_ms // talk.CHUNK_MS) * talk.CHUNK_MS / 1000 + talk.ASR_FINAL_S + floor_s
+
+
 def added_ms(notes: Notes, floor_s: float) -> list[float]:
-    """Of every turn that sounded. Nobody can know that an utterance is over before the chunk that says so is sent."""
-    stopped_ms = min(notes.speech_stopped_ms, default=talk.SPEECH_AT_MS + talk.SPEECH_MS)
-    over_ms = -(-(stopped_ms + WINDOW_MS) // talk.CHUNK_MS) * talk.CHUNK_MS
-    earliest_s = over_ms / 1000 + talk.ASR_FINAL_S + floor_s
-    return [(turn.first_audio - began - earliest_s) * 1000 for began, turn in notes.turns if turn.first_audio]
+    """Of every turn that sounded."""
+    return [
+        (turn.first_audio - began - earliest_s(turn, floor_s)) * 1000
+        for began, turn in notes.turns
+        if turn.first_audio is not None
+    ]
 
 
 def row_of(plan: Plan, notes: Notes, direct_s: list[float], before: Cost, after: Cost) -> dict[str, object]:

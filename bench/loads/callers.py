@@ -42,6 +42,7 @@ class Turn:
     """What came back to one utterance."""
 
     first_audio: float | None = None  # on the loop's clock
+    stopped_ms: int | None = None  # where in its cycle the server found the end of speech
     size: int = 0
     crc: int = 0
     finished: bool = False
@@ -58,7 +59,6 @@ class Notes:
 
     turns: list[tuple[float, Turn]] = field(default_factory=list)  # when its caller's cycle began, and what came
     errors: Counter[str] = field(default_factory=Counter)
-    speech_stopped_ms: list[int] = field(default_factory=list)  # of the one caller that asks for it
     bytes_received: int = 0
 
 
@@ -92,7 +92,7 @@ class Caller(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         where = urlsplit(self._plan.url)
         self._transport.write(upgrade_request(where.netloc, where.path))
-        wanted = ["binary_audio"] * self._plan.binary + ["speech_events"] * (self._number == 0)
+        wanted = ["binary_audio"] * self._plan.binary + ["speech_events"]
         hello = {"type": "connect", "api_token": token_of(self._number), "extensions": wanted}
         self._greeting = frame(TEXT, msgspec.json.encode(hello), masked=True)
         every = ((self._began + cycle * CYCLE_S, turn) for cycle, turn in enumerate(self._turns))
@@ -136,7 +136,7 @@ class Caller(asyncio.Protocol):
             case "connected":
                 self._wheel.at(self._began, self._open_microphone)
             case "speech_stopped":
-                self._notes.speech_stopped_ms.append(said.at_ms)
+                self._turn().stopped_ms = said.at_ms % talk.CYCLE_MS
             case "error":
                 self._notes.errors[said.code] += 1
 
