@@ -6,16 +6,14 @@
 
 An open loop: every caller speaks for 2.1 s of every 10, its microphone always open (100 ms chunks with noise between),
 whatever comes back. The server has one core to itself; callers and simulated vendors, a process each, share another.
-The *floor* is the same work with nothing in between: the chunk in which the silence after the speech is long enough, the
-ASR's own 60 ms, and from there to the first sound what a user of the vendors alone waits, measured in the same run.
+The *floor* is the same work with nothing in between: the chunk in which the silence after the speech is long enough,
+the ASR's own 60 ms, and from there to the first sound what a user of the vendors alone waits, measured in the same run.
 Audio is compared to the last byte. A turn is missed if its reply was not whole before its caller spoke again.
 """
 
 import argparse
 import asyncio
-import os
 import time
-from collections import Counter
 from dataclasses import dataclass
 
 import uvloop
@@ -103,7 +101,10 @@ async def measure(plan: Plan, server: Server, simulated: Vendors) -> dict[str, o
     before = Cost.now(server, simulated)
     await asyncio.sleep(max(0.0, began + plan.cycles * CYCLE_S - loop.time() - 0.2))
     after, rss_mib = Cost.now(server, simulated), server.rss_mib()
-    late_ms = {"callers late p95 ms": quantile(wheel.late_ms, 95), "vendors late p95 ms": simulated.ask()["late_p95_ms"]}
+    late_ms = {
+        "callers late p95 ms": quantile(wheel.late_ms, 95),
+        "vendors late p95 ms": simulated.ask()["late_p95_ms"],
+    }
     await asyncio.sleep(max(0.0, began + (plan.cycles + 1) * CYCLE_S - loop.time()))
     reference.cancel()
     return {**row_of(plan, notes, direct.took_s, before, after), "server RSS MiB": rss_mib, **late_ms}
@@ -150,7 +151,7 @@ def main() -> None:
         if arguments.find and not carried(rows[-1]):
             break
     if arguments.find:
-        print(f"carried: {max((row['callers'] for row in rows if carried(row)), default=0)} callers")
+        print(f"carried: {[0, *(row['callers'] for row in rows if carried(row))][-1]} callers")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One talk, known to the byte to callers and vendors alike: what is said, what is answered, and how that sounds.
 
-A caller speaks for 2.1 s of every 10. The reply has three sentences and 4.65 s of audio, in 90 tokens of two characters.
+A caller speaks for 2.1 s of every 10. The reply: three sentences, 4.65 s of audio, in 90 tokens of two characters.
 """
 
 import json

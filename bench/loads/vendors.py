@@ -2,8 +2,8 @@
 
     python -m bench.loads.vendors            prints where they are as JSON, and ends with its standard input
 
-They speak the wire formats of Ark, MiniMax and ByteDance as a client that makes no mistake sees them, with the delays of
-bench/loads/talk.py. Every answer is encoded before the first question comes. To each line of standard input it tells
+They speak the wire formats of Ark, MiniMax and ByteDance as a client that makes no mistake sees them, with the delays
+of bench/loads/talk.py. Every answer is encoded before the first question comes. To each line of standard input it tells
 what it has cost and served so far. What a client may do wrong is the matter of tests/simulators/.
 """
 
@@ -289,7 +289,7 @@ async def serve() -> None:
     done = asyncio.Event()
 
     def asked() -> None:
-        if not sys.stdin.buffer.raw.readline():  # type: ignore[attr-defined]
+        if not sys.stdin.readline():
             done.set()
             return
         late = sorted(wheel.late_ms)
