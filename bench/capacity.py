@@ -45,20 +45,21 @@ class Cost:
         return cls(time.monotonic(), server.cpu_s(), time.process_time(), simulated.ask()["cpu_s"])
 
 
-def earliest_s(turn: Turn, floor_s: float) -> float:
+def earliest_s(plan: Plan, turn: Turn, floor_s: float) -> float:
     """From the beginning of a cycle to its first sound, were there nothing in between.
 
     Nobody can know that an utterance is over before the chunk leaves in which the silence after it is long enough.
     """
     stopped_ms = turn.stopped_ms or talk.SPEECH_AT_MS + talk.SPEECH_MS
     silent_ms = stopped_ms + -(-WINDOW_MS // FRAME_MS) * FRAME_MS
+    silent_ms = plan.over_ms or silent_ms
     return -(-silent_ms // talk.CHUNK_MS) * talk.CHUNK_MS / 1000 + talk.ASR_FINAL_S + floor_s
 
 
-def added_ms(notes: Notes, floor_s: float) -> list[float]:
+def added_ms(plan: Plan, notes: Notes, floor_s: float) -> list[float]:
     """Of every turn that sounded."""
     return [
-        (turn.first_audio - began - earliest_s(turn, floor_s)) * 1000
+        (turn.first_audio - began - earliest_s(plan, turn, floor_s)) * 1000
         for began, turn in notes.turns
         if turn.first_audio is not None
     ]
@@ -66,7 +67,7 @@ def added_ms(notes: Notes, floor_s: float) -> list[float]:
 
 def row_of(plan: Plan, notes: Notes, direct_s: list[float], before: Cost, after: Cost) -> dict[str, object]:
     floor_s = quantile(direct_s, 50) or talk.FLOOR_S
-    added = added_ms(notes, floor_s)
+    added = added_ms(plan, notes, floor_s)
     lasted_s = after.at - before.at
     sounded = [turn for _, turn in notes.turns if turn.first_audio]
     return {
@@ -76,7 +77,7 @@ def row_of(plan: Plan, notes: Notes, direct_s: list[float], before: Cost, after:
         "max ms": max(added, default=0.0),
         "turns": plan.callers * plan.cycles,
         "missed": plan.callers * plan.cycles - sum(turn.finished and turn.size > 0 for _, turn in notes.turns),
-        "audio not whole": sum(not turn.whole for turn in sounded),
+        "audio not whole": sum(not turn.whole for turn in sounded) if plan.response else "",
         "errors": ", ".join(f"{count} {name}" for name, count in notes.errors.items()) or 0,
         "CPU ms per caller-second": (after.server_s - before.server_s) * 1000 / (plan.callers * lasted_s),
         "server core %": (after.server_s - before.server_s) * 100 / lasted_s,

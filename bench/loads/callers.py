@@ -19,6 +19,7 @@ CHUNK_S = talk.CHUNK_MS / 1000
 CHUNKS = talk.CYCLE_MS // talk.CHUNK_MS
 GOLDEN = 0.6180339887498949  # spreads any number of callers evenly, and their chunks over each tenth of a second
 CONNECT_AHEAD_S = 1.0
+NEARLY = 0.97  # of a reply: enough where the server fills up or joins what it sends
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class Plan:
     cycles: int
     microphone: Sequence[bytes]  # a frame for each chunk of a cycle
     binary: bool
+    over_ms: int = 0  # of a cycle: when a server that asks the vendor can know that the speech is over
+    response: bool = True  # the server says when a reply is over, and is compared to the byte
 
 
 class Caller(Client):
@@ -93,6 +96,8 @@ class Caller(Client):
             turn.first_audio = self.now()
         turn.size += len(pcm)
         turn.crc = crc32(pcm, turn.crc)
+        if not self._plan.response:
+            turn.finished = turn.size >= NEARLY * talk.AUDIO_BYTES
 
     def _turn(self) -> Turn:
         """The one whose speech began last."""

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from bench.loads import talk
 from bench.loads.frames import TEXT, FrameReader, frame, upgrade_request
@@ -16,12 +16,14 @@ EVERY_S = 3.0  # longer than a reply takes
 class _Line(asyncio.Protocol):
     """A connection whose bytes go to one function."""
 
-    def __init__(self, receive: Callable[[bytes], None]) -> None:
+    def __init__(self, url: str, receive: Callable[[bytes], None]) -> None:
+        self.where = urlsplit(url)
         self.transport: Any = None
         self._receive = receive
 
-    async def open(self, where: SplitResult) -> None:
-        await asyncio.get_running_loop().create_connection(lambda: self, where.hostname or "", where.port or 0)
+    async def open(self) -> None:
+        host, port = self.where.hostname or "", self.where.port or 0
+        await asyncio.get_running_loop().create_connection(lambda: self, host, port)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -34,8 +36,7 @@ class Direct:
     """One user of the vendors, again and again; `took_s`: from each question to its first sound."""
 
     def __init__(self, llm: str, tts: str) -> None:
-        self._llm, self._tts = urlsplit(llm), urlsplit(tts)
-        self._writer, self._voice = _Line(self._read), _Line(self._hear)
+        self._writer, self._voice = _Line(llm, self._read), _Line(tts, self._hear)
         self._head: bytes | None = b""
         self._frames = FrameReader()
         self._asked = 0.0
@@ -45,11 +46,11 @@ class Direct:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        await self._writer.open(self._llm)
-        await self._voice.open(self._tts)
-        self._voice.transport.write(upgrade_request(self._tts.netloc, self._tts.path))
+        await self._writer.open()
+        await self._voice.open()
+        self._voice.transport.write(upgrade_request(self._voice.where.netloc, self._voice.where.path))
         body = json.dumps({"model": "any", "messages": [], "stream": True})
-        path = f"{self._llm.path}/chat/completions"
+        path = f"{self._writer.where.path}/chat/completions"
         question = f"POST {path} HTTP/1.1\r\nHost: any\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
         while True:
             await asyncio.sleep(EVERY_S)

@@ -6,7 +6,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,8 +88,9 @@ def serving(
     environment: Mapping[str, str],
     module: str = "server.main",
     core: int | None = None,
+    command: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """A server on a core of its own, and this process on the others."""
+    """A server on a core of its own, and this process on the others; `command`: another one than ours."""
     own, others = cores_of(core)
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:  # a pipe would fill and block it
         settings = {
@@ -103,7 +104,10 @@ def serving(
         os.sched_setaffinity(0, own)  # inherited
         began = monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", module], cwd=ROOT, env={**os.environ, **settings, **environment}, stderr=log
+            command or [sys.executable, "-m", module],
+            cwd=ROOT,
+            env={**os.environ, **settings, **environment},
+            stderr=log,
         )
         os.sched_setaffinity(0, others)
         try:

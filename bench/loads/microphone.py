@@ -3,6 +3,8 @@
 import base64
 from typing import Final
 
+import numpy as np
+
 from bench.loads import talk
 from bench.loads.frames import BINARY, TEXT, frame
 from tests import speech
@@ -19,6 +21,12 @@ def cycle(noise: str) -> bytes:
     after = speech.silence((talk.CYCLE_MS - talk.SPEECH_MS - talk.SPEECH_AT_MS) / 1000)
     room = speech.noise(talk.CYCLE_MS / 1000, NOISE_DB[noise], color="pink")
     return speech.mix(before + words + after, room)
+
+
+def over_ms(pcm: bytes) -> int:
+    """From when on the simulated ASR can take the speech of a cycle for over."""
+    loud = np.flatnonzero(np.frombuffer(pcm, "<i2") > talk.LOUD)
+    return (int(loud[-1]) * 100 // talk.RATE_HZ + 1) * 10 + talk.ASR_WINDOW_MS
 
 
 def frames(noise: str, *, binary: bool) -> list[bytes]:

@@ -53,13 +53,25 @@ REPLY: Final = "".join(
 )
 TOKENS: Final = tuple(REPLY[at : at + TOKEN_CHARS] for at in range(0, len(REPLY), TOKEN_CHARS))
 FIRST_JP_TOKENS: Final = -(-(REPLY.index('", "cn"') + 1) // TOKEN_CHARS)  # with so many the first `jp` is whole
+# For servers that let the LLM write what is spoken and nothing else: as many tokens, the first sentence whole as early.
+SPOKEN: Final = "spoken"  # the model that writes so
+SPOKEN_SENTENCES: Final = tuple(
+    Sentence((sentence.jp[:-1] * 10)[: length - 1] + "。", "", sentence.audio_ms)
+    for sentence, length in zip(SENTENCES, (FIRST_JP_TOKENS * TOKEN_CHARS, 70, 70), strict=True)
+)
+SPOKEN_TOKENS: Final = tuple(
+    sentence.jp[at : at + TOKEN_CHARS]
+    for sentence in SPOKEN_SENTENCES
+    for at in range(0, len(sentence.jp), TOKEN_CHARS)
+)
 FLOOR_S: Final = LLM_FIRST_S + LLM_TOKEN_S * (FIRST_JP_TOKENS - 1) + TTS_FIRST_S  # from a transcript to first sound
 
 
 @cache
 def voice_of(text: str) -> bytes:
     """Its pcm: the same for the same text, and nothing a codec could shorten."""
-    known = next((sentence.audio_ms for sentence in SENTENCES if sentence.jp == text), 60 * len(text))
+    all_known = SENTENCES + SPOKEN_SENTENCES
+    known = next((sentence.audio_ms for sentence in all_known if sentence.jp == text.strip()), 60 * len(text))
     noise = np.random.default_rng(crc32(text.encode())).integers(-8000, 8000, known * RATE_HZ // 1000)
     pcm: bytes = noise.astype("<i2").tobytes()
     return pcm

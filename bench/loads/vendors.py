@@ -60,8 +60,9 @@ def _http_chunk(data: bytes) -> bytes:
 
 
 @cache
-def answer_events() -> tuple[bytes, ...]:
+def answer_events(*, spoken: bool) -> tuple[bytes, ...]:
     """The writes of one answer: token by token, as Ark has them."""
+    tokens = talk.SPOKEN_TOKENS if spoken else talk.TOKENS
 
     def event(choices: list[Any], usage: Any = None) -> bytes:
         about = {"created": 1773460510, "id": "0217734605sim", "model": "doubao-seed-1-6-lite-251015"}
@@ -72,10 +73,10 @@ def answer_events() -> tuple[bytes, ...]:
     def delta(content: str, **more: str) -> bytes:
         return event([{"delta": {"content": content, "role": "assistant"}, "index": 0, **more}])
 
-    usage = {"completion_tokens": len(talk.TOKENS), "prompt_tokens": 900, "total_tokens": 900 + len(talk.TOKENS)}
+    usage = {"completion_tokens": len(tokens), "prompt_tokens": 900, "total_tokens": 900 + len(tokens)}
     end = delta("", finish_reason="stop") + event([], usage) + _http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    first, *others = map(delta, talk.TOKENS)
+    first, *others = map(delta, tokens)
     return (head + first, *others, end)
 
 
@@ -98,20 +99,19 @@ class Llm(Vendor):
         if head.startswith(b"POST "):
             self.served["replies"] += 1
             due = self.now() + talk.LLM_FIRST_S
-            self.wheel.at(due, self._tell, 0, due)
+            self.wheel.at(due, self._tell, answer_events(spoken=f'"{talk.SPOKEN}"'.encode() in body), 0, due)
         else:
             self.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
-    def _tell(self, token: int, due: float) -> None:
+    def _tell(self, events: tuple[bytes, ...], token: int, due: float) -> None:
         if self.gone:
             return
-        events = answer_events()
         self.send(events[token])
         if token + 2 == len(events):
             self.send(events[-1])
         else:
             due += talk.LLM_TOKEN_S
-            self.wheel.at(due, self._tell, token + 1, due)
+            self.wheel.at(due, self._tell, events, token + 1, due)
 
 
 # ---------------------------------------------------------------- WebSockets
@@ -279,7 +279,7 @@ async def serve() -> None:
     for kind in (Llm, Tts, Asr):
         server = await loop.create_server(partial(kind, wheel), "127.0.0.1", 0, backlog=1024)
         ports.append(server.sockets[0].getsockname()[1])
-    for sentence in talk.SENTENCES:
+    for sentence in talk.SENTENCES + talk.SPOKEN_SENTENCES:
         spoken(sentence.jp)
     tell(
         llm=f"http://127.0.0.1:{ports[0]}{LLM_PATH}",
