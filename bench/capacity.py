@@ -13,8 +13,10 @@ Audio is compared to the last byte. A turn is missed if its reply was not whole 
 
 import argparse
 import asyncio
+import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 
@@ -139,6 +141,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two cycles: about half a minute for each number")
     parser.add_argument("--noise", choices=list(microphone.NOISE_DB), default="faint")
     parser.add_argument("--binary", action="store_true", help="audio as binary frames (extension binary_audio)")
+    parser.add_argument("--keep", type=Path, help="append each row to this file, for bench/loads/plot.py")
     parser.add_argument("--core", type=int, help="the server's (default: the first)")
     parser.add_argument("--real-time", action="store_true", help="go before all others (root)")
     arguments = parser.parse_args()
@@ -148,6 +151,9 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     for callers in STEPS if arguments.find else arguments.callers:
         rows.append(run(callers, arguments))
+        if arguments.keep:
+            with arguments.keep.open("a") as kept:
+                kept.write(json.dumps(rows[-1]) + "\n")
         print(table(rows[-1:]) if len(rows) == 1 else table(rows[-1:]).splitlines()[-1], flush=True)
         if arguments.find and not carried(rows[-1]):
             break
