@@ -14,6 +14,7 @@ from server.auth import DEMO_TOKEN, Authenticator
 from server.character_manager import CharacterManager
 from server.config import PROJECT_ROOT, AgentConfig, Config, ConfigError, EndpointsConfig, Settings
 from server.connection_manager import ConnectionManager
+from server.overload import Overload
 from server.transport.rate_limits import RateLimits
 from services.asr_service import ASR_VENDORS, PHRASES_ONLY
 from services.base import ASR, LLM, VAD, Script, TurnTTS
@@ -52,6 +53,7 @@ class Backend:
     connections: ConnectionManager
     rates: RateLimits
     queued_audio: AudioBudget
+    overload: Overload
 
 
 @asynccontextmanager
@@ -83,10 +85,11 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             history = await stack.enter_async_context(
                 open_history(config.history.url, PROJECT_ROOT, config.history.busy_seconds, config.history.shared)
             )
-            connections = ConnectionManager(InProcessPresence(), config.limits)
+            overload = Overload(config.limits)
+            connections = ConnectionManager(InProcessPresence(), config.limits, overload)
             backend = Backend(
                 config, Authenticator(settings.secrets.tokens), characters, llm, tts, asr, vad, engines, history,
-                connections, _rates(config), AudioBudget(config.limits.queued_audio_bytes),
+                connections, _rates(config), AudioBudget(config.limits.queued_audio_bytes), overload,
             )  # fmt: skip
             _announce(backend)
             yield backend

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from server.auth import is_loopback, one_party
 from server.config import LimitsConfig
+from server.overload import Overload
 from server.protocol import close_codes
 from server.protocol.wire import Disconnected, Error
 from server.quantities import counted
@@ -45,8 +46,9 @@ class LiveSession(Protocol):
 class ConnectionManager:
     """Who is here. `draining`: the server is on its way out and takes nobody in."""
 
-    def __init__(self, presence: Presence, limits: LimitsConfig) -> None:
+    def __init__(self, presence: Presence, limits: LimitsConfig, overload: Overload) -> None:
         self.draining = False
+        self._overload = overload
         self._presence = presence
         self._limits = limits
         self._sessions: set[LiveSession] = set()
@@ -63,8 +65,9 @@ class ConnectionManager:
         if self.draining:
             raise _shutting_down()
         if self._is_full_for(connection.address):
-            busy = Error("The server is full", "server_busy", retryable=True, retry_after_ms=_BUSY_RETRY_MS)
-            raise HangUp(busy, close_codes.SERVER_BUSY)
+            raise _busy("The server is full", _BUSY_RETRY_MS)
+        if self._overload.is_busy:
+            raise _busy("The server is busy", _BUSY_RETRY_MS + self._overload.retry_after_ms())
         self._strangers[connection] = one_party(connection.address)
         try:
             yield
@@ -142,6 +145,10 @@ class ConnectionManager:
 def _replaced() -> HangUp:
     sentence = "Another client connected with the same token"
     return HangUp(Disconnected("new_connection", sentence, UNSET), close_codes.REPLACED)
+
+
+def _busy(why: str, retry_after_ms: int) -> HangUp:
+    return HangUp(Error(why, "server_busy", retryable=True, retry_after_ms=retry_after_ms), close_codes.SERVER_BUSY)
 
 
 def _shutting_down() -> HangUp:

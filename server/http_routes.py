@@ -88,8 +88,7 @@ def http_routes(backend: Backend) -> APIRouter:
     async def ready(response: Response) -> Status:
         if backend.connections.draining:
             response.status_code = 503
-            return Status(status="draining")
-        return Status(status="degraded" if any(each.degraded for each in backend.engines.values()) else "ready")
+        return Status(status=_readiness(backend))
 
     @router.get("/characters", summary="可用角色列表", response_model_exclude_unset=True)
     async def characters() -> CharacterList:
@@ -111,6 +110,14 @@ def http_routes(backend: Backend) -> APIRouter:
 
     _answer_head(router)
     return router
+
+
+def _readiness(backend: Backend) -> str:
+    if backend.connections.draining:
+        return "draining"
+    if backend.overload.is_busy:
+        return "busy"
+    return "degraded" if any(each.degraded for each in backend.engines.values()) else "ready"
 
 
 def _page_or(about: About, request: Request, response: Response) -> About | RedirectResponse:

@@ -31,6 +31,7 @@ try:
     from server.observability.line_limit import LineLimit
     from server.observability.log_writer import LogWriter
     from server.observability.logs import configure_logs
+    from server.overload import watch
     from server.transport.security_headers import App, Message, Receive, Send, with_security_headers
     from server.transport.uvicorn_server import run_server
     from server.version import VERSION
@@ -87,6 +88,7 @@ class Application:
                     tasks.start_soon(self._backend.connections.end_idle)
                     tasks.start_soon(self._backend.connections.end_lost)
                     tasks.start_soon(self._lines.tell_for_ever)
+                    tasks.start_soon(watch, self._backend.overload)
                     _settle()
                     await send({"type": "lifespan.startup.complete"})
                     await receive()

@@ -25,6 +25,7 @@ class Requests:
         self.client = client
         self._floor = floor
         self._rates = backend.rates
+        self._overload = backend.overload
         self._user = user
         self._queue = RequestQueue(backend.config.limits.queued_messages)
         self._tasks: TaskGroup
@@ -63,6 +64,8 @@ class Requests:
         """
         if waits and not self._queue.has_room:
             return True
+        if waits and not await self.allows_more():
+            return False
         wait_ms = self._wait_ms("turns")
         if wait_ms is None:
             return True
@@ -72,9 +75,18 @@ class Requests:
         await self.connection.send(refusal)
         return False
 
+    async def allows_more(self) -> bool:
+        """Whether the server bears another utterance or turn beside all that run in it; this user is told if not."""
+        if self._overload.has_room:
+            return True
+        wait_ms = self._overload.retry_after_ms()
+        busy = "The server has too much to do at the moment; say this again later"
+        await self.connection.send(wire.Error(busy, "busy", retryable=True, retry_after_ms=wait_ms))
+        return False
+
     def allows_guess(self) -> bool:
         """Whether the LLM may be asked for a turn that may never be: as often in a minute as there may be turns."""
-        return self._wait_ms("guesses") is None
+        return not self._overload.is_busy and self._wait_ms("guesses") is None
 
     def _wait_ms(self, limit: str) -> int | None:
         return self._rates.retry_after_ms(limit, self._user.token_hash, anyio.current_time())
@@ -82,7 +94,8 @@ class Requests:
     async def _guarded(self, work: Work, place: Place) -> None:
         """The border of a request: a defect of ours ends it, not the session. It is told before the place is left."""
         try:
-            await work(place)
+            with self._overload.serving():
+                await work(place)
         except (ConnectionLost, HangUp):
             raise
         except Exception:

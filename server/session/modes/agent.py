@@ -182,5 +182,6 @@ class AgentMode:
     async def _open_utterance(self) -> None:
         over = self._interruptions if self._floor.full_duplex else None
         utterance = self._utterance = self._utterances.new("agent", self._received.understood, over)
-        if not await self._requests.start(partial(self._utterances.serve, utterance, self)):
+        may = self._interruptions.pending or await self._requests.allows_more()  # who interrupts, ends a turn
+        if not (may and await self._requests.start(partial(self._utterances.serve, utterance, self))):
             await self._floor.told(self, Event.NOTHING_RECOGNISED)

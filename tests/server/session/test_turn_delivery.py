@@ -13,6 +13,7 @@ from server.backend import Backend
 from server.character_manager import CharacterManager
 from server.config import Config
 from server.connection_manager import ConnectionManager
+from server.overload import Overload
 from server.protocol import wire
 from server.protocol.extensions import Extensions
 from server.session.client import Client
@@ -63,9 +64,10 @@ async def test_defect_ends_the_turn_with_an_incident_id_and_keeps_what_was_heard
             vad,
             {},
             store,
-            ConnectionManager(InProcessPresence(), Config().limits),
+            ConnectionManager(InProcessPresence(), Config().limits, Overload(Config().limits)),
             RateLimits({}),
             AudioBudget(1),
+            Overload(Config().limits),
         )
         history = UserHistory(store, "a" * 64, send)
         client = Client(send, Extensions(["turns"], []), 16_000)
