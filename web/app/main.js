@@ -34,6 +34,7 @@ const bubbles = new Bubbles({
   again: (text) => talk.say(text),
   older: () => talk.older(),
   entries: () => talk.conversation.entries,
+  name: (who) => (who === "user" ? tell("you") : here?.display_name ?? ""),
 });
 const composer = new Composer({
   say: (text) => talk.say(text),
@@ -43,7 +44,7 @@ const composer = new Composer({
   stop: () => talk.interrupt(),
 });
 const talk = new Talk(client, {
-  fault: (code, detail) => connection.fault(code, detail),
+  fault: (code, detail) => connection.fault(code === "no_speech" && phrasesOnly() ? "no_speech_phrases" : code, detail),
   giveBack: (text) => composer.giveBack(text),
   character: showCharacter,
   holding: (on) => composer.showHolding(on),
@@ -68,6 +69,9 @@ let characters = [];
 /** @type {Character | undefined} */
 let here;
 
+/** Whether the recogniser is one that understands no more than what is offered as things to say. */
+const phrasesOnly = () => Boolean(about?.engines.asr?.note);
+
 /** @param {string} text */
 function announce(text) {
   byId("announce", HTMLElement).textContent = text;
@@ -84,7 +88,7 @@ function showCharacter(name) {
   stage.show(here);
   bubbles.greet(here.greeting);
   bubbles.reset(talk.conversation.entries);
-  composer.suggest(here.suggestions, Boolean(about?.engines.asr?.note));
+  composer.suggest(here.suggestions, phrasesOnly());
   if (before && before.name !== name) announce(tell("switched", { name: here.display_name }));
 }
 
@@ -149,8 +153,9 @@ function refused(code, message) {
   }
 }
 
-function saveAs(/** @type {"md" | "json"} */ kind) {
-  const { entries } = talk.conversation;
+/** All that was said, not only what was scrolled to. @param {"md" | "json"} kind */
+async function saveAs(kind) {
+  const entries = await talk.whole();
   const name = here?.display_name ?? "";
   const file = `chatanon-${here?.name ?? "talk"}-${new Date().toISOString().slice(0, 10)}.${kind}`;
   if (kind === "md") saveFile(file, asMarkdown(entries, name, tell("you")), "text/markdown");
@@ -175,8 +180,8 @@ function listenToMenu() {
     showTexts();
   });
   onClick("open-menu", () => menu.showModal());
-  onClick("export-markdown", () => saveAs("md"));
-  onClick("export-json", () => saveAs("json"));
+  onClick("export-markdown", () => void saveAs("md"));
+  onClick("export-json", () => void saveAs("json"));
   onClick("change-token", () => (menu.close(), enterToken(null)));
   onClick("clear", () => {
     menu.close();
@@ -192,6 +197,8 @@ function listenToBar() {
     const panel = byId("developer", HTMLElement);
     panel.hidden = !panel.hidden;
     byId("open-developer", HTMLElement).setAttribute("aria-expanded", String(!panel.hidden));
+    // Another engine may have taken over since.
+    if (!panel.hidden && client.state.state === "open") void askAbout().then((now) => connection.showServer(now), () => {});
   });
 }
 

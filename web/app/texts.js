@@ -7,6 +7,7 @@ export const TEXTS = {
   connecting: ["正在连接…", "接続中…", "Connecting…"],
   open: ["已连接", "接続済み", "Connected"],
   waiting: ["{seconds} 秒后重新连接", "{seconds} 秒後に再接続", "Reconnecting in {seconds} s"],
+  waitingSaid: ["稍后重新连接", "まもなく再接続します", "Reconnecting soon"],
   closed: ["未连接", "未接続", "Not connected"],
   reconnect: ["重新连接", "再接続", "Connect again"],
   // ------------------------------------------------ the talk
@@ -73,6 +74,7 @@ export const TEXTS = {
   switched: ["现在和{name}说话", "{name}と話しています", "You are talking with {name} now"],
   volume: ["音量", "音量", "Volume"],
   language: ["语言", "言語", "Language"],
+  ofBrowser: ["跟随浏览器", "ブラウザに合わせる", "As the browser"],
   // ------------------------------------------------ the token
   tokenTitle: ["请输入令牌", "トークンを入力してください", "Your token, please"],
   tokenWhy: [
@@ -91,6 +93,7 @@ export const TEXTS = {
   median: ["第一声（中位数）", "最初の音（中央値）", "First sound, median"],
   lastTurn: ["最近一次", "直近", "Last turn"],
   connectionRow: ["连接", "接続", "Connection"],
+  engineOut: ["{name} 停用（{how}）", "{name} 停止中（{how}）", "{name} is out ({how})"],
   engines: ["引擎", "エンジン", "Engines"],
   milliseconds: ["{value} 毫秒", "{value} ミリ秒", "{value} ms"],
   end_of_speech: ["说完", "発話終了", "End of speech"],
@@ -105,5 +108,6 @@ export const TEXTS = {
   protocol: ["协议记录", "プロトコルログ", "Protocol log"],
   copy: ["复制", "コピー", "Copy"],
   copied: ["已复制", "コピーしました", "Copied"],
+  notCopied: ["复制不了，请手动选中", "コピーできません。手で選択してください", "Cannot copy; select it by hand"],
   credits: ["致谢", "クレジット", "Credits"],
 };

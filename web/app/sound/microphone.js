@@ -29,7 +29,10 @@ export class Microphone {
   /** @type {AudioContext | null} */ #context = null;
   /** @type {MediaStream | null} */ #stream = null;
 
-  /** @param {{piece: (pcm: Int16Array, level: number) => void, lost?: () => void}} ears */
+  /**
+   * @param {{piece: (pcm: Int16Array, level: number) => void, lost?: (code: string) => void}} ears
+   *   `lost`: it was unplugged, or the person has taken back the permission; it is closed then.
+   */
   constructor(ears) {
     this.ears = ears;
   }
@@ -44,16 +47,30 @@ export class Microphone {
    */
   async open() {
     if (this.#context) return this.#context.sampleRate;
-    const stream = await this.#ask();
+    this.#stream = await this.#ask();
+    try {
+      return await this.#listen(this.#stream);
+    } catch (error) {
+      this.close(); // nothing may show that it is on
+      throw error;
+    }
+  }
+
+  /** @param {MediaStream} stream */
+  async #listen(stream) {
     const [context, source] = await connect(stream);
+    this.#context = context;
     await context.audioWorklet.addModule(new URL("microphone_worklet.js", import.meta.url));
     const node = new AudioWorkletNode(context, "chatanon-microphone", { numberOfOutputs: 0 });
     source.connect(node);
     node.port.onmessage = ({ data }) => this.#context === context && this.ears.piece(data.pcm, data.level);
-    stream.getAudioTracks()[0].onended = () => (this.close(), this.ears.lost?.());
-    this.#stream = stream;
-    this.#context = context;
+    stream.getAudioTracks()[0].onended = () => this.#context === context && void this.#end();
     return context.sampleRate;
+  }
+
+  async #end() {
+    this.close();
+    this.ears.lost?.((await isForbidden()) ? "microphone_refused" : "microphone_lost");
   }
 
   async #ask() {
@@ -71,6 +88,12 @@ export class Microphone {
     void this.#context?.close();
     this.#stream = this.#context = null;
   }
+}
+
+/** Whether the person has forbidden it meanwhile. Some browsers cannot tell. */
+async function isForbidden() {
+  const name = /** @type {PermissionName} */ ("microphone");
+  return navigator.permissions.query({ name }).then(({ state }) => state === "denied", () => false);
 }
 
 /**

@@ -5,6 +5,8 @@
  * milliseconds, whatever waits.
  */
 
+import { loudspeaker } from "./loudspeaker.js";
+
 /**
  * @typedef {{turn: number, playedMs: number, level: number, flowing: boolean}} Progress
  *   `level`: how loud it is now, 0 to about 0.3; `playedMs`: of this turn.
@@ -14,10 +16,10 @@
 
 export class Player {
   /** @type {AudioContext | null} */ #context = null;
-  /** @type {AudioWorkletNode | null} */ #node = null;
+  /** @type {import("./loudspeaker.js").Loudspeaker | null} */ #loudspeaker = null;
   /** @type {GainNode | null} */ #gain = null;
   /** @type {Promise<void> | null} */ #opening = null;
-  /** @type {any[]} */ #waiting = [];
+  /** @type {import("./playback.js").Order[]} */ #waiting = [];
   #volume = 1;
   #playedMs = 0;
   #isPlaying = false;
@@ -33,9 +35,12 @@ export class Player {
    */
   open(sampleRate = 16_000) {
     if (this.#context && this.#context.sampleRate !== sampleRate) this.close();
-    this.#opening ??= this.#open(sampleRate).catch(() => this.close()); // without the server; the next call tries again
+    /** @type {Promise<void>} */
+    const opening = (this.#opening ??= this.#open(sampleRate).catch(() => {
+      if (this.#opening === opening) this.#fail(); // without the server; the next call tries again
+    }));
     void this.#context?.resume();
-    return this.#opening;
+    return opening;
   }
 
   /** @param {number} sampleRate */
@@ -43,15 +48,21 @@ export class Player {
     const context = new AudioContext({ sampleRate, latencyHint: "interactive" });
     this.#context = context;
     void context.resume();
-    await context.audioWorklet.addModule(new URL("player_worklet.js", import.meta.url));
+    const made = await loudspeaker(context, (word) => this.#loudspeaker === made && this.#hear(word));
     if (this.#context !== context) return;
-    const node = new AudioWorkletNode(context, "chatanon-player", { numberOfInputs: 0, outputChannelCount: [1] });
     const gain = new GainNode(context, { gain: this.#volume });
-    node.connect(gain).connect(context.destination);
-    node.port.onmessage = ({ data }) => this.#hear(data);
-    this.#node = node;
+    made.node.connect(gain).connect(context.destination);
+    this.#loudspeaker = made;
     this.#gain = gain;
-    for (const word of this.#waiting.splice(0)) node.port.postMessage(word);
+    for (const order of this.#waiting.splice(0)) made.say(order);
+  }
+
+  /** No sound can be made: nobody is to wait for its end. */
+  #fail() {
+    this.close();
+    this.#waiting = [];
+    this.#isPlaying = false;
+    this.ears.ended?.(0);
   }
 
   /** @param {{pcm: Int16Array, sampleRate: number, turn: number, sentence: number}} audio */
@@ -98,16 +109,16 @@ export class Player {
 
   close() {
     void this.#context?.close();
-    this.#context = this.#node = this.#gain = this.#opening = null;
+    this.#context = this.#loudspeaker = this.#gain = this.#opening = null;
   }
 
-  /** @param {any} word */
-  #say(word) {
-    if (this.#node) this.#node.port.postMessage(word);
-    else if (word.kind !== "stop") this.#waiting.push(word);
+  /** @param {import("./playback.js").Order} order */
+  #say(order) {
+    if (this.#loudspeaker) this.#loudspeaker.say(order);
+    else if (order.kind !== "stop") this.#waiting.push(order);
   }
 
-  /** @param {any} word */
+  /** @param {import("./playback.js").Word} word */
   #hear(word) {
     if (word.kind === "progress") {
       this.#playedMs = word.playedMs;

@@ -4,7 +4,7 @@
  * @typedef {{name: string, display_name: string, description: string, greeting: string, suggestions: string[],
  *   client: Record<string, any>}} Character
  * @typedef {{name: string, version: string, demo: boolean, status: string, credits: string[],
- *   engines: Record<string, {name: string, reason: string, note?: string}>}} About
+ *   engines: Record<string, {name: string, reason: string, note?: string, out?: Record<string, string>}>}} About
  */
 
 // The page is at <server>/app/: a path that a proxy has put before it is kept.

@@ -28,8 +28,10 @@ const VOICE_RATE = 16_000;
 const LAST_SOUND_MS = 100; // who lets go with the last syllable is heard whole
 const KEEP_MICROPHONE_MS = 15_000; // between two presses; the browser shows that it is on
 const HISTORY_PAGE = 30;
+const LONGEST_HISTORY_PAGE = 200;
 // After these the server has ended the stream by itself.
 const ENDS_STREAM = new Set(["stream_timeout", "audio_too_long", "asr_failed", "asr_timeout", "busy", "rate_limited"]);
+const NO_HISTORY = new Set(["history_unavailable", "rate_limited", "unknown_type"]);
 
 export class Talk {
   timings = new Timings();
@@ -52,7 +54,7 @@ export class Talk {
     });
     this.microphone = new Microphone({
       piece: (pcm, level) => this.#hear(pcm, level),
-      lost: () => (this.#endMode(), screen.fault("microphone_lost")),
+      lost: (code) => (this.#letGo(), screen.fault(code)),
     });
     this.#listenToTurns();
     this.#listenToTheRest();
@@ -84,18 +86,12 @@ export class Talk {
     this.#released = true;
     if (this.#mode !== "stream") return;
     this.screen.holding(false);
-    setTimeout(() => {
-      if (this.#mode !== "stream") return;
-      this.#endMode();
-      this.client.endStream();
-      this.timings.said();
-    }, LAST_SOUND_MS);
+    setTimeout(() => this.#mode === "stream" && this.#letGo(), LAST_SOUND_MS);
   }
 
   async handsFree() {
     if (this.#mode === "agent") {
-      this.client.stopAgent();
-      this.#endMode();
+      this.#letGo();
       this.microphone.close();
     } else if (!this.#mode && (await this.#openMicrophone())) {
       this.client.startAgent();
@@ -111,11 +107,34 @@ export class Talk {
   }
 
   /** Older lines, where there are any. */
-  older() {
+  older(limit = HISTORY_PAGE) {
     const before = this.conversation.older;
     if (before === null || this.#asking) return;
     this.#asking = true;
-    this.client.askHistory(HISTORY_PAGE, before);
+    this.client.askHistory(limit, before);
+  }
+
+  /** The talk from its first line on, as far as the server can be asked for it. */
+  async whole() {
+    let more = this.client.state.state === "open";
+    while (more && this.conversation.older !== null) {
+      const answer = this.#historyAnswer();
+      this.older(LONGEST_HISTORY_PAGE);
+      more = await answer;
+    }
+    return this.conversation.entries;
+  }
+
+  /** Whether the next page comes, or something that is none. @returns {Promise<boolean>} */
+  #historyAnswer() {
+    return new Promise((resolve) => {
+      const done = (/** @type {boolean} */ came) => (off.forEach((end) => end()), resolve(came));
+      const off = [
+        this.client.on("history", () => done(true)),
+        this.client.on("error", () => done(false)),
+        this.client.on("state", () => done(false)),
+      ];
+    });
   }
 
   /** @param {number} value 0 to 1 */
@@ -141,6 +160,18 @@ export class Talk {
       this.screen.fault(/** @type {{code?: string}} */ (error).code ?? "microphone_missing");
       return false;
     }
+  }
+
+  /** Nothing more is said in this mode: what was heard of a stream is answered. */
+  #letGo() {
+    if (this.#mode === "agent") {
+      this.client.stopAgent();
+      this.conversation.forgetHearing();
+    } else if (this.#mode === "stream") {
+      this.client.endStream();
+      this.timings.said();
+    }
+    this.#endMode();
   }
 
   #endMode() {
@@ -236,6 +267,7 @@ export class Talk {
     client.on("refused", ({ text }) => (conversation.takeBack(text), screen.giveBack(text)));
     client.on("error", (message) => {
       if (message.code === "no_speech" || ENDS_STREAM.has(message.code)) conversation.forgetHearing();
+      if (NO_HISTORY.has(message.code)) this.#asking = false;
       if (ENDS_STREAM.has(message.code) && this.#mode === "stream") this.#endMode();
       if (!conversation.failed(message)) screen.fault(message.code, message.message);
     });

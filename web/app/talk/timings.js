@@ -47,14 +47,15 @@ export class Timings {
   }
 
   /**
-   * Of hands-free talk only the server knows when speech ended: from its first sound on it is counted here.
+   * Of hands-free talk only the server knows when speech ended: from its first sound on it is counted here. The server
+   * counts a piece as sent when it has left, which may be a little after it was heard: the later one counts.
    * @param {Now} now @param {[string, number][]} marks
    */
   #heard(now, marks) {
     if (now.sounded === null || now.arrived === null) return null;
     const sent = marks.find(([name]) => name === "first_audio")?.[1] ?? 0;
     const heard = now.input === "agent" ? sent + now.sounded - now.arrived : now.sounded - now.zero;
-    return Math.round(heard);
+    return Math.round(Math.max(sent, heard));
   }
 
   /** Of the first sound, as it was heard. */

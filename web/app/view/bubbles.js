@@ -15,7 +15,10 @@ export class Bubbles {
   #empty = make("div", { class: "empty" });
   #queued = new Set(/** @type {Entry[]} */ ([]));
 
-  /** @param {{again: (text: string) => void, older: () => void, entries: () => Entry[]}} talk */
+  /**
+   * @param {{again: (text: string) => void, older: () => void, entries: () => Entry[],
+   *   name: (who: Entry["who"]) => string}} talk
+   */
   constructor(talk) {
     this.talk = talk;
     this.#log.addEventListener("scroll", () => this.#log.scrollTop < NEAR_TOP && this.talk.older());
@@ -36,7 +39,7 @@ export class Bubbles {
     const atEnd = this.#isAtEnd();
     for (const entry of this.#queued) {
       const known = this.#shown.get(entry.key);
-      const bubble = bubbleOf(entry, this.talk.again);
+      const bubble = this.#bubbleOf(entry);
       if (known) known.replaceWith(bubble);
       else if (this.talk.entries().includes(entry)) this.#log.append(bubble);
       this.#shown.set(entry.key, bubble);
@@ -51,7 +54,7 @@ export class Bubbles {
     this.#shown.clear();
     this.#queued.clear();
     const bubbles = entries.map((entry) => {
-      const bubble = bubbleOf(entry, this.talk.again);
+      const bubble = this.#bubbleOf(entry);
       this.#shown.set(entry.key, bubble);
       return bubble;
     });
@@ -65,6 +68,14 @@ export class Bubbles {
     const atEnd = this.#isAtEnd();
     this.reset(entries);
     if (!atEnd) this.#log.scrollTop = this.#log.scrollHeight - fromEnd;
+    if (this.#log.scrollHeight <= this.#log.clientHeight) this.talk.older(); // a screen so large is never scrolled
+  }
+
+  /** @param {Entry} entry */
+  #bubbleOf(entry) {
+    const bubble = bubbleOf(entry, this.talk.again);
+    bubble.setAttribute("aria-label", this.talk.name(entry.who)); // who sees tells them by side and colour
+    return bubble;
   }
 
   #isAtEnd() {

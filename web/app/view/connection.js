@@ -12,6 +12,7 @@ const OF_THE_CONNECTION = new Set(["lost", "server_shutdown", "server_busy", "to
 export class ConnectionView {
   #fault = byId("fault", HTMLElement);
   #code = "";
+  #detail = "";
   #until = 0;
 
   /** @param {ChatAnonClient} client */
@@ -33,10 +34,19 @@ export class ConnectionView {
     const { state } = this.client.state;
     const seconds = Math.max(0, Math.ceil((this.#until - Date.now()) / 1000));
     const place = byId("connection", HTMLElement);
-    const text = tell(state, { seconds });
     place.className = `connection ${state}`;
-    if (place.textContent !== text) place.textContent = text;
+    const [seen, said] = place.children;
+    seen.textContent = tell(state, { seconds });
+    const text = tell(state === "waiting" ? "waitingSaid" : state); // who listens is not told of every second
+    if (said.textContent !== text) said.textContent = text;
     byId("connection-facts", HTMLElement).replaceChildren(...this.#facts());
+    if (this.#code) this.#tellFault();
+  }
+
+  #tellFault() {
+    const words = /** @type {HTMLElement} */ (this.#fault.querySelector("span"));
+    const text = tellError(this.#code, this.#detail);
+    if (words.textContent !== text) words.textContent = text; // what stays the same is not told again
   }
 
   #facts() {
@@ -55,12 +65,12 @@ export class ConnectionView {
    */
   fault(code, detail = "", help) {
     this.#code = code;
+    this.#detail = detail;
     const button = byId("fault-do", HTMLButtonElement);
     button.hidden = !help;
     button.textContent = help?.text ?? "";
     button.onclick = () => (this.#hide(), help?.then());
-    const words = /** @type {HTMLElement} */ (this.#fault.querySelector("span"));
-    words.textContent = tellError(code, detail);
+    this.#tellFault();
     this.#fault.dataset.code = code;
     this.#fault.classList.toggle("mild", OF_THE_CONNECTION.has(this.#code));
     this.#fault.hidden = false;
@@ -73,10 +83,15 @@ export class ConnectionView {
 
   /** @param {About} about */
   showServer(about) {
-    const rows = Object.entries(about.engines).flatMap(([kind, { name, reason, note }]) => [
+    const rows = Object.entries(about.engines).flatMap(([kind, { name, reason, note, out = {} }]) => [
       make("dt", { text: kind.toUpperCase() }),
-      make("dd", {}, make("b", { text: name }), make("small", { text: ` ${note ?? reason}` })),
+      make("dd", {}, make("b", { text: name }), make("small", { text: ` ${note ?? reason}` }), ...Object.entries(out).map(fallenOut)),
     ]);
     byId("engines", HTMLElement).replaceChildren(make("dt", { text: "ChatAnon" }), make("dd", { text: about.version }), ...rows);
   }
+}
+
+/** An engine that would be asked first, and how it fails. @param {[string, string]} engine */
+function fallenOut([name, how]) {
+  return make("small", { class: "broken", text: ` ${tell("engineOut", { name, how })}` });
 }

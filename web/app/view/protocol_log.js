@@ -19,6 +19,18 @@ function shortened(message) {
   return typeof audio === "string" ? { ...message, audio_base64: `... ${audio.length} characters` } : message;
 }
 
+/** Without https a page has no clipboard, and copies what is selected. @param {string} text */
+async function copied(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
+  const selected = make("textarea", { class: "unseen" });
+  selected.value = text;
+  document.body.append(selected);
+  selected.select();
+  const done = document.execCommand("copy");
+  selected.remove();
+  return done;
+}
+
 export class ProtocolLog {
   /** @type {Frame[]} */ #frames = [];
   #details = byId("protocol", HTMLDetailsElement);
@@ -27,9 +39,9 @@ export class ProtocolLog {
   constructor() {
     this.#details.addEventListener("toggle", () => this.#details.open && this.#drawAll());
     onClick("copy", async () => {
-      await navigator.clipboard?.writeText(this.#frames.map(asText).join("\n"));
       const button = byId("copy", HTMLButtonElement);
-      button.textContent = tell("copied");
+      button.textContent = tell((await copied(this.#frames.map(asText).join("\n"))) ? "copied" : "notCopied");
+      button.focus();
       setTimeout(() => (button.textContent = tell("copy")), 1500);
     });
   }
