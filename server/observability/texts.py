@@ -21,52 +21,6 @@ TEXTS = {
         "{arguments} は使えません。設定は config.yaml か環境変数に書きます。--help で説明を表示します",
     ),
     "refused": ("启动不了：{refusal}", "Cannot start: {refusal}", "起動できません：{refusal}"),
-    "history_help": (
-        "照看对话记录：复制、检查、导出。服务器运行着也可以。",
-        "Looks after the history: copies it, checks it, writes it out. The server may run meanwhile.",
-        "会話の履歴を管理します：複製、検査、書き出し。サーバーの実行中でも使えます。",
-    ),
-    "history_backup_help": (
-        "把此刻的记录复制成一个文件（不覆盖已有的）",
-        "a copy of this moment as one file (nothing is overwritten)",
-        "今の履歴を一つのファイルに複製（上書きはしません）",
-    ),
-    "history_check_help": (
-        "检查文件和每一条消息",
-        "look at the file and at each message",
-        "ファイルと各メッセージを検査",
-    ),
-    "history_export_help": (
-        "每条消息一行 JSON，写到标准输出",
-        "each message as a line of JSON, to standard output",
-        "メッセージを一行ずつ JSON で標準出力へ",
-    ),
-    "history_user_help": (
-        "只要这个用户：令牌 SHA-256 的开头，日志里的 token 就是",
-        "of this user alone: how the SHA-256 of the token begins, which logs call token",
-        "このユーザーだけ：トークンの SHA-256 の先頭（ログの token）",
-    ),
-    "history_character_help": ("只要和这个角色的对话", "with this character alone", "このキャラクターとの会話だけ"),
-    "history_file_help": (
-        "另一个文件，而不是 history.url 说的那个",
-        "another file than the one history.url names",
-        "history.url 以外のファイル",
-    ),
-    "history_copied": (
-        "{target}：{messages} 条消息，{talks} 段对话",
-        "{target}: {messages} messages of {talks} conversations",
-        "{target}：{messages} 件のメッセージ、{talks} 件の会話",
-    ),
-    "history_sound": (
-        "{path}：完好，{messages} 条消息，{talks} 段对话",
-        "{path}: sound, {messages} messages of {talks} conversations",
-        "{path}：正常、{messages} 件のメッセージ、{talks} 件の会話",
-    ),
-    "history_unsound": (
-        "{path}：有损坏。停下服务器，换上一份完好的备份",
-        "{path}: not sound. Stop the server and put a sound backup in its place",
-        "{path}：壊れています。サーバーを止め、正常なバックアップに置き換えてください",
-    ),
     "help": (
         """用法：python -m server.main
 
