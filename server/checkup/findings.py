@@ -1,4 +1,4 @@
-"""What a check found."""
+"""What a check found: how bad it is, and a sentence for the operator."""
 
 from dataclasses import dataclass
 from typing import Literal
