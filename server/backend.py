@@ -67,7 +67,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     for warning in settings.warnings:
         log.warning(warning)
     try:
-        engines = _choose_engines(settings)
+        engines = choose_engines_of(settings)
         for warning in _unused_endpoints(config, engines):
             log.warning(warning)
         characters = _load_characters(settings)
@@ -102,7 +102,12 @@ def _load_characters(settings: Settings) -> CharacterManager:
     return CharacterManager.load(PROJECT_ROOT / characters.folder, characters.default, settings.voices)
 
 
-def _choose_engines(settings: Settings) -> dict[str, Lineup]:
+def choose_engines_of(settings: Settings) -> dict[str, Lineup]:
+    """Of each kind, in the order in which they stand in for each other.
+
+    Raises:
+        EngineUnavailable: one that is named cannot be opened.
+    """
     wanted, secrets = settings.config.engines, settings.secrets.values
     endpoints = asdict(settings.config.endpoints)
     kinds = {

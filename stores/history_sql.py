@@ -300,7 +300,7 @@ async def open_history(
     if url == MEMORY_URL:
         yield MemoryHistory()
         return
-    database = _Database(_database_path(url, root), busy_s, shared)
+    database = _Database(database_path(url, root), busy_s, shared)
     try:
         await database.open()
         yield SqlHistory(database)
@@ -309,7 +309,12 @@ async def open_history(
             await database.close()
 
 
-def _database_path(url: str, root: Path) -> Path:
+def database_path(url: str, root: Path) -> Path:
+    """The file that `history.url` names.
+
+    Raises:
+        HistoryUrlError: it names none.
+    """
     accepted = f"use sqlite:///<path from the project root>, sqlite:////<absolute path> or {MEMORY_URL}"
     try:
         parsed = make_url(url)

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 
+from server.observability.command_texts import COMMAND_TEXTS
 from server.observability.refusal_texts import REFUSALS
 from server.observability.texts import SENTENCES, TEXTS
 
@@ -18,6 +19,7 @@ VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # the order of Python
 UNSAID = "zh"  # the project's users; also where the locale is C or POSIX, which is what machines say
 FOREIGN = "en"  # who reads none of them
 
+NAMED = {**TEXTS, **COMMAND_TEXTS}
 TRANSLATIONS = {**REFUSALS, **SENTENCES}  # the most general come last
 LONGEST_SENTENCE = 1_000
 PATTERNS = {  # of what may stand in braces of these names
@@ -61,7 +63,7 @@ def _language_of_windows() -> str:
 
 def tell(name: str, /, **fields: object) -> str:
     """The text of that name, with what stands in its braces."""
-    return TEXTS[name][LANGUAGES.index(language_of(os.environ))].format(**fields)
+    return NAMED[name][LANGUAGES.index(language_of(os.environ))].format(**fields)
 
 
 def translate(sentence: str) -> str:

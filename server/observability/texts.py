@@ -107,6 +107,31 @@ SENTENCES = {
     ),
     "characters: {list}": ("角色：{list}", "キャラクター：{list}"),
     "character left out: {error}": ("这个角色没有加载：{error}", "このキャラクターは読み込めません：{error}"),
+    # ------------------------------------------------ the history, looked after
+    "{path}: there is no history; history.url of the configuration says where it is": (
+        "{path}：没有对话记录；配置里的 history.url 说明它在哪里",
+        "{path}：履歴がありません。場所は設定の history.url にあります",
+    ),
+    "{target}: something is there already; name a file that is not": (
+        "{target}：已经有东西了；请换一个还没有的文件名",
+        "{target}：すでに存在します。まだないファイル名を指定してください",
+    ),
+    "{target}: cannot be made ({error}); name another place": (
+        "{target}：建不了（{error}）；请换一个地方",
+        "{target}：作成できません（{error}）。別の場所を指定してください",
+    ),
+    "{target}: cannot be written ({error}); make room, or name another place": (
+        "{target}：写不进去（{error}）；请腾出空间，或者换一个地方",
+        "{target}：書き込めません（{error}）。空きを作るか、別の場所を指定してください",
+    ),
+    "{path}: {error}; the command check names all that is wrong": (
+        "{path}：{error}；用 check 命令看全部问题",
+        "{path}：{error}。check コマンドですべての問題を表示します",
+    ),
+    "{path}: cannot be read as a history ({error}); restore a copy of it": (
+        "{path}：不能当作对话记录读取（{error}）；请换上备份",
+        "{path}：履歴として読めません（{error}）。バックアップに戻してください",
+    ),
     # ------------------------------------------------ warnings
     "{path}: there is no such file; every key has its default": (
         "{path}：没有这个文件，每一项都用默认值",

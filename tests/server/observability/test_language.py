@@ -11,8 +11,7 @@ import pytest
 
 from client.language import language_of as language_of_client
 from server.config import ConfigError, load
-from server.observability.language import LANGUAGES, TRANSLATIONS, language_of, tell, translate
-from server.observability.texts import TEXTS
+from server.observability.language import LANGUAGES, NAMED, TRANSLATIONS, language_of, tell, translate
 from tests.client.test_language import ENVIRONMENTS
 from tests.running_server import ROOT
 
@@ -131,10 +130,10 @@ def test_every_sentence_of_the_log_is_translated() -> None:
     assert missing & known
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", NAMED)
 def test_every_text_is_in_every_language_and_names_the_same_things(name: str) -> None:
-    assert len(TEXTS[name]) == len(LANGUAGES)
-    assert len({frozenset(fields_of(text)) for text in TEXTS[name]}) == 1
+    assert len(NAMED[name]) == len(LANGUAGES)
+    assert len({frozenset(fields_of(text)) for text in NAMED[name]}) == 1
 
 
 @pytest.mark.parametrize(("environ", "language"), ENVIRONMENTS)
@@ -171,6 +170,6 @@ def test_finished_sentence_is_translated_with_what_is_in_it(
 
 
 def test_text_is_told_in_the_reader_s_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    for language, text in zip(LANGUAGES, TEXTS["refused"], strict=True):
+    for language, text in zip(LANGUAGES, NAMED["refused"], strict=True):
         monkeypatch.setenv("LANGUAGE", language)
         assert tell("refused", refusal="{x}") == text.format(refusal="{x}")
