@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.running_server import ROOT, RunningServer
 from tests.speech import say, silence, wav
@@ -18,9 +18,11 @@ from tests.speech import say, silence, wav
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-fake-device-for-media-stream",
     "--host-resolver-rules=MAP chat.example 127.0.0.1",  # a page that is neither on https nor on localhost
 )  # fmt: skip
+_FAKE_MICROPHONE = "--use-fake-device-for-media-stream"
+# Of a Chromium without the fake one: no sound system that it could ask for a real one.
+_NO_DEVICES = {"ALSA_CONFIG_PATH": os.devnull, "PULSE_SERVER": "/nowhere", "PIPEWIRE_REMOTE": "/nowhere"}
 AXE = ROOT / ".venv" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 # Where pictures for docs/ go, for those who want new ones: SCREENSHOTS=docs/screenshots make test
 PICTURES = os.environ.get("SCREENSHOTS")
@@ -61,16 +63,28 @@ def chromium() -> str:
 
 @contextmanager
 def browser(folder: Path) -> Iterator[Browser]:
-    """One for a whole module. Its microphone says the same thing again and again, with pauses."""
+    """One for many tests. Its microphone says the same thing again and again, with pauses."""
     heard = folder / "microphone.wav"
     heard.write_bytes(wav(silence(0.9) + say("你叫什么名字", "zh") + silence(2.5)))
-    flags = (*FLAGS, f"--use-file-for-fake-audio-capture={heard}")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium(), args=list(flags), ignore_default_args=["--headless"]
-        )
+        running = _launched(playwright.chromium, _FAKE_MICROPHONE, f"--use-file-for-fake-audio-capture={heard}")
         yield running
         running.close()
+
+
+@contextmanager
+def browser_beside(other: Browser, microphone: Literal["missing", "busy"]) -> Iterator[Browser]:
+    """One on a machine without a microphone, or with one that cannot be opened."""
+    if microphone == "busy":
+        running = _launched(other.browser_type, _FAKE_MICROPHONE, "--fail-audio-stream-creation")
+    else:
+        running = _launched(other.browser_type, env={**os.environ, **_NO_DEVICES})
+    yield running
+    running.close()
+
+
+def _launched(kind: BrowserType, *flags: str, env: dict[str, str | float | bool] | None = None) -> Browser:
+    return kind.launch(executable_path=chromium(), args=[*FLAGS, *flags], ignore_default_args=["--headless"], env=env)
 
 
 class Visit:
@@ -206,4 +220,5 @@ class Visitor:
         for context in self._contexts:
             context.close()
         for visit in self._visits:
-            assert [fault for fault in visit.faults if not fault.startswith(visit.allowed)] == []
+            faults = [fault for fault in visit.faults if not fault.startswith(visit.allowed)]
+            assert not faults, faults

@@ -8,6 +8,7 @@ import { byId, make } from "./dom.js";
 
 // These go by themselves; the rest stays until it is closed or something is said.
 const OF_THE_CONNECTION = new Set(["lost", "server_shutdown", "server_busy", "too_slow", "idle", "handshake_timeout"]);
+const OF_THE_MICROPHONE = /^microphone_/;
 
 export class ConnectionView {
   #fault = byId("fault", HTMLElement);
@@ -25,7 +26,8 @@ export class ConnectionView {
       if (state.state === "waiting") this.fault(state.code ?? "lost", state.message);
       this.show();
     });
-    client.on("turn_started", () => this.#hide());
+    // What is wrong with the microphone is to be read, also while the last that it heard is answered.
+    client.on("turn_started", ({ input }) => (input === "text" || !OF_THE_MICROPHONE.test(this.#code)) && this.#hide());
     setInterval(() => this.client.state.state === "waiting" && this.show(), 500);
   }
 
@@ -64,6 +66,7 @@ export class ConnectionView {
    * @param {{text: string, then: () => void}} [help] what one can press
    */
   fault(code, detail = "", help) {
+    if (code.startsWith("no_speech") && OF_THE_MICROPHONE.test(this.#code)) return; // that is why
     this.#code = code;
     this.#detail = detail;
     const button = byId("fault-do", HTMLButtonElement);
