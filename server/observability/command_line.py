@@ -32,5 +32,12 @@ def obey(arguments: list[str]) -> None:
 
 def client_command(*arguments: str) -> str:
     """To be typed as it is, in any folder."""
-    command = [sys.executable or "python3", str(ROOT / "client" / "test_client.py"), *arguments]
-    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+    return typed([sys.executable or "python3", str(ROOT / "client" / "test_client.py"), *arguments])
+
+
+def typed(command: list[str], windows: bool = os.name == "nt") -> str:
+    """A command as one line. PowerShell takes a program in quotes for a text unless `&` stands before it."""
+    if not windows:
+        return shlex.join(command)
+    line = subprocess.list2cmdline(command)
+    return f"& {line}" if line.startswith('"') else line

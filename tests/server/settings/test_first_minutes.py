@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from server.observability.command_line import typed
 from server.settings.credentials_file import KEY_NAMES
 from tests.running_server import ROOT, RunningServer
 
@@ -126,6 +127,20 @@ def test_help_says_where_everything_is_and_what_to_type_next(option: str, langua
     command = done.stdout.strip().splitlines()[-1].strip()
     python, client, *_ = shlex.split(command)
     assert python == sys.executable and Path(client).is_file()
+    pages = re.findall(r"docs/[\w.]+\.md", done.stdout)
+    assert pages and all((ROOT / page).is_file() for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("command", "windows", "line"),
+    [
+        (["/opt/my chat/python", "a.py", "你好"], False, "'/opt/my chat/python' a.py '你好'"),
+        ([r"C:\chat\python.exe", "a.py", "--message", "你好"], True, r"C:\chat\python.exe a.py --message 你好"),
+        ([r"C:\my chat\python.exe", r"C:\my chat\a.py"], True, r'& "C:\my chat\python.exe" "C:\my chat\a.py"'),
+    ],
+)
+def test_command_can_be_typed_in_this_system_s_shell(command: list[str], windows: bool, line: str) -> None:
+    assert typed(command, windows) == line
 
 
 def test_help_can_be_shown_where_letters_are_missing() -> None:
