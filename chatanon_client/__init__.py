@@ -4,7 +4,7 @@
         reply = await chat.say("你好")
         print(reply.content_jp, reply.content_cn, len(reply.audio))
 
-It imports nothing of the project, and knows docs/wire.md alone.
+It imports nothing of the project, and knows docs/protocol.en.md alone.
 """
 
 from chatanon_client.client import ChatAnon, Stream

@@ -4,7 +4,7 @@ from __future__ import annotations  # wire.py reads the types of fields as they 
 
 from dataclasses import dataclass
 
-# Codes of this library's own. All others are the server's: docs/wire.md, 8, and the reasons of `disconnected`.
+# Codes of this library's own. All others are the server's: docs/protocol.en.md, 8, and the reasons of `disconnected`.
 URL_CODES = ("url_unreadable", "url_scheme", "url_brackets", "url_no_host")
 UNREACHABLE_CODES = (
     "no_server", "no_such_host", "no_answer", "cut_at_once", "network_down", "no_websocket", "http_status", "http_404",

@@ -1,4 +1,4 @@
-"""Everything a server says, as types: a dataclass for each message of docs/wire.md, and those of the connection itself.
+"""Everything a server says, as types: a dataclass for each message of docs/protocol.en.md, and the connection's own.
 
 Optional fields of the wire have a value here that says nothing: "", 0, False, None.
 """

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.documents.clone import make_clone, path_of, run
-from tests.documents.pages import PAGES, lines
+from tests.documents.pages import PAGES, TWINS, blocks, lines, prose
 from tests.running_server import RunningServer, free_port
 
 Start = Callable[..., RunningServer]
@@ -239,6 +239,15 @@ def test_copied_credentials_are_demo_mode_on_the_embedded_engines(clone: Path, s
 
 def test_help_is_there(clone: Path) -> None:
     assert "config.yaml" in run(clone, HELP)
+
+
+@pytest.mark.parametrize("path", TWINS["talking"], ids=lambda path: path.name)
+def test_every_option_and_command_of_the_client_is_told(path: Path, clone: Path) -> None:
+    told = re.findall(r"^\| `(--[a-z-]+)", prose(path), re.MULTILINE)
+    helped = run(clone, "python client/test_client.py --help")
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", helped)) == {*told, "--help"}
+    (typed,) = (block.text for block in blocks(path, "") if block.text.startswith("/quit"))
+    assert set(re.findall(r"(?<!\w)/[a-z]+", typed)) <= set(re.findall(r"/[a-z]+", helped))
 
 
 def test_tokens_are_made_as_shown(clone: Path) -> None:

@@ -43,14 +43,15 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def running(port: int, *command: str) -> Iterator[None]:
-    """A program that listens at this port, ended on the way out."""
+def running(port: int, *command: str, ready: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """A program that listens at this port, ended on the way out. `ready` raises an OSError until it is."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
             with suppress(OSError), create_connection(("127.0.0.1", port), 1):
+                ready()
                 break
             time.sleep(0.02)  # there is nothing to wait for: it does not say when it listens
         yield
@@ -142,8 +143,16 @@ def test_phone_at_home_talks_through_a_certificate_of_caddy_s_own(
     own = "{\n\tadmin off\n\tskip_install_trust\n\tauto_https disable_redirects\n}\n"
     (tmp_path / "Caddyfile").write_text(f"{own}{shown}\n")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    with running(port, caddy, "run", "--config", str(tmp_path / "Caddyfile"), "--adapter", "caddyfile"):
-        root = tmp_path / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+    root = tmp_path / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+
+    def has_its_certificate() -> None:
+        """It listens a moment before."""
+        trusted = ssl.create_default_context(cafile=str(root))
+        with create_connection(("127.0.0.1", port), PATIENCE_S) as plain:
+            trusted.wrap_socket(plain, server_hostname="127.0.0.1").close()
+
+    command = (caddy, "run", "--config", str(tmp_path / "Caddyfile"), "--adapter", "caddyfile")
+    with running(port, *command, ready=has_its_certificate):
         assert_talk(f"wss://127.0.0.1:{port}/ws", ssl=ssl.create_default_context(cafile=str(root)))
 
 
