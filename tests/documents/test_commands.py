@@ -42,9 +42,10 @@ TALKS = {
         f"{CLIENT_COMMAND} --url ws://localhost:8766/ws --message 你好",
     ),
 }
-BACKUP = (
-    "python -c \"import sqlite3; sqlite3.connect('data/chatanon.db').execute('VACUUM INTO ?', ('data/backup.db',))\""
-)
+BACKUP = "python -m server.history backup data/backup.db"
+CHECK = "python -m server.history check --file data/backup.db"
+EXPORT = "python -m server.history export"
+DOCTOR = "python -m server.doctor"
 HELP = "python -m server.main --help"
 COPY = "cp credentials.example.py credentials.py"
 NEW_TOKEN = 'python -c "import secrets; print(secrets.token_urlsafe())"'
@@ -76,7 +77,7 @@ NOT_RUN = {
     f"{CLIENT_COMMAND} --voice": "needs a microphone",
     "python client/test_client.py --list-devices": "needs a sound card",
     "python client/test_client.py --url wss://chat.example.org/ws --token YOUR_TOKEN": "test_operations.py",
-    BACKUP: "test_operations.py runs it beside a server",
+    **dict.fromkeys((BACKUP, CHECK, EXPORT), "test_operations.py runs them beside a server"),
     **dict.fromkeys(
         (
             "sudo useradd --system --home-dir /opt/chatanon chatanon",
@@ -101,7 +102,7 @@ def of_any_shell(line: str) -> str:
 
 def test_every_command_shown_is_run_here_or_excused() -> None:
     talks = {*TALKS, *(client for clients in TALKS.values() for client in clients)}
-    run = {*talks, COPY, NEW_TOKEN, HASH_TOKEN, HELP, "make demo", *INSTALL}
+    run = {*talks, COPY, NEW_TOKEN, HASH_TOKEN, HELP, DOCTOR, "make demo", *INSTALL}
     assert {of_any_shell(line) for path in PAGES for line in lines(path, "bash")} == {*run, *NOT_RUN}
 
 
@@ -239,6 +240,12 @@ def test_copied_credentials_are_demo_mode_on_the_embedded_engines(clone: Path, s
 
 def test_help_is_there(clone: Path) -> None:
     assert "config.yaml" in run(clone, HELP)
+
+
+@pytest.mark.slow
+def test_doctor_looks_at_every_kind_of_engine(clone: Path) -> None:
+    said = run(clone, f"CHATANON_SERVER__PORT=0 {DOCTOR}")
+    assert all(f"{kind}" in said for kind in ("config.yaml", "llm", "tts", "asr", "vad"))
 
 
 @pytest.mark.parametrize("path", TWINS["talking"], ids=lambda path: path.name)

@@ -21,7 +21,7 @@ from server.observability.refusal_texts import REFUSALS
 from server.observability.texts import SENTENCES
 from tests.documents.clone import make_clone, path_of, run
 from tests.documents.pages import TWINS, blocks, prose, shown_file
-from tests.documents.test_commands import BACKUP
+from tests.documents.test_commands import BACKUP, CHECK, EXPORT
 from tests.protocol_client import ProtocolClient
 from tests.running_server import RunningServer, free_port
 
@@ -233,6 +233,8 @@ def test_backup_is_made_beside_a_running_server_and_can_be_gone_back_to(tmp_path
     client.connect(api_token=TOKEN)
     client.turn("你好")
     run(clone, BACKUP)
+    run(clone, CHECK)
+    assert "你好" in run(clone, EXPORT)
     client.turn("再见")
     client.close()
     running.kill()
