@@ -39,3 +39,22 @@ def test_bot_talks_beside_a_copy_of_the_library(server: RunningServer, token: st
         assert (voice.getframerate(), voice.getnchannels()) == (16_000, 1) and voice.getnframes() > 16_000
     refused = run(server.url, "wrong", "你好")
     assert refused.returncode == 1 and refused.stderr.startswith("unauthorized: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", ["clients.md", "clients.en.md"])
+def test_command_shown_runs(server: RunningServer, token: str, tmp_path: Path, document: str) -> None:
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    (command,) = re.findall(r"```bash\n(.*?)\n```", text, re.DOTALL)
+    shown = {
+        "PYTHONPATH=.": f"PYTHONPATH={ROOT}",
+        ".venv/bin/python": sys.executable,
+        "web/app/": f"{ROOT}/web/app/",
+        "localhost:8765": f"localhost:{server.port}",
+        "dev_token_001": token,
+    }
+    for written, here in shown.items():
+        assert written in command
+        command = command.replace(written, here)
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "reply.wav").exists()
