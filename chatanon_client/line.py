@@ -126,6 +126,7 @@ class Line:
                 return  # it stays in the outbox
             request = self._outbox.take()
             self.ledger.ask(request)
+            request.was_sent = True
             await self.send(request.text)
             if not (isinstance(request, Turn) and request.has_rest):
                 request.on_sent()

@@ -29,6 +29,7 @@ class Request(Generic[Answer]):
         """`text`: the message. `answer`: the event that answers it, or Turn."""
         self.text = text
         self.answer = answer
+        self.was_sent = False  # at least its beginning
         self.on_sent: Callable[[], object] = lambda: None  # called when the last of it is on its way
         self._done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 

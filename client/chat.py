@@ -48,6 +48,10 @@ class Asked:
         self.done = anyio.Event()
 
     @property
+    def was_sent(self) -> bool:
+        return self.request is not None and self.request.was_sent
+
+    @property
     def failed(self) -> bool:
         return self.request is None or self.request.has_failed
 
@@ -117,7 +121,7 @@ class Chat:
         except ChatAnonError as error:
             self._lose()
             reason = self._display.explain_end(error)
-            unanswered = len(self._asked) if error.close_code else 0  # they are never done: this is the end of all
+            unanswered = sum(asked.was_sent for asked in self._asked)  # they are never done: this is the end of all
             self._terminal.warn(tell("lost", reason=reason, count=unanswered) if unanswered else reason)
             return REFUSED if error.close_code and not error.retryable else UNREACHABLE
         return WELL

@@ -105,6 +105,7 @@ async def test_an_unknown_token_is_explained_and_not_tried_again(tmp_path: Path)
     assert "--token" in named.err and "unauthorized" in named.err
     assert "环境变量 CHATANON_TOKEN" in set_outside.err
     assert [len(talk) for talk in peer.talks] == [1, 1]
+    assert "没有等到回答" not in named.err + set_outside.err  # what was never sent waits for none
 
 
 @pytest.mark.parametrize("token", ["dev_token_001\r", " dev_token_001 \r\n", "\tdev_token_001"])

@@ -107,6 +107,21 @@ def test_every_code_of_the_wire_has_its_text(kind: str, code: str) -> None:
     assert fields_of(TEXTS[f"{kind}.{code}"][0]) <= {"message"}
 
 
+PAGE = (ROOT / "web" / "app" / "errors.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES)
+def test_the_page_has_a_text_for_the_same_codes(kind: str, code: str) -> None:
+    name = f"incomplete_{code}" if kind == "incomplete" else code
+    (texts,) = re.findall(rf"^  {name}: (\[.*\]),$", PAGE, re.MULTILINE)
+    assert len([text for text in ast.literal_eval(texts) if text.strip()]) == len(LANGUAGES)
+
+
+def test_no_code_is_told_that_nobody_sends() -> None:
+    told = {name for name in TEXTS if re.match(r"(error|incomplete|disconnected)\.", name)}
+    assert told == {f"{kind}.{code}" for kind, code in CODES}
+
+
 # ---------------------------------------------------------------- as a person meets it
 
 ANSWERS = [

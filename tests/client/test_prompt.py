@@ -1,6 +1,7 @@
 """A person at a terminal: typing, leaving, and what signals and the server do to the prompt."""
 
 import base64
+import codecs
 import os
 import pty
 import signal
@@ -51,12 +52,13 @@ class Screen:
         self.master, self.slave = pty.openpty()
         termios.tcsetwinsize(self.slave, (24, 80))
         self.shown = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two pieces
 
     async def wait_for(self, text: str) -> None:
         """Until it is shown after what was waited for before."""
         while text not in self.shown:
             await anyio.wait_readable(self.master)
-            self.shown += os.read(self.master, 65536).decode(errors="replace")
+            self.shown += self._decoder.decode(os.read(self.master, 65536))
         self.shown = self.shown.partition(text)[2]
 
     def type(self, text: str) -> None:
