@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from server.protocol.wire import Extension
-from server.settings.addresses import readable_on_the_way, wrong_with
+from server.settings.addresses import is_strange_to_openai, readable_on_the_way, wrong_with
 from server.settings.config_file import decode, read_bytes, read_model
 from server.settings.credentials_file import Secrets, read_secrets
 from server.settings.foreign_keys import CloudVoice
@@ -302,7 +302,9 @@ def load(environ: Mapping[str, str] = os.environ, root: Path = PROJECT_ROOT) -> 
     if read.warning:
         warnings.append(read.warning)
     secrets, about_secrets = _load_secrets(environ, root)
-    return Settings(read.config, secrets, (*warnings, *_doubts(read.config), *about_secrets), source, read.voices)
+    return Settings(
+        read.config, secrets, (*warnings, *_doubts(read.config, environ), *about_secrets), source, read.voices
+    )
 
 
 def _load_secrets(environ: Mapping[str, str], root: Path) -> tuple[Secrets, tuple[str, ...]]:
@@ -345,11 +347,17 @@ def _wrong_endpoints(source: str, config: Config, places: Mapping[tuple[str, ...
             yield f"{places.get(('endpoints', name), source)}: endpoints.{name} {wrong}"
 
 
-def _doubts(config: Config) -> Iterator[str]:
+def _doubts(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """What works, and should not pass unnoticed."""
     plain = [f"endpoints.{name}" for name, address in _endpoints(config) if readable_on_the_way(address)]
     if plain:
         yield f"{', '.join(plain)}: not encrypted on the way to another machine; use https:// or wss://"
+    others = [f"endpoints.{name}" for name, address in _endpoints(config) if is_strange_to_openai(name, address)]
+    if others and environ.get("OPENAI_API_KEY", "").strip():  # many have it there for another program
+        yield (
+            f"{', '.join(others)}: not OpenAI's own, and is sent OPENAI_API_KEY of the environment; "
+            "unset that if the key is meant for another"
+        )
     if not config.ssl.verify_tts:
         yield "ssl.verify_tts is false: whoever sits on the way can read the voice vendor's key; set it to true"
     if config.endpoints.funasr and not config.ssl.verify_funasr:

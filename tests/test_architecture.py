@@ -343,6 +343,7 @@ def test_vendor_knows_the_ground_and_its_own_files_alone() -> None:
                         "services.engine_",
                         "services.chat_completions",
                         "services.http_speech",
+                        "services.socket_recognition",
                         "services.transcripts",
                         "services.asr_process",
                         vendor,

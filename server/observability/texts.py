@@ -141,6 +141,12 @@ SENTENCES = {
         "{keys}：到别的机器去的路上没有加密；请用 https:// 或 wss://",
         "{keys}：別のマシンへの通信が暗号化されません。https:// か wss:// を使ってください",
     ),
+    "{keys}: not OpenAI's own, and is sent OPENAI_API_KEY of the environment; "
+    "unset that if the key is meant for another": (
+        "{keys}：不是 OpenAI 自己的地址，却会收到环境变量里的 OPENAI_API_KEY；密钥若不是给它的，请去掉这个环境变量",
+        "{keys}：OpenAI 自身のアドレスではありませんが、環境変数の OPENAI_API_KEY が送られます。"
+        "別の相手のためのキーなら、この変数を消してください",
+    ),
     "ssl.verify_tts is false: whoever sits on the way can read the voice vendor's key; set it to true": (
         "ssl.verify_tts 是 false：路上任何人都能读到语音厂商的密钥；请改成 true",
         "ssl.verify_tts が false です。途中の誰でも音声サービスのキーを読めます。true にしてください",

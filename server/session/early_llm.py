@@ -5,8 +5,9 @@ every word are in it, so that whatever has changed meanwhile makes it another on
 once, and costs what the vendor has written until then.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
+from functools import partial
 
 import anyio
 import structlog
@@ -39,11 +40,12 @@ class EarlyLLM:
         self.drop()
         return self._llm.stream(prompt)
 
-    async def ask(self, make_prompt: MakePrompt) -> None:
-        """Guess; one before it was wrong. Returns when the guess has been used or dropped."""
+    def guess(self, make_prompt: MakePrompt) -> Callable[[], Coroutine[None, None, None]]:
+        """Guess; one before it was wrong. What is returned asks, in a task of its own, and ends when the guess has been
+        used or dropped: it may be dropped before that task has begun, and then asks nothing."""
         self.drop()
         guess = self._guess = _Guess()
-        await guess.hold(make_prompt, self._start)
+        return partial(guess.hold, make_prompt, self._start)
 
     def drop(self) -> None:
         """Whatever was guessed was wrong, or is over."""
@@ -84,6 +86,7 @@ class _Guess:
         self.prompt: Prompt | None = None  # not known yet
         self.first: str | None = None  # of its answer; None: there is none
         self._deltas: AsyncGenerator[str] | None = None
+        self._late: LLMError | None = None  # nothing came of it within the LLM's deadline
         self._scope = anyio.CancelScope()
         self._settled = anyio.Event()  # the first of the answer is there, or none will be
         self._taken = anyio.Event()
@@ -98,6 +101,7 @@ class _Guess:
                 await self._taken.wait()
             except LLMError as error:
                 self._deltas = None
+                self._late = error if error.timed_out else None
                 log.info("llm_speculation_failed", error=str(error))
             except Exception:  # the turn asks again, and fails where its failures are told
                 self._deltas = None
@@ -108,8 +112,15 @@ class _Guess:
                     await self._deltas.aclose()
 
     async def take(self) -> AsyncGenerator[str] | None:
-        """The rest of the answer behind `first`, which whoever took it closes; None where there is none to be had."""
+        """The rest of the answer behind `first`, which whoever took it closes; None where there is none to be had.
+
+        Raises:
+            LLMError: the LLM's deadline passed while this waited; asking anew would make the user wait for it twice.
+        """
+        waited = not self._settled.is_set()
         await self._settled.wait()
+        if waited and self._late is not None:
+            raise self._late
         if self._deltas is None or self._scope.cancel_called:  # dropped while it was waited for
             return None
         self._taken.set()

@@ -4,6 +4,7 @@ The side of what is said. A turn has a scope of its own: it can be cut short fro
 its audio has left.
 """
 
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 import anyio
@@ -62,9 +63,10 @@ class Turns:
             await turn.finish()
         await self._floor.happened(Event.TURN_FINISHED)
 
-    async def guess(self, said: str) -> None:
-        """They may have said this: the LLM is asked, and a turn that turns out to answer just this has it already."""
-        await self.llm.ask(partial(prompt_of, said, self.character, self._backend, self.history, tells=False))
+    def guess(self, said: str) -> Callable[[], Coroutine[None, None, None]]:
+        """They may have said this: what is returned asks the LLM, and a turn that turns out to answer just this has it
+        already."""
+        return self.llm.guess(partial(prompt_of, said, self.character, self._backend, self.history, tells=False))
 
     async def interrupt(self, played_ms: int | None) -> None:
         """By the client; nothing where no turn runs. `played_ms`: of the turn's audio, as the client counts it."""

@@ -27,6 +27,12 @@ def readable_on_the_way(address: str) -> bool:
     return parts.scheme in ("http", "ws") and not _is_loopback(parts.hostname or "")
 
 
+def is_strange_to_openai(name: str, address: str) -> bool:
+    """Whether somebody else than OpenAI is asked by its protocol at `endpoints.<name>`."""
+    host = (urlsplit(address).hostname or "").rstrip(".")
+    return name.startswith("openai_") and host != "openai.com" and not host.endswith(".openai.com")
+
+
 def _split(address: str) -> SplitResult | None:
     """The parts of an address whose host and port can be used, else None."""
     if "\\" in address or any(character.isspace() for character in address):

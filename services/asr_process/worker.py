@@ -110,8 +110,9 @@ class WorkerProcess:
             recognition.settle(None)
         else:
             self._recognitions[number] = recognition
-            await self.write(Frame(Kind.OPEN, number, opening))
         try:
+            if number in self._recognitions:
+                await self.write(Frame(Kind.OPEN, number, opening))
             yield recognition
         finally:
             if self._recognitions.pop(number, None):

@@ -23,7 +23,7 @@ def reply_schema() -> dict[str, Any]:
     }
     reply = {
         "type": "object",
-        "properties": {"lines": {"type": "array", "items": line}},
+        "properties": {"lines": {"type": "array", "items": line, "minItems": 1}},
         "required": ["lines"],
         "additionalProperties": False,
     }

@@ -78,16 +78,23 @@ class Call:
         self.index = index
         self._lineup = lineup
         self._breaker = lineup.breaker(index)
-        self._tries = False
+        self._tries = False  # it holds the vendor's one try
+        self._tried = False  # it was that, and has neither gone well nor failed yet
 
     def __enter__(self) -> "Call":
-        self._tries = self._breaker.begin()
+        self._tries = self._tried = self._breaker.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end_try()
+
+    def answers(self) -> None:
+        """It has begun to: nobody needs to wait for how it goes on, which may be long, in a reply or a guess at one."""
+        if self._tries:
+            self._tries = False
+            self._breaker.end_try()
 
     def succeeded(self) -> None:
         before = self._lineup.serving
@@ -99,15 +106,14 @@ class Call:
         """Of the request's own faults the vendor is not to blame."""
         if not error.of_request:
             before = self._lineup.serving
-            self._breaker.fail(_why(error), tried=self._tries)
+            self._breaker.fail(_why(error), tried=self._tried)
             self._end_try()
             self._lineup.tell(before)
 
     def _end_try(self) -> None:
         """What happens later in this call is no try any more."""
-        if self._tries:
-            self._tries = False
-            self._breaker.end_try()
+        self.answers()
+        self._tried = False
 
 
 def most_useful(errors: Sequence[E]) -> E:

@@ -44,7 +44,9 @@ class FallbackLLM:
                 try:
                     async with aclosing(self._llms[call.index].stream(prompt)) as deltas:
                         async for delta in deltas:
-                            begun = True
+                            if not begun:
+                                begun = True
+                                call.answers()
                             yield delta
                 except LLMError as error:
                     if not (begun and error.too_long):  # it did answer, up to its greatest length

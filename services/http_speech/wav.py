@@ -76,6 +76,7 @@ class WavReader:
         self._format: _Format | None = None
         self._left: int | None = 0  # bytes of samples still to come; None: all that comes
         self._between = False  # behind the samples of a file
+        self._pad = False  # their size was odd: a byte that is none may follow
         self._begun = False
 
     def feed(self, data: bytes) -> list[Block]:
@@ -120,6 +121,12 @@ class WavReader:
 
     def _read_chunk(self) -> bool:
         """Whether one was read to its end, or samples begin."""
+        if self._pad:  # some leave it out, and where the size was wrong, samples go on here
+            if len(self._held) < 9:
+                return False
+            self._pad = False
+            if self._held[0] == 0 and self._held[1:5].strip().isalnum():
+                self._held = self._held[1:]
         if len(self._held) < 8:
             return False
         name, size = self._held[:4], int.from_bytes(self._held[4:8], "little")
@@ -132,6 +139,7 @@ class WavReader:
                 raise NotAudio
             self._held = self._held[8:]
             self._left = None if size == 0 or size >= _UNKNOWN_FROM else size
+            self._pad = bool(self._left and self._left % 2)
             self._between = True
         elif size > _LARGEST_CHUNK:
             raise NotAudio

@@ -257,6 +257,7 @@ ROWS: Mapping[str, Row] = {
     "asr openai": Row("asr", "openai", openai_asr),
     "asr funasr": Row("asr", "funasr", funasr("cpp-2pass")),
     "asr funasr in Python": Row("asr", "funasr", funasr("py-new")),
+    "asr funasr in old Python": Row("asr", "funasr", funasr("py-old")),
     "asr whisper": Row("asr", "whisper", whisper),
     "asr sherpa streaming": Row("asr", "sherpa", sherpa("nemo-streaming")),
     "asr sherpa whole": Row("asr", "sherpa", sherpa("nemo-whole")),

@@ -7,7 +7,6 @@ turn.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 import anyio
@@ -96,7 +95,7 @@ class Guesses:
         self._guessed = wanted
         self._turns.llm.drop()
         if wanted and self._requests.allows_guess():
-            self._requests.beside(partial(self._turns.guess, wanted))
+            self._requests.beside(self._turns.guess(wanted))
 
 
 @dataclass(eq=False, slots=True)

@@ -7,10 +7,11 @@ one had not confirmed, and the text that it had confirmed stays in front.
 
 import math
 import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
@@ -21,49 +22,19 @@ from services.base import ASR, Recognition, RecognitionHints, Transcript
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import ASRSettings
 from services.engine_tasks import open_tasks
+from services.socket_recognition.line import Line, is_socket_address, open_connector
+from services.socket_recognition.utterance import Outcome, Reports, send_and_hear
 from services.vendors.bytedance import faults, frames
 from services.vendors.bytedance.audio import UtteranceAudio
 from services.vendors.bytedance.faults import Failed, Remedy
 from services.vendors.bytedance.request import full_request
-from services.vendors.bytedance.session import Line, open_connector, open_line
+from services.vendors.bytedance.session import log_id_of, open_line
 
 PACE_S: Final = 0.1  # between packets that have to catch up (page, section 3)
 SILENCE_S: Final = 5.0  # without audio; after 8 the vendor ends a session
 MEND_S: Final = 3.0  # from a break to a new session
 MEND_WAIT_S: Final = (0.2, 0.5)
 _EXAMPLE: Final = "wss://openspeech.bytedance.com/api/v3/sauc/bigmodel_async"
-
-
-class _Outcome:
-    """What has become of one utterance, for whoever waits for it."""
-
-    def __init__(self) -> None:
-        self._news: Transcript | None = None  # a partial one that nobody took is of no use beside the next
-        self._last: Transcript | None = None
-        self._failed: Failed | None = None
-        self._changed = anyio.Event()
-
-    def tell(self, transcript: Transcript) -> None:
-        if transcript != self._last:
-            self._news = self._last = transcript
-            self._changed.set()
-
-    def fail(self, failed: Failed) -> None:
-        self._failed = failed
-        self._changed.set()
-
-    async def transcripts(self) -> AsyncGenerator[Transcript]:
-        while True:
-            while self._news is None and self._failed is None:
-                self._changed = anyio.Event()
-                await self._changed.wait()
-            news, self._news = self._news, None
-            if news is None:
-                assert self._failed is not None
-                raise self._failed
-            yield news
-            if news.is_final:
-                return
 
 
 class _Recognition:
@@ -79,7 +50,7 @@ class _Recognition:
         self._limit_s = engine.settings.connect_s
         self._all_sent = False  # in the present session
         self._asking = anyio.CancelScope()
-        self._outcome = _Outcome()
+        self._outcome = Outcome()
 
     async def send(self, pcm: bytes) -> None:
         await self._audio.append(pcm)
@@ -118,19 +89,10 @@ class _Recognition:
     async def _ask(self) -> str:
         """One session, from its handshake to the final text."""
         async with self._engine.open_line(self._whole, self._limit_s) as line:
-            self._engine.log.info("hearing_opened", log_id=line.log_id)
-            text: str | None = None
-            failed: Failed | None = None
-            with anyio.CancelScope() as waiting:  # whose deadline is set when the last packet has gone
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._send_all, line, waiting)
-                    try:
-                        text = await self._receive_all(line, waiting)
-                    except Failed as error:
-                        failed = error
-                    tasks.cancel_scope.cancel()
+            self._engine.log.info("hearing_opened", log_id=log_id_of(line.headers))
+            text = await send_and_hear(partial(self._send_all, line), partial(self._receive_all, line))
             if text is None:
-                raise failed or Failed(faults.STALLED)
+                raise Failed(faults.STALLED)
             return text
 
     async def _send_all(self, line: Line, waiting: anyio.CancelScope) -> None:
@@ -160,7 +122,7 @@ class _Recognition:
     async def _receive_all(self, line: Line, waiting: anyio.CancelScope) -> str:
         """The final text."""
         while True:
-            answer = await line.read()
+            answer = frames.receive(await line.read_bytes())
             if isinstance(answer, frames.Refusal):
                 if answer.code == faults.EMPTY_AUDIO and self._all_sent:
                     return self._text
@@ -219,7 +181,7 @@ class _Engine:
         self.log = structlog.get_logger(__name__)
         self._connector = connector
         self._headers = {**keys, "X-Api-Resource-Id": settings.model}
-        self._reported: set[int | str] = set()
+        self._reports = Reports(self.log)
 
     @asynccontextmanager
     async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
@@ -241,13 +203,7 @@ class _Engine:
         return self.settings.final_s if whole else self.settings.final_s / 2
 
     def report(self, failed: Failed) -> None:
-        """What only the operator can mend is an error, said once; anything else a warning each time."""
-        fault = failed.fault
-        if not fault.advice:
-            self.log.warning("hearing_failed", code=fault.code, why=fault.message, log_id=failed.log_id)
-        elif fault.code not in self._reported:
-            self._reported.add(fault.code)
-            self.log.error("hearing_refused", code=fault.code, advice=fault.advice, log_id=failed.log_id)
+        self._reports.tell(failed.fault.code, failed.fault.message, failed.fault.advice, log_id=failed.log_id)
 
 
 def _keys(secrets: Mapping[str, str]) -> dict[str, str]:
@@ -269,16 +225,6 @@ def _keys(secrets: Mapping[str, str]) -> dict[str, str]:
     )
 
 
-def _check_endpoint(place: str, endpoint: str) -> None:
-    try:
-        address = urlsplit(endpoint)
-        usable = address.scheme in ("ws", "wss") and bool(address.hostname) and address.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise EngineUnavailable(f"{place}: bytedance wants a wss:// address such as {_EXAMPLE}")
-
-
 @asynccontextmanager
 async def open_asr(settings: ASRSettings) -> AsyncIterator[ASR]:
     """Open the ASR for this process; nothing is sent before the first utterance.
@@ -287,9 +233,12 @@ async def open_asr(settings: ASRSettings) -> AsyncIterator[ASR]:
         EngineUnavailable: the settings cannot be served, with what to do.
     """
     keys = _keys(settings.secrets)
-    _check_endpoint("endpoints.asr", settings.endpoint)
-    _check_endpoint("endpoints.asr_batch", settings.batch_endpoint)
+    endpoints = {"endpoints.asr": settings.endpoint, "endpoints.asr_batch": settings.batch_endpoint}
+    for place, endpoint in endpoints.items():
+        if not is_socket_address(endpoint):
+            raise EngineUnavailable(f"{place}: bytedance wants a wss:// address such as {_EXAMPLE}")
     if not re.fullmatch(r"[!-~]+", settings.model):
         raise EngineUnavailable("models.asr_resource_id: bytedance needs one, such as volc.bigasr.sauc.duration")
-    async with open_connector(settings.endpoint, settings.batch_endpoint) as connector:
+    encrypted = any(endpoint.startswith("wss://") for endpoint in endpoints.values())
+    async with open_connector(ssl.create_default_context() if encrypted else True) as connector:
         yield _Engine(connector, settings, keys)

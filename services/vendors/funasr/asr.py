@@ -6,11 +6,10 @@ already is recognised by the exact one alone. Where a connection breaks, a new o
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-import aiohttp
 import anyio
 import structlog
 
@@ -18,9 +17,11 @@ from services.base import ASR, RECOGNITION_RATE_HZ, Recognition, RecognitionHint
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import ASRSettings
 from services.engine_tasks import open_tasks
+from services.socket_recognition.line import Line, is_socket_address, open_connector
+from services.socket_recognition.utterance import Outcome, Reports, send_and_hear
 from services.vendors.funasr import faults, messages
 from services.vendors.funasr.faults import Failed
-from services.vendors.funasr.line import Line, Lines
+from services.vendors.funasr.line import Lines, tls_of
 from services.vendors.funasr.messages import Habits, Heard
 
 QUEUE_BYTES: Final = 32 * messages.FRAME_BYTES  # not yet sent; more is not taken, and waits where it comes from
@@ -81,38 +82,6 @@ class _Audio:
         self._changed = anyio.Event()
 
 
-class _Outcome:
-    """What has become of one utterance, for whoever waits for it."""
-
-    def __init__(self) -> None:
-        self._news: Transcript | None = None  # a partial one that nobody took is of no use beside the next
-        self._last: Transcript | None = None
-        self._failed: Failed | None = None
-        self._changed = anyio.Event()
-
-    def tell(self, transcript: Transcript) -> None:
-        if transcript != self._last:
-            self._news = self._last = transcript
-            self._changed.set()
-
-    def fail(self, failed: Failed) -> None:
-        self._failed = failed
-        self._changed.set()
-
-    async def transcripts(self) -> AsyncGenerator[Transcript]:
-        while True:
-            while self._news is None and self._failed is None:
-                self._changed = anyio.Event()
-                await self._changed.wait()
-            news, self._news = self._news, None
-            if news is None:
-                assert self._failed is not None
-                raise self._failed
-            yield news
-            if news.is_final:
-                return
-
-
 class _Recognition:
     """One utterance."""
 
@@ -122,7 +91,7 @@ class _Recognition:
         self._whole = whole
         self._audio = _Audio()
         self._asking = anyio.CancelScope()
-        self._outcome = _Outcome()
+        self._outcome = Outcome()
         self._anything = False
 
     async def send(self, pcm: bytes) -> None:
@@ -167,17 +136,7 @@ class _Recognition:
         """One connection, from its handshake to the final text."""
         async with self._engine.open_line() as line:
             heard = Heard(self._engine.server, self._hints.language)
-            failed: Failed | None = None
-            with anyio.CancelScope() as waiting:  # whose deadline is set when all has been sent
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._send_all, line, heard, waiting)
-                    try:
-                        await self._receive_all(line, heard, waiting)
-                    except Failed as error:
-                        failed = error
-                    tasks.cancel_scope.cancel()
-            if failed is not None:
-                raise failed
+            await send_and_hear(partial(self._send_all, line, heard), partial(self._receive_all, line, heard))
             if not heard.is_ending or not (heard.anything or self._engine.server.may_be_silent):
                 raise Failed(faults.STALLED)
             return heard.text
@@ -200,7 +159,7 @@ class _Recognition:
         """Until nothing more will come; what that is, servers say in several ways, or leave to be guessed."""
         while not heard.is_whole:
             try:
-                heard.receive(await line.read())
+                heard.receive(messages.read_answer(await line.read_text()))
             except Failed as failed:
                 if failed.fault == faults.BROKEN_OFF and heard.may_be_whole:
                     return
@@ -223,7 +182,7 @@ class _Engine:
         self.server = Habits()
         self.log = structlog.get_logger(__name__)
         self._lines = lines
-        self._reported: set[str] = set()
+        self._reports = Reports(self.log)
 
     @asynccontextmanager
     async def open_recognition(self, hints: RecognitionHints, *, whole: bool = False) -> AsyncIterator[Recognition]:
@@ -241,25 +200,7 @@ class _Engine:
         return messages.first_message(self.server, hints, "offline" if exact else "2pass", uuid4().hex)
 
     def report(self, failed: Failed) -> None:
-        """What only the operator can mend is an error, said once; anything else a warning each time."""
-        fault = failed.fault
-        if not fault.advice:
-            self.log.warning("hearing_failed", code=fault.code, why=fault.message)
-        elif fault.code not in self._reported:
-            self._reported.add(fault.code)
-            self.log.error("hearing_refused", code=fault.code, advice=fault.advice)
-
-
-def _check_endpoint(endpoint: str) -> None:
-    try:
-        address = urlsplit(endpoint)
-        usable = address.scheme in ("ws", "wss") and bool(address.hostname) and address.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise EngineUnavailable(
-            "endpoints.funasr: funasr wants a ws:// or wss:// address, such as ws://127.0.0.1:10095"
-        )
+        self._reports.tell(failed.fault.code, failed.fault.message, failed.fault.advice)
 
 
 @asynccontextmanager
@@ -269,12 +210,9 @@ async def open_asr(settings: ASRSettings) -> AsyncIterator[ASR]:
     Raises:
         EngineUnavailable: the settings cannot be served, with what to do.
     """
-    _check_endpoint(settings.endpoint)
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=True),  # one connection is one utterance
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity", "User-Agent": "ChatAnon"},
-        auto_decompress=False,
-        trust_env=False,
-    ) as session:
-        yield _Engine(Lines(session, settings), settings)
+    if not is_socket_address(settings.endpoint):
+        raise EngineUnavailable(
+            "endpoints.funasr: funasr wants a ws:// or wss:// address, such as ws://127.0.0.1:10095"
+        )
+    async with open_connector(tls_of(settings)) as connector:
+        yield _Engine(Lines(connector, settings), settings)

@@ -24,12 +24,13 @@ from services.engine_tasks import open_tasks
 from services.transcripts.cleaning import said
 from services.vendors.openai import asr_answer, asr_request
 from services.vendors.openai.asr_answer import Answer, Failed
-from services.vendors.openai.asr_request import Parameters
+from services.vendors.openai.asr_request import LEAN, Parameters
 
 MAX_CONNECTIONS: Final = 256  # at once; further utterances wait their turn, within their deadline
 KEEP_ALIVE_S: Final = 60.0  # servers keep them open for as long
 SHORTEST_BYTES: Final = 2 * RECOGNITION_RATE_HZ // 10  # OpenAI refuses what is shorter than 0.1 s
 LONGEST_BYTES: Final = 2 * RECOGNITION_RATE_HZ * 600  # 19 MB of the 25 that servers take; no user may say as much
+LEAN_S: Final = 600.0  # then the language is told again: what a server failed over may have been the moment
 _PIECE_BYTES: Final = 65536
 
 _log = structlog.get_logger(__name__)
@@ -46,6 +47,7 @@ class _Engine:
         self._url = url
         self._settings = settings
         self._known = Parameters()  # what the server takes, as far as is known
+        self._lean_until: float | None = None  # it answered only when it was asked for nothing; taken for true until
         self._answered = False
         self._ready = ReadyConnection(session, url, settings.connect_s, tasks)
         self._reported: set[str] = set()
@@ -62,7 +64,8 @@ class _Engine:
         Raises:
             ASRError: the server refused or broke. Nothing here is late: `asr_service` has the deadline.
         """
-        asked, again = self._known, True
+        asked = named = self._to_ask()
+        again = True
         while True:
             try:
                 answer = await self._ask(pcm, asked, hints)
@@ -75,15 +78,19 @@ class _Engine:
                 if fewer is None:
                     self._report(failed)
                     raise
-                asked = fewer
-        self._learn(asked)
+                asked, named = fewer, named if fewer == LEAN else fewer
+        self._learn(asked, named)
         words = asr_request.prompt(hints) if asked.prompt else ""
         told = hints.language or answer.language
         return said(answer.segments, len(pcm) / (2 * RECOGNITION_RATE_HZ), language=told, asked=words)
 
+    def _to_ask(self) -> Parameters:
+        is_lean = self._lean_until is not None and anyio.current_time() < self._lean_until
+        return LEAN if is_lean else self._known
+
     def _fewer(self, asked: Parameters, failed: Failed) -> Parameters | None:
         """With what to ask again; some servers fail by themselves over a field, but not once they have answered."""
-        if failed.objection is None or (failed.fault.again and self._answered):
+        if failed.objection is None or (failed.fault.again and self._answered and self._lean_until is None):
             return None
         return asked.without(failed.objection)
 
@@ -112,12 +119,19 @@ class _Engine:
                     return Answer([])
                 raise asr_answer.refusal(response.status, body, not_before_s(response))
 
-    def _learn(self, answered: Parameters) -> None:
-        """What was left out is never sent again: this server works without it, and did not with it."""
+    def _learn(self, answered: Parameters, named: Parameters) -> None:
+        """`named`: without what it refused by name, which is never sent again: this server works without it, and did
+        not with it. That it wants nothing at all is no more than a guess."""
         self._answered = True
-        if answered != self._known:
-            self._known = answered
+        is_lean = answered == LEAN
+        if (is_lean and self._lean_until is None) or (not is_lean and answered != self._known):
             _log.warning("hearing_parameters_not_taken", taken=str(answered))
+        if not is_lean:
+            self._lean_until = None
+        elif named != LEAN:  # it was found out now
+            self._lean_until = anyio.current_time() + LEAN_S
+        if named != LEAN:
+            self._known = named
 
     def _report(self, failed: Failed) -> None:
         """What only the operator can mend is an error, said once; anything else a warning each time."""

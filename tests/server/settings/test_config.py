@@ -434,6 +434,34 @@ def test_plain_http_is_accepted_and_warned_of_where_it_leaves_this_machine(
     assert len(plain.warnings) == (0 if safe else 1)
 
 
+@pytest.mark.parametrize("name", ["openai_llm", "openai_tts", "openai_asr"])
+@pytest.mark.parametrize(
+    ("address", "own"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://API.OpenAI.com./v1", True),
+        ("https://eu.api.openai.com/v1", True),
+        ("https://api.openai.com.example/v1", False),
+        ("https://notopenai.com/v1", False),
+        ("http://127.0.0.1:11434/v1", False),
+    ],
+)
+@pytest.mark.parametrize("key", ["sk-of-another-program", " ", ""])
+def test_a_key_of_the_environment_that_goes_to_another_than_openai_is_told(
+    root: Path, name: str, address: str, own: bool, key: str
+) -> None:
+    warnings = read(root, f"endpoints: {{{name}: '{address}'}}\n", {"OPENAI_API_KEY": key}).warnings
+    told = [warning for warning in warnings if "OPENAI_API_KEY" in warning]
+    assert [warning.partition(":")[0] for warning in told] == ([] if own or not key.strip() else [f"endpoints.{name}"])
+    assert not any("sk-of" in warning for warning in warnings)
+
+
+def test_a_key_of_credentials_py_is_where_its_owner_put_it(root: Path) -> None:
+    (root / "credentials.py").write_text("OPENAI_API_KEY = 'sk-of-this-program-0123456789'\n")
+    settings = read(root, "endpoints: {openai_llm: 'http://127.0.0.1:11434/v1'}\n")
+    assert not any("OPENAI_API_KEY" in warning for warning in settings.warnings)
+
+
 def test_audio_that_no_frame_can_hold_is_warned_of(root: Path) -> None:
     assert "max_frame_bytes" in read(root, "audio: {asr_sample_rate: 48000}\n").warnings[0]
 

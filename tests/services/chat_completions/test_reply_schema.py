@@ -37,7 +37,8 @@ def test_each_line_is_spoken_as_soon_as_it_is_known(indent: int | None) -> None:
         {"lines": [{"jp": "うん。", "cn": "嗯。"}]},
         {"lines": [{"emotion": "bored", "jp": "うん。", "cn": "嗯。"}]},
         {"lines": [{"emotion": "auto", "jp": "うん。", "cn": "嗯。", "note": "x"}]},
-        {"lines": [], "more": 1},
+        {"lines": []},  # it would be a reply without a word
+        {"lines": LINES, "more": 1},
     ],
 )
 def test_nothing_else_is_one(wrong: object) -> None:

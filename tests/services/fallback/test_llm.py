@@ -183,6 +183,31 @@ async def test_a_dead_one_is_left_alone_tried_by_one_call_and_taken_back() -> No
         assert told == ["engine_took_over", "engine_back"]
 
 
+async def test_an_answer_that_is_not_read_on_lets_others_ask_the_vendor_that_is_back() -> None:
+    async with two() as both:
+        both.first.default = DEAD["key"][0]
+        for _ in range(FAILURES_IN_A_ROW):
+            assert await both.read() == SECOND_REPLY
+        both.now += OPEN_S
+        both.first.default = Behaviour()
+        async with aclosing(both.llm.stream(PROMPT)) as guess:
+            assert await anext(guess)
+            assert await both.read() == REPLY
+        assert not both.lineup.degraded and both.asked[0] == FAILURES_IN_A_ROW + 2
+
+
+async def test_one_that_breaks_off_the_answer_with_which_it_was_tried_is_out_again() -> None:
+    async with two() as both:
+        both.first.default = DEAD["key"][0]
+        for _ in range(FAILURES_IN_A_ROW):
+            assert await both.read() == SECOND_REPLY
+        both.now += OPEN_S
+        both.first.default = Behaviour(fault="drop", after=4)
+        with pytest.raises(LLMError):
+            await both.read()
+        assert await both.read() == SECOND_REPLY and both.asked[0] == FAILURES_IN_A_ROW + 1
+
+
 async def test_failures_with_a_success_between_them_keep_nobody_out() -> None:
     async with two() as both:
         for _ in range(FAILURES_IN_A_ROW):

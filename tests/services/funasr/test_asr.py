@@ -382,6 +382,19 @@ async def test_a_refused_handshake_says_why_and_the_operator_is_told_once(
     assert VENDORS_OWN_WORDS not in json.dumps(logs, default=str)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_never_followed(status: int) -> None:
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} Over\r\nLocation: {simulator.url}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(redirect, "127.0.0.1", 0)
+    async with server, funasr(endpoint=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/") as (simulator, asr):
+        error = await fail(asr, speech(300))
+        assert not error.retryable and "address" in str(error) and simulator.handshakes == 0
+
+
 async def test_an_error_that_is_written_as_text_is_none() -> None:
     text = "ERROR. Real-time transcription service ONLY SUPPORT PCM stream."
     async with funasr() as (simulator, asr):

@@ -73,6 +73,33 @@ def test_every_header_torn_anywhere_gives_the_same_samples(name: str, sizes: lis
     assert np.abs(np.array(read(FILES[name], sizes)) - SAMPLES).max() <= 1
 
 
+NARROW = (SAMPLES[:301] // 16 + 128).astype("u1")
+ODD = {8: NARROW.tobytes(), 24: WIDE[: 3 * 301]}
+EXPECTED = {8: ((NARROW.astype("i2") - 128) << 8).tolist(), 24: SAMPLES[:301].tolist()}
+
+
+@pytest.mark.parametrize("bits", ODD)
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("behind", ["a list", "another file", "nothing"])
+@given(sizes=st.lists(st.integers(1, 60), max_size=40))
+def test_the_byte_behind_an_odd_number_of_bytes_is_no_sample(
+    bits: int, padded: bool, behind: str, sizes: list[int]
+) -> None:
+    format_ = fmt(1, 1, bits)
+    data = chunk(b"data", ODD[bits])
+    first = riff(format_, data if padded else data[:-1])
+    more = {"a list": LISTED, "another file": riff(format_, data), "nothing": b""}[behind]
+    assert read(first + more, sizes) == EXPECTED[bits] * (2 if behind == "another file" else 1)
+
+
+@pytest.mark.parametrize("bits", ODD)
+def test_where_an_odd_size_was_that_of_the_first_piece_the_samples_go_on(bits: int) -> None:
+    quiet = bytes(3 * bits // 8) + ODD[bits]
+    silent = {8: [-32768] * 3, 24: [0] * 3}[bits]
+    body = riff(fmt(1, 1, bits), chunk(b"data", quiet, bits // 8))
+    assert read(body, [50, 7]) == silent + EXPECTED[bits]
+
+
 def test_eight_bits_are_read_with_their_middle() -> None:
     assert read(riff(fmt(1, 1, 8), chunk(b"data", bytes((0, 128, 255)))), []) == [-32768, 0, 32512]
 

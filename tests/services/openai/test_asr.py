@@ -19,6 +19,7 @@ from services.asr_service import TimedASR
 from services.base import ASR, ASRError, RecognitionHints, Transcript
 from services.engine_choice import EngineUnavailable
 from services.engine_settings import ASRSettings
+from services.vendors.openai import asr as openai_asr
 from services.vendors.openai.asr import open_asr
 from tests.simulators.openai_transcription import (
     GPT_4O,
@@ -121,6 +122,25 @@ async def test_a_server_that_fails_by_itself_over_a_field_is_found_out_before_it
         assert await hear(asr, speech(1000)) == "听到1000毫秒"
         fields = [request.fields for request in simulator.requests]
         assert fields[0] == fields[1] and set(fields[2]) == {"model", "response_format"}
+
+
+@pytest.mark.parametrize("still", [False, True])
+async def test_a_server_that_failed_over_a_field_is_told_the_language_again_after_a_while(
+    still: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hints = RecognitionHints("anon", language="ja")
+    async with asked(SPEACHES) as (simulator, asr):
+        simulator.faults.extend([Fault(status=500)] * 2)
+        monkeypatch.setattr(openai_asr, "LEAN_S", 0.0)  # it is over at once
+        assert await hear(asr, speech(1000), hints) and "language" not in simulator.requests[-1].fields
+        simulator.faults.extend([Fault(status=500)] * (2 if still else 0))
+        monkeypatch.undo()
+        assert await hear(asr, speech(1000), hints)
+        assert ("language" in simulator.requests[-1].fields) == (not still)
+        before = simulator.asked
+        assert await hear(asr, speech(1000), hints)
+        assert simulator.asked == before + 1
+        assert ("language" in simulator.requests[-1].fields) == (not still)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "text/html", "application/json"])
