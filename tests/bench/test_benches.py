@@ -1,6 +1,5 @@
 """Every bench as its command, as small as it gets: it runs, and says under which circumstances it found what."""
 
-import os
 import subprocess
 import sys
 
@@ -15,7 +14,7 @@ SMALL = {
     "codec": "--quick",
     "connect": "--count 20 --quick",
     "idle": "--connections 20 --seconds 0.5 --callers 0",
-    "startup": "--times 1",
+    "startup": "--times 1 --engines cloud",
     "turn": "--users 1 --quick",
 }
 FOUND = {
@@ -23,7 +22,7 @@ FOUND = {
     "codec": ["in: a ping"],
     "connect": ["takeover"],
     "idle": ["idle connections"],
-    "startup": ["embedded", "package"],
+    "startup": ["cloud", "package"],
     "turn": ["CPU ms per turn", "server/transport/"],
 }
 
@@ -33,7 +32,6 @@ def test_a_bench_runs_and_prints_its_table(bench: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"bench.{bench}", *SMALL[bench].split()],
         cwd=ROOT,
-        env={**os.environ, "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
         timeout=120,
