@@ -3,7 +3,11 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
+<<<<<<< HEAD
 .PHONY: help install run demo simulators test check hostile fuzz autobahn node configuration lock lock-node clean
+=======
+.PHONY: help install run demo simulators test check bench hostile fuzz autobahn node lock lock-node clean
+>>>>>>> acc36f32636fb542bafebf53427ed27421c2839a
 
 help:
 	@echo "make install  only .venv with all libraries; the others do it by themselves"
@@ -12,6 +16,7 @@ help:
 	@echo "make simulators  server + stand-ins for the cloud's vendors: the cloud paths without a key"
 	@echo "make test   all tests"
 	@echo "make check  formatting, lint, types, import contracts, fast tests"
+	@echo "make bench  speed: seven benches and Pipecat beside, over an hour (BENCH=\"capacity connect\" for these alone, BENCH=--quick)"
 	@echo "make hostile  a healthy user beside strangers who attack: what both notice, as a table (bench/RESULTS.md)"
 	@echo "make fuzz   inputs that nobody thought of, for FUZZ_MINUTES=8, and how many of them there were"
 	@echo "make autobahn  Autobahn's suite against the listener (PYTHON27=... with its wstest installed)"
@@ -42,6 +47,10 @@ check: $(VENV)/installed-dev
 	$(PYTHON) -m pytest -n auto -m "not slow"; tests=$$?; \
 	wait $$!; others=$$?; cat "$$said"; rm -f "$$said"; \
 	exit $$((tests | others))
+
+# What there is, and one command each: bench/__main__.py
+bench: $(VENV)/installed-dev
+	@exec $(PYTHON) -m bench $(BENCH)
 
 # HOSTILE="--crowd 0.5 --each" and others: python -m bench.hostile --help
 hostile: $(VENV)/installed

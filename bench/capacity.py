@@ -98,7 +98,8 @@ async def measure(plan: Plan, server: Server, simulated: Vendors) -> dict[str, o
     reference = asyncio.create_task(direct.run())
     began = loop.time() + 1.5
     await call(plan, began, wheel, notes)
-    await asyncio.sleep(max(0.0, began + CYCLE_S - loop.time()))
+    all_in = began + plan.last_begins_s
+    await asyncio.sleep(max(0.0, all_in - loop.time()))
     simulated.ask()
     wheel.late_ms.clear()
     before = Cost.now(server, simulated)
@@ -108,7 +109,7 @@ async def measure(plan: Plan, server: Server, simulated: Vendors) -> dict[str, o
         "callers late p95 ms": quantile(wheel.late_ms, 95),
         "vendors late p95 ms": simulated.ask()["late_p95_ms"],
     }
-    await asyncio.sleep(max(0.0, began + (plan.cycles + 1) * CYCLE_S - loop.time()))
+    await asyncio.sleep(max(0.0, all_in + plan.cycles * CYCLE_S - loop.time()))
     reference.cancel()
     return {**row_of(plan, notes, direct.took_s, before, after), "server RSS MiB": rss_mib, **late_ms}
 

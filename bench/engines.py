@@ -26,8 +26,8 @@ from typing import Any
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.first_sound import EMOTIONS, SENTENCES, Server, cpu_s_of, serving, token_of
-from bench.load import ROOT
+from bench.first_sound import EMOTIONS, SENTENCES
+from bench.loads.machine import ROOT, Server, cpu_s_of, serving, token_of
 from tests import speech
 from tests.simulators import (
     bytedance,

@@ -14,15 +14,10 @@ import base64
 import itertools
 import json
 import os
-import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -30,7 +25,8 @@ from aiohttp import web
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import serve
 
-from bench.load import ROOT, quantiles
+from bench.load import quantiles
+from bench.loads.machine import real_time, serving, token_of
 from tests.simulators.ark import ArkSimulator, Behaviour
 from tests.simulators.minimax import KEY, PATH, Fault, Manner, MinimaxSimulator, Stage
 
@@ -158,74 +154,6 @@ async def vendors(floors: Floors) -> AsyncIterator[Mapping[str, str]]:
         await runner.cleanup()
 
 
-def cpu_s_of(pid: int) -> float:
-    """What a process has taken so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class Server:
-    """A server process and what it costs."""
-
-    def __init__(self, pid: int, url: str, log: Path) -> None:
-        self.url = url
-        self.pid = pid
-        self._proc = Path(f"/proc/{pid}")
-        self._log = log
-
-    def cpu_s(self) -> float:
-        return cpu_s_of(self.pid)
-
-    def waited_s(self) -> float:
-        """How long its event loop was ready to run while others had its core."""
-        return int((self._proc / "schedstat").read_text().split()[1]) / 1e9
-
-    def rss_mib(self) -> float:
-        found = re.search(r"VmRSS:\s+(\d+) kB", (self._proc / "status").read_text())
-        return int(found[1]) / 1024 if found else 0.0
-
-    def log_lines(self) -> list[str]:
-        """All it has said so far."""
-        return self._log.read_text(errors="replace").splitlines()
-
-
-@contextmanager
-def serving(users: int, environment: Mapping[str, str], module: str = "server.main") -> Iterator[Server]:
-    """A server on the first core, and this process on the others."""
-    cores = sorted(os.sched_getaffinity(0))
-    with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:  # a pipe would fill and block it
-        os.sched_setaffinity(0, cores[:1])  # inherited
-        process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "CHATANON_CREDENTIALS": "",
-                "CHATANON_SERVER__HOST": "127.0.0.1",
-                "CHATANON_SERVER__PORT": "0",
-                "CHATANON_HISTORY__URL": f"sqlite:///{folder}/history.db",
-                "CHATANON_LIMITS__TURNS_PER_MINUTE": "0",
-                "VALID_API_TOKENS": ",".join(map(token_of, range(users))),
-                **environment,
-            },
-            stderr=log,
-        )
-        os.sched_setaffinity(0, cores[1:] or cores)
-        try:
-            while not (found := re.search(r'ws://[^ "]+/ws', Path(log.name).read_text())):
-                if process.poll() is not None:
-                    raise SystemExit(Path(log.name).read_text())
-                sleep(0.05)
-            yield Server(process.pid, found[0], Path(log.name))
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def token_of(user: int) -> str:
-    return f"bench-token-{user:06d}-abcdefgh"
-
-
 class Figures:
     """What was measured, in milliseconds."""
 
@@ -344,7 +272,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.real_time:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # the server inherits it
+        real_time()
     for users, emotions in itertools.product(arguments.users, arguments.emotions):
         turns = arguments.turns or min(30, max(4, 200 // users))
         setting = {"users": users, "emotions": emotions, "load": os.getloadavg()[0]}

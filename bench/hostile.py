@@ -33,9 +33,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from bench.crowd import NOT_READING
-from bench.first_sound import Server, serving, token_of
 from bench.floods import FLOODS
-from bench.load import ROOT, Figures, one_turn, quantiles, user
+from bench.load import Figures, one_turn, quantiles, user
+from bench.loads.machine import ROOT, Server, serving, token_of
 
 PING_EVERY_S = 0.1  # below what any limit of messages allows
 TURN_EVERY_S = 2.0

@@ -20,7 +20,8 @@ from bench.loads.machine import Server, real_time, serving, settings_of_run, ven
 from bench.loads.table import table
 from bench.loads.wheel import Wheel
 
-WARM = 20
+WARM = 20  # connections
+WARM_CALLERS = 5
 
 
 async def be_idle(server: Server, connections: int, seconds: float) -> dict[str, object]:
@@ -53,10 +54,10 @@ async def talk(server: Server, plan: Plan) -> dict[str, object]:
         await call(plan, began, wheel, notes)
         await asyncio.sleep(max(0.0, began + plan.cycles * CYCLE_S - loop.time() - 0.5))
         grown_mib = server.rss_mib()
-        await asyncio.sleep(max(0.0, began + (plan.cycles + 1) * CYCLE_S - loop.time() + 1))
+        await asyncio.sleep(max(0.0, began + plan.last_begins_s + plan.cycles * CYCLE_S - loop.time() + 0.5))
         return grown_mib
 
-    await conversation(Plan(plan.url, 5, 1, plan.microphone, plan.binary))
+    await conversation(Plan(plan.url, WARM_CALLERS, 1, plan.microphone, plan.binary))
     before_mib = server.rss_mib()
     grown_mib = await conversation(plan) - before_mib
     missed = len(notes.turns) - sum(turn.whole and turn.finished for _, turn in notes.turns)
@@ -84,10 +85,11 @@ def main() -> None:
         with serving(WARM + arguments.connections, settings, core=arguments.core) as server:
             figures = uvloop.run(be_idle(server, arguments.connections, arguments.seconds))
             rows.append({"who": "idle connections", "how many": arguments.connections, **figures})
-        with serving(arguments.callers, settings, core=arguments.core) as server:
-            plan = Plan(server.url, arguments.callers, 2, microphone.frames("faint", binary=False), binary=False)
-            figures = uvloop.run(talk(server, plan))
-            rows.append({"who": "callers in agent mode", "how many": arguments.callers, **figures})
+        if arguments.callers:
+            with serving(max(WARM_CALLERS, arguments.callers), settings, core=arguments.core) as server:
+                plan = Plan(server.url, arguments.callers, 2, microphone.frames("faint", binary=False), binary=False)
+                figures = uvloop.run(talk(server, plan))
+                rows.append({"who": "callers in agent mode", "how many": arguments.callers, **figures})
     print(table(rows))
 
 

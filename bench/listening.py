@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.first_sound import LLM_PACE, VOICE, Figures, serving, token_of, watch_lag
+from bench.first_sound import LLM_PACE, VOICE, Figures, watch_lag
 from bench.load import quantiles
+from bench.loads.machine import real_time, serving, token_of
 from tests import speech
 from tests.simulators import bytedance
 from tests.simulators.ark import Behaviour, serve_ark
@@ -164,7 +165,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.real_time:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # the server inherits it
+        real_time()
     for users in arguments.users:
         turns = 0 if arguments.quiet else arguments.turns
         setting = {"users": users, "turns_each": turns, "load": os.getloadavg()[0]}

@@ -2,67 +2,23 @@
 
     python -m bench.load --users 20 --turns 3
 
-Speaks the wire only. The server runs in a process of its own on the embedded engines (or on whatever the environment
+Speaks the wire only. The server runs on a core of its own on the embedded engines (or on whatever the environment
 says), so that the figures are what a client sees. Figures of one run on one machine: compare them within that run.
 """
 
 import argparse
 import json
-import os
-import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
-@contextmanager
-def serving(users: int) -> Iterator[tuple[str, float]]:
-    """A server with a token per user: its address, and the seconds from its start until it was ready."""
-    tokens = ",".join(map(token_of, range(users)))
-    with TemporaryDirectory() as folder:
-        environment = {
-            "CHATANON_CREDENTIALS": "",
-            "CHATANON_SERVER__HOST": "127.0.0.1",
-            "CHATANON_SERVER__PORT": "0",
-            "CHATANON_HISTORY__URL": f"sqlite:///{folder}/history.db",
-            "CHATANON_LIMITS__TURNS_PER_MINUTE": "0",
-            "VALID_API_TOKENS": tokens,
-        }
-        began = time.monotonic()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "server.main"],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert server.stderr is not None
-        try:
-            for line in server.stderr:
-                if found := re.search(r"ws://[^ \"]+", line):
-                    yield found[0], time.monotonic() - began
-                    break
-            else:
-                raise SystemExit("the server did not start")
-        finally:
-            server.terminate()
-            server.stderr.close()
-            server.wait()
-
-
-def token_of(number: int) -> str:
-    """The token of one user."""
-    return f"bench-token-{number:06d}-abcdefgh"
+from bench.loads.machine import ROOT, serving, token_of
 
 
 class Figures:
@@ -148,11 +104,11 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
     for users in arguments.users:
-        with serving(users + 1) as (url, ready_s):
+        with serving(users + 1, {}) as server:
             figures = Figures()
-            with pinging(url, users, figures):
-                anyio.run(measure, url, users, arguments.turns, figures)
-        print(json.dumps({"users": users, "start_to_ready_s": round(ready_s, 2), **figures.report()}))
+            with pinging(server.url, users, figures):
+                anyio.run(measure, server.url, users, arguments.turns, figures)
+        print(json.dumps({"users": users, "start_to_ready_s": round(server.ready_s, 2), **figures.report()}))
 
 
 if __name__ == "__main__":

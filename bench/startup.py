@@ -53,6 +53,7 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=7)
+    parser.add_argument("--engines", nargs="+", choices=["cloud", "embedded"], default=["cloud", "embedded"])
     parser.add_argument("--quick", action="store_true", help="twice")
     parser.add_argument("--core", type=int, help="the server's (default: the first)")
     parser.add_argument("--real-time", action="store_true", help="go before all others (root)")
@@ -62,10 +63,10 @@ def main() -> None:
     times = 2 if arguments.quick else arguments.times
     print(settings_of_run(starts=times), flush=True)
     with vendors(arguments.core) as simulated:
-        cloud = row_of("cloud", simulated.environment, times, arguments.core)
-        imports = imports_of(simulated.environment, arguments.core)
-    print(table([cloud, row_of("embedded", EMBEDDED, times, arguments.core)]) + "\n", flush=True)
-    print(table(imports))
+        settings = {"cloud": simulated.environment, "embedded": EMBEDDED}
+        rows = [row_of(engines, settings[engines], times, arguments.core) for engines in arguments.engines]
+        print(table(rows) + "\n", flush=True)
+        print(table(imports_of(settings[arguments.engines[0]], arguments.core)))
 
 
 if __name__ == "__main__":

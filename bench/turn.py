@@ -22,13 +22,13 @@ from bench.loads.machine import ROOT, Server, Vendors, real_time, serving, setti
 from bench.loads.table import quantile, table
 from bench.loads.writers import Written, write
 
-WARM_TURNS = 2  # of five users, before anything counts
+WARM_USERS, WARM_TURNS = 5, 1  # before anything counts
 
 
 async def measure(server: Server, simulated: Vendors, users: int, turns: int) -> dict[str, object]:
     direct = Direct(simulated.addresses["llm"], simulated.addresses["tts"])
     reference = asyncio.create_task(direct.run())
-    await write(server.url, 5, WARM_TURNS, first=users)
+    await write(server.url, WARM_USERS, WARM_TURNS, first=users)
     before_s, vendors_s, own_s = server.cpu_s(), simulated.ask()["cpu_s"], os.times()
     began = asyncio.get_running_loop().time()
     written = await write(server.url, users, turns)
@@ -86,8 +86,8 @@ def profile(users: int, turns: int, core: int | None) -> list[dict[str, object]]
     with TemporaryDirectory() as folder, vendors(core) as simulated:
         found = Path(folder) / "profile"
         environment = {**simulated.environment, "BENCH_PROFILE": str(found)}
-        with serving(users + 5, environment, "bench.loads.profiled", core) as server:
-            uvloop.run(write(server.url, 5, WARM_TURNS, first=users))
+        with serving(users + WARM_USERS, environment, "bench.loads.profiled", core) as server:
+            uvloop.run(write(server.url, WARM_USERS, WARM_TURNS, first=users))
             os.kill(server.pid, signal.SIGUSR2)
             uvloop.run(write(server.url, users, turns))
         return by_room(json.loads(found.read_text()))
@@ -98,18 +98,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, nargs="+", default=[10, 50])
     parser.add_argument("--turns", type=int, default=8, help="of each user")
-    parser.add_argument("--quick", action="store_true", help="two turns of each")
+    parser.add_argument("--quick", action="store_true", help="one turn of each")
     parser.add_argument("--core", type=int, help="the server's (default: the first)")
     parser.add_argument("--real-time", action="store_true", help="go before all others (root)")
     arguments = parser.parse_args()
     if arguments.real_time:
         real_time()
-    turns = 2 if arguments.quick else arguments.turns
+    turns = 1 if arguments.quick else arguments.turns
     print(settings_of_run(turns_each=turns), flush=True)
     rows = []
     for users in arguments.users:
         with vendors(arguments.core) as simulated:
-            with serving(users + 5, simulated.environment, core=arguments.core) as server:
+            with serving(users + WARM_USERS, simulated.environment, core=arguments.core) as server:
                 rows.append(uvloop.run(measure(server, simulated, users, turns)))
     print(table(rows), flush=True)
     print("\n" + table(profile(arguments.users[0], turns, arguments.core)))

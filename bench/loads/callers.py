@@ -58,6 +58,16 @@ class Plan:
     over_ms: int = 0  # of a cycle: when a server that asks the vendor can know that the speech is over
     response: bool = True  # the server says when a reply is over, and is compared to the byte
 
+    @property
+    def last_begins_s(self) -> float:
+        """From the first microphone that opens to the last."""
+        return max(map(begins_s, range(self.callers)))
+
+
+def begins_s(number: int) -> float:
+    """When in the first cycle a caller's microphone opens."""
+    return number * GOLDEN % 1 * CYCLE_S
+
 
 class Caller(Client):
     """One of them, from the handshake to the end of its last cycle."""
@@ -117,17 +127,18 @@ class Caller(Client):
             self.hang_up()
 
 
-async def call(plan: Plan, began: float, wheel: Wheel, notes: Notes) -> None:
+async def call(plan: Plan, began: float, wheel: Wheel, notes: Notes) -> list[Caller]:
     """All callers; `began`: when the first microphone opens. Returns when all are connected or have failed."""
     loop = asyncio.get_running_loop()
 
-    async def one(number: int) -> None:
-        opens = began + number * GOLDEN % 1 * CYCLE_S
+    async def one(number: int) -> Caller:
+        opens = began + begins_s(number)
         await asyncio.sleep(max(0.0, opens - CONNECT_AHEAD_S - loop.time()))
         caller = Caller(plan, number, opens, wheel, notes)
         try:
             await caller.open()
         except OSError:
             notes.errors["no connection"] += 1
+        return caller
 
-    await asyncio.gather(*map(one, range(plan.callers)))
+    return await asyncio.gather(*map(one, range(plan.callers)))

@@ -1,6 +1,6 @@
 """Rows of bench/capacity.py to an SVG: CPU of a caller-second and p95 of what is added, over the number of callers.
 
-    python -m bench.loads.plot before.jsonl after.jsonl > bench/capacity.svg
+    python -m bench.loads.plot bench/growth/*.jsonl > bench/growth/growth.svg
 
 A file holds a row of JSON in each line, as `python -m bench.capacity --keep FILE` writes them; its name is the curve's.
 """

@@ -139,8 +139,13 @@ class WebSocketVendor(Vendor):
                 self.receive(payload)
             elif opcode == PING:
                 self.send(frame(PONG, payload))
+            elif opcode == PONG:
+                self.ponged()
             elif opcode == CLOSE:
                 self.hang_up()
+
+    def ponged(self) -> None:
+        """Nobody here asks for it."""
 
     def receive(self, payload: bytes) -> None:
         raise NotImplementedError

@@ -1,6 +1,7 @@
 """Users who write and listen: each says something every four seconds, and what it hears is noted to the byte."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -9,6 +10,7 @@ from bench.loads.callers import GOLDEN
 from bench.loads.client import Client, Said
 
 EVERY_S = 4.0  # a turn takes about three
+PATIENCE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -16,8 +18,12 @@ class Written:
     """Of all users; milliseconds from a message to its first sound."""
 
     first_audio_ms: list[float] = field(default_factory=list)
-    finished: int = 0
-    failed: int = 0
+    asked: int = 0
+    finished: int = 0  # with every byte of their audio
+
+    @property
+    def failed(self) -> int:
+        return self.asked - self.finished
 
 
 class Writer(Client):
@@ -28,14 +34,17 @@ class Writer(Client):
         self._written = written
         self._asked = 0.0
         self._size = self._crc = 0
-        self.ready = asyncio.Event()
+        self.ready, self.answered = asyncio.Event(), asyncio.Event()
 
     def write(self) -> None:
+        self.answered.clear()
+        self._written.asked += 1
         self._asked, self._size, self._crc = self.now(), 0, 0
         self.say(type="message", content="你好")
 
     def lost(self) -> None:
-        self._written.failed += 1
+        self.ready.set()
+        self.answered.set()
 
     def receive(self, said: Said) -> None:
         match said.type:
@@ -46,11 +55,10 @@ class Writer(Client):
                     self._written.first_audio_ms.append((self.now() - self._asked) * 1000)
                 self._size, self._crc = self._size + len(said.audio), crc32(said.audio, self._crc)
             case "response":
-                whole = self._size == talk.AUDIO_BYTES and self._crc == talk.reply_crc()
-                self._written.finished += whole
-                self._written.failed += not whole
+                self._written.finished += self._size == talk.AUDIO_BYTES and self._crc == talk.reply_crc()
+                self.answered.set()
             case "error":
-                self._written.failed += 1
+                self.answered.set()
 
 
 async def write(url: str, users: int, turns: int, *, first: int = 0) -> Written:
@@ -65,7 +73,8 @@ async def write(url: str, users: int, turns: int, *, first: int = 0) -> Written:
         for turn in range(turns):
             await asyncio.sleep(max(0.0, began + (turn + number * GOLDEN % 1) * EVERY_S - loop.time()))
             writer.write()
-        await asyncio.sleep(EVERY_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(writer.answered.wait(), PATIENCE_S)
         writer.hang_up()
 
     await asyncio.gather(*map(one, range(users)))

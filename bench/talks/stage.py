@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import anyio
 import numpy as np
 
-from bench.first_sound import LLM_PACE, VOICE, Server, serving
+from bench.first_sound import LLM_PACE, VOICE
 from bench.listening import FINAL_S, KEY
+from bench.loads.machine import Server, serving
 from bench.talks.room import KnownWords
 from bench.talks.said import Said
 from tests.simulators import bytedance, minimax

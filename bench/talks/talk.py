@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.first_sound import token_of
+from bench.loads.machine import token_of
 from bench.talks.room import CHUNK_MS, KnownWords, Microphone
 from bench.talks.said import samples
 from services.base import RECOGNITION_RATE_HZ
