@@ -98,12 +98,6 @@ def key_paths_of(tree: Mapping[str, Mapping[str, object]]) -> list[tuple[str, st
     return [(section, key) for section, keys in tree.items() for key in keys]
 
 
-@pytest.mark.parametrize("key", ["verify_tts", "stream", "reasoning_effort"])
-def test_a_default_that_differs_from_the_specification_is_explained_beside_its_key(key: str) -> None:
-    shipped = (PROJECT_ROOT / "config.yaml").read_text("utf-8")
-    assert re.search(rf"^  {key}: .*# .*与文档示例", shipped, re.MULTILINE)
-
-
 def test_sample_of_the_specification_loads_verbatim(root: Path) -> None:
     sample = read(root, SPECIFICATION_SAMPLE)
     assert sample.config == msgspec.structs.replace(
