@@ -3,11 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-<<<<<<< HEAD
-.PHONY: help install run demo simulators test check hostile fuzz autobahn node configuration lock lock-node clean
-=======
-.PHONY: help install run demo simulators test check bench hostile fuzz autobahn node lock lock-node clean
->>>>>>> acc36f32636fb542bafebf53427ed27421c2839a
+.PHONY: help install run demo simulators test check bench hostile fuzz autobahn node configuration lock lock-node clean
 
 help:
 	@echo "make install  only .venv with all libraries; the others do it by themselves"
