@@ -140,8 +140,8 @@ def test_glossary_has_about_thirty_words_in_order_and_each_is_used() -> None:
             assert re.search(re.sub(r"[ -]", "[ _-]", rf"\b{each}"), code), each
 
 
-# What was called otherwise once; the right word is in the glossary. In bench/ whoever talks all day for a measurement is
-# a caller, as everywhere where such servers are measured.
+# What was called otherwise once; the right word is in the glossary. In bench/ whoever talks for a measurement is a
+# caller, as everywhere where such servers are measured.
 OLD_WORDS = re.compile(r"\b(minds?|ears?|callers?|(?<!\.)clips?|hands-free|inbox|hearings?)\b", re.IGNORECASE)
 STILL_SAID = {
     "conversation/turn.py": "the caller of a function",
