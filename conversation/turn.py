@@ -6,9 +6,10 @@ while the one before it is being delivered, no further ahead. Cancelling the cal
 streams are closed on the way out; `reply` then tells what had been said.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Literal
 
 import anyio
@@ -23,6 +24,8 @@ from conversation.events import (
     ThinkingStarted,
     TurnEvent,
 )
+from conversation.made_audio import MadeAudio
+from conversation.playback import Playback
 from conversation.pronunciation import speakable, speakable_ahead
 from conversation.reply.guarded_parser import Guard, GuardedParser
 from conversation.reply.language import UNSPOKEN
@@ -39,6 +42,11 @@ _BYTES_PER_SAMPLE = 2
 # played, a vendor would have to wait for a listener: there, a long sentence's worth.
 _PCM_AHEAD = 64
 _PCM_AHEAD_PACED = 512
+# Once so much audio is made, nobody waits for the next words of an LLM: it is read in longer steps.
+_AHEAD_S = 1.0
+_REST_S = 0.2
+_LEAST_REST_S = 0.02
+_HOLD_S = 0.25  # while so much still sounds, less than a chunk waits for what makes it whole
 
 
 @dataclass(slots=True)
@@ -112,11 +120,11 @@ async def run_turn(
     # No stage waits for the one after it beyond these: thinking never waits for the voice nor for a slow user (an LLM
     # is done in seconds, and at most MAX_SENTENCES fit), the voice is at most one sentence ahead of delivery.
     to_voice, sentences = anyio.create_memory_object_stream[SpokenSentence](MAX_SENTENCES)
-    to_deliver, voiced = anyio.create_memory_object_stream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]](0)
+    to_deliver, voiced = anyio.create_memory_object_stream[tuple[SpokenSentence, MadeAudio]](0)
     to_tell, translated = anyio.create_memory_object_stream[SpokenSentence](MAX_SENTENCES)
     telling = _Telling(emit)
     turn = _Turn(request, llm, tts, telling, reply, timeline, to_tell)
-    with single_error(), turn.owned:
+    with single_error():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(telling.announce)
             tasks.start_soon(turn.think, to_voice)
@@ -188,12 +196,13 @@ class _Turn:
     synthesis: TurnSynthesis | None = None  # once it is open
     ahead: _Ahead = field(default_factory=_Ahead)  # of the sentence that is being written
     asked: int = 0  # sentences the voice was asked for, and delivery has come to
-    owned: ExitStack = field(default_factory=ExitStack)  # streams that would be nobody's if a hand-over is cut short
+    made: Playback = field(default_factory=Playback)  # of all that the voice has made, heard from its first sample on
+    sent: Playback = field(default_factory=Playback)  # of what was delivered
 
     async def think(self, out: MemoryObjectSendStream[SpokenSentence]) -> None:
         parser = GuardedParser(self.request.guard)
         async with out, self.to_tell:
-            began = anyio.current_time()
+            began = monotonic()
             try:
                 async with aclosing(self.llm.stream(self.request.prompt)) as deltas:
                     await self._read(deltas, parser, out)
@@ -202,7 +211,7 @@ class _Turn:
                     await self.emit.announced.wait()
                     raise
                 self.reply.incomplete = error
-            elapsed_s = anyio.current_time() - began
+            elapsed_s = monotonic() - began
             if parser.too_long:
                 self.reply.incomplete = "too_long"
             for sentence in self.reply.sentences:  # one that was cut short gets none any more
@@ -214,7 +223,7 @@ class _Turn:
         self, deltas: AsyncGenerator[str], parser: GuardedParser, out: MemoryObjectSendStream[SpokenSentence]
     ) -> None:
         async for delta in deltas:
-            self.timeline.mark("first_token", anyio.current_time())
+            self.timeline.mark("first_token", monotonic())
             events = parser.feed(delta)
             self.reply.repeated = parser.repeated
             for event in events:
@@ -223,15 +232,22 @@ class _Turn:
                 self._expect()
             if parser.is_over:
                 return
+            await self._rest()
         events = parser.close()
         self.reply.repeated = parser.repeated
         for event in events:
             await self._take(event, out)
 
+    async def _rest(self) -> None:
+        """Nobody waits for the next words while there is plenty to listen to: what is read at once costs as one."""
+        rest_s = min(_REST_S, self.made.left_s(monotonic()) - _AHEAD_S)
+        if rest_s >= _LEAST_REST_S:
+            await anyio.sleep(rest_s)
+
     async def _take(self, event: SentenceReady | TranslationReady, out: MemoryObjectSendStream[SpokenSentence]) -> None:
         match event:
             case SentenceReady(index, jp, emotion, cn, language):
-                self.timeline.mark("first_sentence", anyio.current_time())
+                self.timeline.mark("first_sentence", monotonic())
                 self.ahead = _Ahead()
                 sentence = SpokenSentence(index, jp, emotion, cn, language)
                 if cn is not None:
@@ -259,7 +275,7 @@ class _Turn:
     async def speak(
         self,
         sentences: MemoryObjectReceiveStream[SpokenSentence],
-        out: MemoryObjectSendStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]],
+        out: MemoryObjectSendStream[tuple[SpokenSentence, MadeAudio]],
     ) -> None:
         async with out, sentences:
             try:
@@ -275,68 +291,60 @@ class _Turn:
         self,
         synthesis: TurnSynthesis | None,
         sentences: MemoryObjectReceiveStream[SpokenSentence],
-        out: MemoryObjectSendStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]],
+        out: MemoryObjectSendStream[tuple[SpokenSentence, MadeAudio]],
     ) -> None:
         """Start each sentence's synthesis, then wait until delivery has come to it."""
         async with anyio.create_task_group() as tasks:
             async for sentence in sentences:
-                pcm_in, pcm_out = anyio.create_memory_object_stream[bytes](
-                    _PCM_AHEAD_PACED if self.request.paced else _PCM_AHEAD
-                )
-                self.owned.callback(pcm_in.close)
-                self.owned.callback(pcm_out.close)
+                audio = MadeAudio(_PCM_AHEAD_PACED if self.request.paced else _PCM_AHEAD)
                 text = speakable(sentence.jp, self.request.pronunciation)
                 if synthesis and text and not (sentence.language is None or sentence.language in synthesis.languages):
                     text = ""
                     if sentence.language != UNSPOKEN:
                         self.reply.audio_error = self.reply.audio_error or _other_language()
                 if synthesis and text and _voice_lives(self.reply):
-                    tasks.start_soon(self._synthesize, synthesis, text, sentence, pcm_in)
+                    tasks.start_soon(self._synthesize, synthesis, text, sentence, audio)
                     await self.emit(SynthesisStarted(sentence.jp, sentence.emotion))  # its user may have to wait
                 else:
-                    pcm_in.close()
-                await out.send((sentence, pcm_out))
+                    audio.end()
+                await out.send((sentence, audio))
                 self.asked = sentence.index + 1
                 self._expect()
 
-    async def _synthesize(
-        self, synthesis: TurnSynthesis, text: str, sentence: SpokenSentence, out: MemoryObjectSendStream[bytes]
-    ) -> None:
+    async def _synthesize(self, synthesis: TurnSynthesis, text: str, sentence: SpokenSentence, out: MadeAudio) -> None:
         made_bytes = 0
-        async with out:
-            try:
-                async with aclosing(synthesis.synthesize(text, sentence.emotion, sentence.language)) as pieces:
-                    async for pcm in pieces:
-                        made_bytes += len(pcm)
-                        sentence.made_ms = _milliseconds(made_bytes, self.tts.sample_rate_hz)
-                        await out.send(pcm)
-            except TTSError as error:
-                if _voice_lives(self.reply):
-                    self.reply.audio_error = error
-                if not error.one_sentence:
-                    self.spoken_until = min(self.spoken_until, sentence.index)
-            sentence.made_whole = True
+        try:
+            async with aclosing(synthesis.synthesize(text, sentence.emotion, sentence.language)) as pieces:
+                async for pcm in pieces:
+                    made_bytes += len(pcm)
+                    sentence.made_ms = _milliseconds(made_bytes, self.tts.sample_rate_hz)
+                    self.made.sent(self._seconds(pcm), monotonic())
+                    await out.put(pcm)
+        except TTSError as error:
+            if _voice_lives(self.reply):
+                self.reply.audio_error = error
+            if not error.one_sentence:
+                self.spoken_until = min(self.spoken_until, sentence.index)
+        sentence.made_whole = True
+        out.end()
 
-    async def deliver(
-        self, voiced: MemoryObjectReceiveStream[tuple[SpokenSentence, MemoryObjectReceiveStream[bytes]]]
-    ) -> None:
+    async def deliver(self, voiced: MemoryObjectReceiveStream[tuple[SpokenSentence, MadeAudio]]) -> None:
         async with voiced:
-            async for sentence, pcm in voiced:
-                async with pcm:
-                    await self._deliver_one(sentence, pcm)
+            async for sentence, audio in voiced:
+                await self._deliver_one(sentence, audio)
         if self.reply.audio_sent:
-            self.timeline.mark("audio_end", anyio.current_time())
+            self.timeline.mark("audio_end", monotonic())
 
-    async def _deliver_one(self, sentence: SpokenSentence, pcm: MemoryObjectReceiveStream[bytes]) -> None:
-        held = b""  # an odd byte waits for its other half
-        async for piece in pcm:
-            if sentence.index > self.spoken_until:
-                continue  # an earlier one broke off: what was made beside it would be heard behind a hole
-            held += piece
-            held += b"".join(_ready(pcm))
+    async def _deliver_one(self, sentence: SpokenSentence, audio: MadeAudio) -> None:
+        held, more = b"", True  # an odd byte waits for its other half, and less than a chunk for more
+        while more:
+            pcm = await audio.take()
+            more = not audio.ended
+            # Where an earlier one broke off, what was made beside it would be heard behind a hole.
+            held = held + pcm if sentence.index <= self.spoken_until else b""
             if len(held) >= _BYTES_PER_SAMPLE:
                 await self._begin(sentence, voiced=True)
-                held = await self._send(sentence.index, held)
+                held = await self._send(sentence.index, held, more=more)
         await self._begin(sentence, voiced=False)
 
     async def _begin(self, sentence: SpokenSentence, *, voiced: bool) -> None:
@@ -351,17 +359,23 @@ class _Turn:
         if cn is None and sentence.cn is not None:  # it came just now
             await self.emit(_translated(sentence))
 
-    async def _send(self, index: int, pcm: bytes) -> bytes:
-        """Hand out whole samples in pieces of at most `chunk_ms`; give back the byte that is left."""
+    async def _send(self, index: int, pcm: bytes, *, more: bool) -> bytes:
+        """Hand out whole samples in pieces of at most `chunk_ms`; give back what is left."""
         chunk_bytes = self.tts.sample_rate_hz * self.request.chunk_ms // 1000 * _BYTES_PER_SAMPLE
         whole = len(pcm) - len(pcm) % _BYTES_PER_SAMPLE
         for start in range(0, whole, chunk_bytes):
             chunk = pcm[start : min(start + chunk_bytes, whole)]
+            if more and len(chunk) < chunk_bytes and self.sent.left_s(monotonic()) > _HOLD_S:
+                return pcm[start:]
             await self.emit(ReplyAudio(index, chunk))
             self.reply.audio_sent = True
-            self.timeline.mark("first_audio", anyio.current_time())
+            self.timeline.mark("first_audio", monotonic())
+            self.sent.sent(self._seconds(chunk), monotonic())
             self.bytes_sent += len(chunk)
         return pcm[whole:]
+
+    def _seconds(self, pcm: bytes) -> float:
+        return len(pcm) / (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
 
 
 def _milliseconds(size: int, rate_hz: int) -> int:
@@ -381,12 +395,3 @@ def _other_language() -> TTSError:
 
 def _voice_lives(reply: Reply) -> bool:
     return reply.audio_error is None or reply.audio_error.one_sentence
-
-
-def _ready(stream: MemoryObjectReceiveStream[bytes]) -> Iterator[bytes]:
-    """What is there already, without waiting: small pieces of a vendor become one message."""
-    while True:
-        try:
-            yield stream.receive_nowait()
-        except (anyio.WouldBlock, anyio.EndOfStream):
-            return

@@ -4,13 +4,14 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from importlib import import_module
+from time import monotonic
 from typing import Final, Protocol, runtime_checkable
 
-import anyio
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from services.base import LLM, LLMError, Prompt
+from services.deadline import Deadline
 from services.engine_choice import EngineChoice, Vendor
 from services.engine_settings import LLMSettings
 
@@ -68,24 +69,24 @@ class BoundedLLM:
         self._llm.prepare()
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
-        began = anyio.current_time()
+        began = monotonic()
         streams = self._llm.streams if isinstance(self._llm, FindsOutWhetherItStreams) else self._streams
-        with anyio.CancelScope(deadline=began + (self._first_s if streams else self._total_s)) as scope:
+        due = Deadline()
+        with due.within(self._first_s if streams else self._total_s):
             deltas, delta = await self._begin(prompt)
-        if scope.cancelled_caught:
+        if due.passed:
             raise LLMError("The language model did not begin to answer in time.", timed_out=True)
-        left_s = self._total_s - (anyio.current_time() - began)
+        left_s = self._total_s - (monotonic() - began)
         async with aclosing(deltas):
             while delta is not None:
                 yield delta
-                asked = anyio.current_time()
-                # One scope per fragment, because no scope may be open at a yield; it costs some microseconds.
-                with anyio.CancelScope(deadline=asked + min(self._gap_s, left_s)) as scope:
+                asked = monotonic()
+                with due.within(min(self._gap_s, left_s)):
                     delta = await anext(deltas, None)
-                left_s -= anyio.current_time() - asked
-                if scope.cancelled_caught and left_s > 0:
+                left_s -= monotonic() - asked
+                if due.passed and left_s > 0:
                     raise LLMError("The language model stopped in the middle of its answer.", timed_out=True)
-                if scope.cancelled_caught:
+                if due.passed:
                     raise LLMError("The language model took too long to finish its answer.", timed_out=True)
 
     async def _begin(self, prompt: Prompt) -> tuple[AsyncGenerator[str], str | None]:

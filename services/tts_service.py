@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from services.base import TTS, Emotion, Synthesis, TTSError, TurnSynthesis, Voice
+from services.deadline import Deadline
 from services.engine_choice import EngineChoice, Vendor
 from services.engine_settings import TTSSettings
 from services.engine_voices import PlainVoice
@@ -114,7 +115,7 @@ class _TimedSynthesis:
         self._synthesis.expect(emotion, words)
 
     async def synthesize(self, text: str, emotion: Emotion, language: str | None = None) -> AsyncGenerator[bytes]:
-        first = anyio.CancelScope()
+        first, gap = anyio.CancelScope(), Deadline()
         self._running.append(first)
         self._start_foremost()
         try:
@@ -124,7 +125,7 @@ class _TimedSynthesis:
                     piece = await _next(pieces, due)
                     while piece is not None:
                         yield piece
-                        piece = await _next(pieces, anyio.CancelScope(deadline=anyio.current_time() + self._gap_s))
+                        piece = await _next(pieces, gap.within(self._gap_s))
                 due = anyio.CancelScope(deadline=anyio.current_time() + self._first_audio_s)
         finally:
             self._running.remove(first)
@@ -146,7 +147,7 @@ def divide(text: str) -> Iterator[str]:
         yield text
 
 
-async def _next(pieces: AsyncGenerator[bytes], scope: anyio.CancelScope) -> bytes | None:
+async def _next(pieces: AsyncGenerator[bytes], scope: anyio.CancelScope | Deadline) -> bytes | None:
     """The next piece, None after the last; nothing is ever handed out from inside the scope."""
     with scope:
         return await anext(pieces, None)

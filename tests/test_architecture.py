@@ -161,7 +161,16 @@ def test_tasks_live_in_task_groups() -> None:
         assert not stray & {name.rpartition(".")[2] for name in module.imports()}, module.path
 
 
-SCOPES = {"create_task_group", "CancelScope", "move_on_after", "move_on_at", "fail_after", "fail_at", "timeout"}
+SCOPES = {
+    "create_task_group",
+    "CancelScope",
+    "move_on_after",
+    "move_on_at",
+    "fail_after",
+    "fail_at",
+    "timeout",
+    "within",
+}
 
 
 def _yields_in_scope(node: ast.AST, in_scope: bool) -> Iterator[ast.AST]:

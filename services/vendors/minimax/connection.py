@@ -4,16 +4,19 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Literal, Self
 
 import aiohttp
 import anyio
 
 from services.base import TTSError, map_errors
+from services.deadline import Deadline
 from services.engine_http.session import unverified_tls
 from services.engine_settings import TTSSettings
 from services.vendors.minimax import bidi, frames
 from services.vendors.minimax.frames import Event, Fault, Remedy
+from services.vendors.minimax.reading import Leisure, Readers
 from services.vendors.minimax.texts import Text, TextQueue
 
 WARM_S = 110.0  # the vendor hangs up after 120 idle seconds (page, section 5)
@@ -60,7 +63,8 @@ class Line:
     def __init__(self, socket: _Socket, decode: Callable[[bytes | str], Event]) -> None:
         self._socket = socket
         self._decode = decode
-        self._heard_at = anyio.current_time()
+        self._due = Deadline()
+        self._heard_at = monotonic()
         self._closed = False
 
     @property
@@ -69,23 +73,25 @@ class Line:
 
     @property
     def silent_s(self) -> float:
-        return anyio.current_time() - self._heard_at
+        return monotonic() - self._heard_at
 
     async def write(self, message: bytes) -> None:
         with map_errors(((aiohttp.ClientError, OSError), lambda _: Failed(frames.BROKEN_OFF))):
             await self._socket.send_frame(message, aiohttp.WSMsgType.TEXT)
 
     async def read(self, limit_s: float) -> Event:
-        with map_errors(
-            (TimeoutError, lambda _: Failed(frames.STALLED)),
-            (frames.MalformedMessage, lambda _: Failed(frames.BROKEN_OFF)),
-        ):
-            with anyio.fail_after(limit_s):
-                message = await self._socket.receive()
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                raise Failed(frames.BROKEN_OFF)
-            self._heard_at = anyio.current_time()
+        message = None
+        with self._due.within(limit_s):
+            message = await self._socket.receive()
+        if message is None:
+            raise Failed(frames.STALLED)
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            raise Failed(frames.BROKEN_OFF)
+        self._heard_at = monotonic()
+        try:
             return self._decode(message.data)
+        except frames.MalformedMessage as error:
+            raise Failed(frames.BROKEN_OFF) from error
 
     async def expect(self, kind: type[frames.Connected | frames.TaskStarted], limit_s: float) -> None:
         event: Event = frames.Ignored()
@@ -118,7 +124,8 @@ class Connection:
         self._stall_s = settings.first_audio_s / 2  # of all that a sentence is granted: a second attempt fits in
         self._gap_s = settings.gap_s
         self.texts = variant.queue(settings.sample_rate_hz)
-        self._reading = anyio.Lock(fast_acquire=True)
+        self._readers = Readers()
+        self._leisure = Leisure(settings.sample_rate_hz, self._stall_s / 8)
         self.task: bytes | None = None  # the task_start that was accepted
         self.used = False  # a text was sent, and the vendor was not told to forget it
         self.alone = False  # what is on it must not share
@@ -175,13 +182,11 @@ class Connection:
 
     async def receive(self, text: Text) -> bytes | None:
         """What has come of the text since the last call, at least one sample; None at its end."""
-        while not text.settled:
-            async with self._reading:
-                if not text.settled:
-                    await self._read()
+        await self._readers.settle(text, self._read)
         if text.pieces:
             pcm = b"".join(text.pieces)
             text.pieces.clear()
+            self._leisure.handed_on(len(pcm))
             return pcm
         if text.fault is not None:
             raise Failed(text.fault)
@@ -193,6 +198,7 @@ class Connection:
         if text not in self.texts:
             return
         text.abandon()
+        self._leisure.end()
         if self.texts.abandoned < len(self.texts):
             return
         message = self.texts.cancel()
@@ -207,6 +213,7 @@ class Connection:
         await self._line.close(frames.TASK_FINISH if self.task is not None and not self.texts else b"")
 
     async def _read(self) -> None:
+        await self._leisure.rest()
         try:
             event = await self._line.read(self._gap_s if self.texts.being_spoken else self._stall_s)
         except Failed as failed:
