@@ -28,8 +28,7 @@ _NEWEST_BEGUN = 0.03  # of eight: a wave of turns is one, however steep
 # Late means: each of so many ticks in a row was. One long callback, or a machine that slept, is no overload.
 _TICKS_LATE = 3
 # A processor that is used up hurts nobody as long as the loop is on time: floods of strangers take what is left of it.
-# A turn waits for the loop about ten times before its first sound, so that a tenth of what may be is felt.
-_FELT = 0.1
+_FELT = 0.4  # of busy_lag_ms; a turn waits for the loop about ten times before its first sound
 _LEAST_CUT = 0.7
 _CUT_EVERY = 4  # ticks: until it can be seen what the last cut did
 _NEAR = 0.9  # only a limit that is nearly reached can show that there is room beyond it
