@@ -219,7 +219,7 @@ class LimitsConfig(Section, frozen=True):
     unauthenticated_per_address: Rate = 64
     # Beyond these the server is busy: newcomers, utterances and turns are refused, what runs goes on.
     busy_cpu_percent: Annotated[float, Meta(ge=0, le=100)] = 85.0  # of one core; 0: nothing is refused
-    busy_lag_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100  # of the event loop; 0: however late it is
+    busy_lag_ms: Annotated[int, Meta(ge=0, le=60_000)] = 25  # of the event loop; 0: however late it is
     busy_turns: Count = 8  # so few may always run
     connects_per_minute: Rate = 60  # per token
     turns_per_minute: Rate = 60  # per token

@@ -29,6 +29,7 @@ class LiveSession(Protocol):
     """What the manager needs of a session: server/session/session.py."""
 
     last_heard: float
+    connection: Connection
 
     def look_up(self) -> None:
         """End where the other end is gone and this one has not noticed."""
@@ -126,7 +127,8 @@ class ConnectionManager:
         while True:
             await anyio.sleep(_LOOK_UP_S)
             for session in self._sessions:
-                session.look_up()
+                if not session.connection.receives:  # few: who has nothing to say is received from
+                    session.look_up()
 
     async def end_idle(self) -> None:
         """For ever: end whoever has said nothing for `idle_minutes`. One task for all of them."""

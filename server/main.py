@@ -67,8 +67,10 @@ class Application:
         """https://asgi.readthedocs.io/en/latest/specs/main.html"""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif self._routes is None:
+        elif self._routes is None or self._backend is None:
             raise RuntimeError("The app was called before its lifespan began; start the server with its lifespan on")
+        elif scope["type"] == "websocket" and scope["path"] in _TALK:
+            await serve(self._backend, WebSocket(scope, receive, send))
         else:
             await self._routes(scope, receive, send)
 
@@ -102,6 +104,8 @@ class Application:
             writer.flush()
 
 
+# Served beside the framework: each message would pass a dozen of its layers, and each connection keeps them all.
+_TALK = ("/ws", "/ws/")
 # A full collection holds everybody for as long as it takes to look at all there is: 100 ms beside thousands of sockets.
 # There is little to find: strangers who are gone leave no cycles, and users come seldom. Python as shipped: 10.
 _FULL_COLLECTION_EVERY = 20
@@ -135,7 +139,8 @@ def _routes(backend: Backend) -> FastAPI:
         await websocket.send_denial_response(JSONResponse({"detail": NOT_HERE}, 404))
 
     # Starlette's own: FastAPI's take apart whatever stands behind the ?, which are milliseconds for each stranger.
-    app.router.routes += (WebSocketRoute(*at) for at in (("/ws", talk), ("/ws/", talk), ("/{path:path}", elsewhere)))
+    app.router.routes += (WebSocketRoute(path, talk) for path in _TALK)  # behind another root path
+    app.router.routes.append(WebSocketRoute("/{path:path}", elsewhere))
     return app
 
 

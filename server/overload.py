@@ -11,6 +11,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
 
 import anyio
 import structlog
@@ -21,39 +23,76 @@ log = structlog.get_logger()
 
 _EVERY_S = 0.25
 _NEWEST = 0.25  # of the mean of a second
-_NEWEST_RUNNING = 0.0625  # of four: what is begun costs most some seconds later
+_NEWEST_RUNNING = 0.06  # of four: what is begun costs most some seconds later
+_NEWEST_BEGUN = 0.03  # of eight: a wave of turns is one, however steep
 # Late means: each of so many ticks in a row was. One long callback, or a machine that slept, is no overload.
 _TICKS_LATE = 3
 # A processor that is used up hurts nobody as long as the loop is on time: floods of strangers take what is left of it.
-# A turn waits for the loop about ten times before its first sound, so that a tenth of what may be is felt.
-_FELT = 0.1
+_FELT = 0.4  # of busy_lag_ms; a turn waits for the loop about ten times before its first sound
 _LEAST_CUT = 0.7
 _CUT_EVERY = 4  # ticks: until it can be seen what the last cut did
 _NEAR = 0.9  # only a limit that is nearly reached can show that there is room beyond it
-_GROWTH, _LEAST_GROWTH = 0.02, 0.003  # of the limit, in each tick: on an idle processor, and on one nearly used up
-_CALM = 0.8  # of either limit: who would be refused again at once is better not let in
+_GROWTH, _LEAST_GROWTH = 0.02, 0.003  # of a limit, in each tick: on an idle processor, and on one nearly used up
+_TURN_S = 4.0  # at the least
+_CALM = 0.8  # of what is too much: who would be refused again at once is better not let in
 _CALM_TICKS = 12
 _RETRY_MS = (1_000, 3_000)
 
 
+@dataclass(slots=True)
+class _Limit:
+    """Of what is borne, found out by what was: none until it was too much once; it falls at once and grows slowly."""
+
+    newest: float
+    most: float = inf
+    _mean: float = 0.0
+    _ticks_since_cut: int = _CUT_EVERY
+
+    def tick(self, amount: float, least: float, pressure: float, growth: float) -> None:
+        """There is so much of it; `growth` 0 where nobody wants more."""
+        self._mean += self.newest * (amount - self._mean)
+        self._ticks_since_cut += 1
+        if pressure <= 1:
+            self.most *= 1 + growth
+        elif self._ticks_since_cut > _CUT_EVERY:
+            self.most = max(least, min(self.most, self._mean * max(_LEAST_CUT, 1 / pressure)))
+            self._ticks_since_cut = 0
+
+
+@dataclass(slots=True)
+class _Beginnings:
+    """How many begin in a second, and how many more may in this one."""
+
+    limit: _Limit
+    left: float = inf
+    count: int = 0
+
+    def tick(self, passed_s: float, least: float, pressure: float, growth: float) -> None:
+        self.limit.tick(self.count / passed_s, least, pressure, growth if self.left < 1 else 0.0)
+        self.left = min(max(1.0, self.limit.most), max(0.0, self.left) + self.limit.most * passed_s)
+        self.count = 0
+
+
 class Overload:
-    """What the loop bears, found out by what it bore: the limit of what may run falls at once and grows slowly."""
+    """What the loop bears. So few as `busy_turns` it always does."""
 
     def __init__(self, limits: LimitsConfig) -> None:
         self.is_busy = False  # no newcomer is let in, and nothing is begun that one can do without
         self.refused = 0
         self._limits = limits
         self._running = 0
-        self._running_mean = self._share = 0.0
+        self._at_a_time = _Limit(_NEWEST_RUNNING)
+        self._beginnings = _Beginnings(_Limit(_NEWEST_BEGUN))
+        self._share = 0.0
         self._late_ms: deque[float] = deque([0.0] * _TICKS_LATE, _TICKS_LATE)
-        self._most_running = float(sys.maxsize)
-        self._ticks_since_cut = _CUT_EVERY
         self._calm_ticks = 0
 
     @contextmanager
     def serving(self) -> Iterator[None]:
         """One more request is served: an utterance, a turn."""
         self._running += 1
+        self._beginnings.count += 1
+        self._beginnings.left -= 1
         try:
             yield
         finally:
@@ -61,8 +100,14 @@ class Overload:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more may begin. So few as `busy_turns` always may."""
-        return self._running < self._most_running
+        """Whether one more may begin."""
+        few = self._running < self._limits.busy_turns
+        return few or (self._running < self._at_a_time.most and self._beginnings.left >= 1)
+
+    @property
+    def has_too_many(self) -> bool:
+        """Whether what costs most should not follow for one that has only begun."""
+        return self._running > max(self._at_a_time.most, self._limits.busy_turns)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -78,15 +123,11 @@ class Overload:
         """So much time since the last tick, so much of it computed, and this one is so late."""
         self._share += _NEWEST * (computed_s / passed_s - self._share)
         self._late_ms.append(late_s * 1000)
-        self._running_mean += _NEWEST_RUNNING * (self._running - self._running_mean)
-        self._ticks_since_cut += 1
-        pressure = self._pressure()
-        if pressure > 1 and self._ticks_since_cut >= _CUT_EVERY:
-            borne = self._running_mean * max(_LEAST_CUT, 1 / pressure)
-            self._most_running = max(self._limits.busy_turns, min(self._most_running, borne))
-            self._ticks_since_cut = 0
-        elif pressure <= 1 and self._running >= _NEAR * self._most_running:
-            self._most_running *= 1 + max(_LEAST_GROWTH, _GROWTH * (1 - self._used()))
+        pressure, few = self._pressure(), self._limits.busy_turns
+        growth = max(_LEAST_GROWTH, _GROWTH * (1 - self._used()))
+        near = self._running >= _NEAR * self._at_a_time.most
+        self._at_a_time.tick(self._running, few, pressure, growth if near else 0.0)
+        self._beginnings.tick(passed_s, few / _TURN_S, pressure, growth)
         self._calm_ticks = self._calm_ticks + 1 if pressure < _CALM else 0
         self.is_busy = pressure > 1 or (self.is_busy and self._calm_ticks < _CALM_TICKS)
 
@@ -100,7 +141,7 @@ class Overload:
 
     def _used(self) -> float:
         """Of the processor's time that may be."""
-        return 100 * self._share / self._limits.busy_cpu_percent
+        return 100 * self._share / self._limits.busy_cpu_percent if self._limits.busy_cpu_percent else 0.0
 
 
 async def watch(overload: Overload) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Literal
 
 import anyio
 from anyio.abc import TaskGroup
@@ -77,8 +78,13 @@ class Requests:
 
     async def allows_more(self) -> bool:
         """Whether the server bears another utterance or turn beside all that run in it; this user is told if not."""
-        if self._overload.has_room:
-            return True
+        return self._overload.has_room or await self._refuse_busy()
+
+    async def allows_answer(self) -> bool:
+        """The same of the turn that answers an utterance, which runs already."""
+        return not self._overload.has_too_many or await self._refuse_busy()
+
+    async def _refuse_busy(self) -> Literal[False]:
         wait_ms = self._overload.retry_after_ms()
         busy = "The server has too much to do at the moment; say this again later"
         await self.connection.send(wire.Error(busy, "busy", retryable=True, retry_after_ms=wait_ms))

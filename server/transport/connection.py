@@ -36,7 +36,7 @@ class Connection:
         self._send_timeout_s = send_timeout_s
         self._lock = anyio.Lock()
         self.fenced = False  # true: nothing is sent any more but a farewell
-        self._receives = False
+        self.receives = False  # whether somebody waits for what it sends
         self.origin = websocket.headers.get("origin")  # the page's, where a browser connects
         self.forwarded_by = forwarded_by(websocket.headers.keys())  # the header that shows that a proxy passed it on
 
@@ -63,11 +63,11 @@ class Connection:
         Raises:
             ConnectionLost: there is none.
         """
-        self._receives = True
+        self.receives = True
         try:
             message = await self._websocket.receive()
         finally:
-            self._receives = False
+            self.receives = False
         if message["type"] == "websocket.disconnect":
             raise ConnectionLost
         text: str | None = message.get("text")
@@ -98,7 +98,7 @@ class Connection:
     @property
     def lost_unnoticed(self) -> bool:
         """Whether the other end is gone while nobody receives, who would be told. A server that cannot tell says no."""
-        return not self._receives and self._websocket.scope.get("extensions", {}).get("chatanon.is_gone", bool)()
+        return not self.receives and self._websocket.scope.get("extensions", {}).get("chatanon.is_gone", bool)()
 
     async def refuse(self, code: ErrorCode, sentence: str, *, retryable: bool = False) -> None:
         """Answer with an error; the connection is kept."""

@@ -36,11 +36,16 @@ _MARKS = (
 )
 
 
+_WHOLE = frozenset(mark for mark in _MARKS if not mark.endswith("-"))
+_FAMILIES = tuple(mark for mark in _MARKS if mark.endswith("-"))
+
+
 def forwarded_by(names: Iterable[str]) -> str | None:
     """The first header that only a proxy sends, as the table above spells it; None where there is none."""
     for name in names:
         lower = name.lower()
-        for mark in _MARKS:
-            if lower == mark or (mark.endswith("-") and lower.startswith(mark)):
-                return mark
+        if lower in _WHOLE:
+            return lower
+        if lower.startswith(_FAMILIES):
+            return next(mark for mark in _FAMILIES if lower.startswith(mark))
     return None

@@ -5,6 +5,7 @@ connections whose other end is gone or does not read, a bounded send buffer), th
 bound whatever a stranger may send, no compression, and the shutdown of `limits.drain_seconds`.
 """
 
+import asyncio
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ from server.transport.websocket_reading import Strangers
 _TCP_USER_TIMEOUT_MS = 20_000
 _PING_INTERVAL_S = 20.0
 _BACKLOG = 2048
+_TICK_S = 1.0
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -37,6 +39,8 @@ class DrainingServer(uvicorn.Server):
         self._drain = drain
         self._on_ready = on_ready
         self._stop = False
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -46,6 +50,8 @@ class DrainingServer(uvicorn.Server):
             if self._stop:
                 os._exit(128 + number)  # asked twice: now, whatever still runs; what was committed is on the disk
             self._stop = True
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._told.set)
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, note)
@@ -55,11 +61,18 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take users."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._on_ready()
 
+    async def main_loop(self) -> None:
+        """uvicorn's own looks ten times a second whether it was told to go."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), _TICK_S)
+
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: is it time to go?"""
+        """Is it time to go? Also brings the date that answers carry up to date."""
         if self._stop and not self.should_exit:
             await self._drain()
             self.should_exit = True

@@ -14,7 +14,7 @@ TEN_SECONDS = 40  # in ticks
 
 Tick = tuple[float, float]  # how much of it computed, how late in ms
 IDLE: Tick = (0.05, 0)
-ENOUGH: Tick = (0.95, 30)
+ENOUGH: Tick = (0.95, 60)
 FLOOD: Tick = (1.0, 6)
 CROWDED_OUT: Tick = (0.2, 250)
 
