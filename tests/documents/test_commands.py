@@ -71,6 +71,9 @@ NOT_RUN = {
     ". .venv/bin/activate": "what it does to PATH is done by `run`; where it is needed, it is shown: below",
     "sudo apt-get install make python3-venv libportaudio2": "changes the system",
     "espeak-ng -v cmn-latn-pinyin -w hello.wav 你叫什么名字": "a program of the system; `clone` has such a file",
+    "PYTHONPATH=. python web/app/examples/bot.py localhost:8765 dev_token_001 你好 再见": (
+        "tests/chatanon_client/test_example.py runs it"
+    ),
     "python -m pip install sherpa-onnx": "for one engine, which needs a model; tests/services/sherpa/test_asr.py",
     "python -m pip install '.[local]'": "the same; tests/foreign/test_whisper.py",
     f"{CLIENT_COMMAND} --agent": "needs a microphone",
