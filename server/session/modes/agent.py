@@ -129,7 +129,7 @@ class AgentMode:
         """A turn answers it, if nothing came between and the user may take one."""
         if utterance is not self._utterance or not await self._floor.told(self, Event.TRANSCRIBED):
             return False
-        may = utterance.interrupts or await self._requests.allows_answer()
+        may = utterance.interrupts or await self._requests.allows_more(begun=True)
         if may and await self._requests.allows_turn(waits=False):
             return True
         await self._floor.told(self, Event.TURN_FINISHED)
