@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Literal
 
 import anyio
 from anyio.abc import TaskGroup
@@ -76,15 +75,13 @@ class Requests:
         await self.connection.send(refusal)
         return False
 
-    async def allows_more(self) -> bool:
-        """Whether the server bears another utterance or turn beside all that run in it; this user is told if not."""
-        return self._overload.has_room or await self._refuse_busy()
+    async def allows_more(self, *, begun: bool = False) -> bool:
+        """Whether the server bears another utterance or turn beside all that run in it; this user is told if not.
 
-    async def allows_answer(self) -> bool:
-        """The same of the turn that answers an utterance, which runs already."""
-        return not self._overload.has_too_many or await self._refuse_busy()
-
-    async def _refuse_busy(self) -> Literal[False]:
+        `begun`: of an utterance that runs already, the turn that answers it.
+        """
+        if not self._overload.has_too_many if begun else self._overload.has_room:
+            return True
         wait_ms = self._overload.retry_after_ms()
         busy = "The server has too much to do at the moment; say this again later"
         await self.connection.send(wire.Error(busy, "busy", retryable=True, retry_after_ms=wait_ms))

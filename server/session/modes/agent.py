@@ -129,7 +129,8 @@ class AgentMode:
         """A turn answers it, if nothing came between and the user may take one."""
         if utterance is not self._utterance or not await self._floor.told(self, Event.TRANSCRIBED):
             return False
-        if await self._requests.allows_answer() and await self._requests.allows_turn(waits=False):
+        may = utterance.interrupts or await self._requests.allows_more(begun=True)
+        if may and await self._requests.allows_turn(waits=False):
             return True
         await self._floor.told(self, Event.TURN_FINISHED)
         return False
@@ -182,6 +183,7 @@ class AgentMode:
     async def _open_utterance(self) -> None:
         over = self._interruptions if self._floor.full_duplex else None
         utterance = self._utterance = self._utterances.new("agent", self._received.understood, over)
-        may = self._interruptions.pending or await self._requests.allows_more()  # who interrupts, ends a turn
+        utterance.interrupts = self._interruptions.pending
+        may = utterance.interrupts or await self._requests.allows_more()
         if not (may and await self._requests.start(partial(self._utterances.serve, utterance, self))):
             await self._floor.told(self, Event.NOTHING_RECOGNISED)

@@ -107,6 +107,7 @@ class Utterance:
     understood: Callable[[str], None] | None = None  # told each partial transcript
     guesses: Guesses | None = None
     over: OverReply | None = None  # where it may be said into a reply: it goes to the ASR at once
+    interrupts: bool = False  # it began while a reply was spoken, and may end that
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # of its transcription, not of the turn after
     ended_at: float | None = None  # when the last of it was received, on the loop's clock; as far as is known
     used_samples: int | None = None  # so many of it, in its transcript, once there is one
