@@ -232,17 +232,11 @@ class _Turn:
                 self._expect()
             if parser.is_over:
                 return
-            await self._rest()
+            await _rest(self.made)
         events = parser.close()
         self.reply.repeated = parser.repeated
         for event in events:
             await self._take(event, out)
-
-    async def _rest(self) -> None:
-        """Nobody waits for the next words while there is plenty to listen to: what is read at once costs as one."""
-        rest_s = min(_REST_S, self.made.left_s(monotonic()) - _AHEAD_S)
-        if rest_s >= _LEAST_REST_S:
-            await anyio.sleep(rest_s)
 
     async def _take(self, event: SentenceReady | TranslationReady, out: MemoryObjectSendStream[SpokenSentence]) -> None:
         match event:
@@ -318,7 +312,7 @@ class _Turn:
                 async for pcm in pieces:
                     made_bytes += len(pcm)
                     sentence.made_ms = _milliseconds(made_bytes, self.tts.sample_rate_hz)
-                    self.made.sent(self._seconds(pcm), monotonic())
+                    self.made.sent(_seconds(pcm, self.tts.sample_rate_hz), monotonic())
                     await out.put(pcm)
         except TTSError as error:
             if _voice_lives(self.reply):
@@ -370,12 +364,20 @@ class _Turn:
             await self.emit(ReplyAudio(index, chunk))
             self.reply.audio_sent = True
             self.timeline.mark("first_audio", monotonic())
-            self.sent.sent(self._seconds(chunk), monotonic())
+            self.sent.sent(_seconds(chunk, self.tts.sample_rate_hz), monotonic())
             self.bytes_sent += len(chunk)
         return pcm[whole:]
 
-    def _seconds(self, pcm: bytes) -> float:
-        return len(pcm) / (_BYTES_PER_SAMPLE * self.tts.sample_rate_hz)
+
+async def _rest(made: Playback) -> None:
+    """Nobody waits for the next words while there is plenty to listen to: what is read at once costs as one."""
+    rest_s = min(_REST_S, made.left_s(monotonic()) - _AHEAD_S)
+    if rest_s >= _LEAST_REST_S:
+        await anyio.sleep(rest_s)
+
+
+def _seconds(pcm: bytes, rate_hz: int) -> float:
+    return len(pcm) / (_BYTES_PER_SAMPLE * rate_hz)
 
 
 def _milliseconds(size: int, rate_hz: int) -> int:

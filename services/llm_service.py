@@ -11,8 +11,8 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from services.base import LLM, LLMError, Prompt
-from services.deadline import Deadline
 from services.engine_choice import EngineChoice, Vendor
+from services.engine_deadline import Deadline
 from services.engine_settings import LLMSettings
 
 # In order of preference; the last needs no secret. A new vendor is a folder under services/vendors and a row here.

@@ -12,8 +12,8 @@ import anyio
 import msgspec
 
 from services.base import TTS, Emotion, Synthesis, TTSError, TurnSynthesis, Voice
-from services.deadline import Deadline
 from services.engine_choice import EngineChoice, Vendor
+from services.engine_deadline import Deadline
 from services.engine_settings import TTSSettings
 from services.engine_voices import PlainVoice
 

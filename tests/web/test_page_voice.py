@@ -116,7 +116,7 @@ def silent_within_30_ms(visit: Visit, waited_ms: int) -> bool:
     """Counted in samples that were rendered, whatever the machine did meanwhile; and more than that was to be said."""
     visit.wait("() => window.tapped")
     before, after_ms = visit.run("() => window.tapped")
-    return before > 0 and after_ms <= 30 and visit.run("() => window.waited") > waited_ms
+    return bool(before > 0 and after_ms <= 30 and visit.run("() => window.waited") > waited_ms)
 
 
 def test_speech_interrupts_and_the_loudspeaker_is_silent(visitor: Visitor, host: RunningServer, mine: str) -> None:

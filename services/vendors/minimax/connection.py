@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import aiohttp
 import anyio
 
 from services.base import TTSError, map_errors
-from services.deadline import Deadline
+from services.engine_deadline import Deadline
 from services.engine_http.session import unverified_tls
 from services.engine_settings import TTSSettings
 from services.vendors.minimax import bidi, frames
@@ -115,17 +115,24 @@ class Line:
                 await self._socket.close()
 
 
+class _Patience(NamedTuple):
+    """`stall_s`: for the first audio of a text, of all that a sentence is granted: a second attempt fits in. `gap_s`:
+    for each next piece of it."""
+
+    stall_s: float
+    gap_s: float
+
+
 class Connection:
     """A line and the one task it may hold."""
 
     def __init__(self, line: Line, settings: TTSSettings, variant: Variant) -> None:
         self._line = line
         self._request = variant.request
-        self._stall_s = settings.first_audio_s / 2  # of all that a sentence is granted: a second attempt fits in
-        self._gap_s = settings.gap_s
+        self._patience = _Patience(settings.first_audio_s / 2, settings.gap_s)
         self.texts = variant.queue(settings.sample_rate_hz)
         self._readers = Readers()
-        self._leisure = Leisure(settings.sample_rate_hz, self._stall_s / 8)
+        self._leisure = Leisure(settings.sample_rate_hz, self._patience.stall_s / 8)
         self.task: bytes | None = None  # the task_start that was accepted
         self.used = False  # a text was sent, and the vendor was not told to forget it
         self.alone = False  # what is on it must not share
@@ -145,7 +152,7 @@ class Connection:
             raise Failed(frames.BROKEN_OFF)
         if self.task == task:
             return self
-        limit_s = min(self._stall_s, WARM_START_S) if self.kept else self._stall_s
+        limit_s = min(self._patience.stall_s, WARM_START_S) if self.kept else self._patience.stall_s
         try:
             await self._line.write(task)
             await self._line.expect(frames.TaskStarted, limit_s)
@@ -157,7 +164,7 @@ class Connection:
 
     async def settle(self) -> bool:
         """Wait until what was cancelled is off the line; where the vendor does not say so in time, it is closed."""
-        with suppress(Failed), anyio.move_on_after(min(self._stall_s, WARM_START_S)):
+        with suppress(Failed), anyio.move_on_after(min(self._patience.stall_s, WARM_START_S)):
             while self.texts.canceling:
                 if self.texts.receive(await self._line.read(WARM_START_S)) is not None:
                     break
@@ -215,7 +222,7 @@ class Connection:
     async def _read(self) -> None:
         await self._leisure.rest()
         try:
-            event = await self._line.read(self._gap_s if self.texts.being_spoken else self._stall_s)
+            event = await self._line.read(self._patience.gap_s if self.texts.being_spoken else self._patience.stall_s)
         except Failed as failed:
             await self._fail(failed.fault)
         else:
