@@ -1,4 +1,4 @@
-"""A deadline that is moved along: it ends what takes too long, that alone, and gives way to whoever wants more ended."""
+"""A deadline that is moved along: it ends what takes too long, and gives way to whoever wants more ended."""
 
 import asyncio
 import math
@@ -64,6 +64,7 @@ async def test_whoever_cancels_from_outside_is_obeyed_also_at_the_same_moment() 
                         loop.call_soon(scope.cancel)
                     await anyio.sleep_forever()
                 await anyio.sleep_forever()
+            assert task is not None
             ended.append((scope.cancelled_caught, task.cancelling()))
     assert ended == [(True, 0), (True, 0)]
 
