@@ -1,5 +1,7 @@
 """The next piece of a reply's audio in; leave for it, when it is due and the reply is not held, out."""
 
+from time import monotonic
+
 import anyio
 
 from conversation.endpointing import BYTES_PER_SAMPLE
@@ -39,21 +41,21 @@ class AudioGate:
         while True:
             if not self._open.is_set():
                 await self._open.wait()
-            wait_s = self._pacing.wait_s(seconds, anyio.current_time())
+            wait_s = self._pacing.wait_s(seconds, monotonic())
             if wait_s == 0:
                 return
             await anyio.sleep(wait_s)
 
     def sent(self, pcm: bytes, rate_hz: int) -> None:
         """This piece left."""
-        now = anyio.current_time()
+        now = monotonic()
         if self._echo is not None:
             self._echo.played(pcm, (now + self._playback.left_s(now)) * 1000, rate_hz)
         self._pacing.sent(seconds_of(pcm, rate_hz), now)
 
     def stopped(self) -> None:
         """The client is told to play nothing more."""
-        now = anyio.current_time()
+        now = monotonic()
         if self._echo is not None:
             self._echo.stopped((now + self._playback.left_s(now)) * 1000)
         self._playback.stop(now)
@@ -61,4 +63,4 @@ class AudioGate:
     def heard_ms(self, played_ms: int | None = None) -> int:
         """How much of the turn's audio was heard by now: `played_ms` where the client counts it itself."""
         played_s = None if played_ms is None else played_ms / 1000
-        return round(self._pacing.heard_s(anyio.current_time(), played_s) * 1000)
+        return round(self._pacing.heard_s(monotonic(), played_s) * 1000)

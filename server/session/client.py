@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TypeAlias
 
 import anyio
@@ -32,7 +33,7 @@ class Client:
     @property
     def plays_for_s(self) -> float:
         """How long what comes next has to wait for the end of what was sent; 0 where nothing waits for that."""
-        return self.playback.left_s(anyio.current_time()) if self.extensions.waits_for_playback else 0.0
+        return self.playback.left_s(monotonic()) if self.extensions.waits_for_playback else 0.0
 
     async def played_out(self) -> None:
         """Wait for that; also for what is sent meanwhile."""

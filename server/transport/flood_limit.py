@@ -1,6 +1,6 @@
 """What one connection sends in, one by one; a refusal, where that is too much, out; who goes on is hung up on."""
 
-import anyio
+from time import monotonic
 
 from server.protocol import close_codes, wire
 from server.transport.connection import HangUp
@@ -12,7 +12,7 @@ class FloodLimit:
 
     def __init__(self, per_second: int, burst: int, sentence: str) -> None:
         """`per_second` 0 switches it off. `sentence`: what who sends too many is told."""
-        now = anyio.current_time()
+        now = monotonic()
         self._taken = TokenBucket(per_second, burst, now)
         self._refused = TokenBucket(per_second, burst, now)
         self._burst = burst
@@ -25,7 +25,7 @@ class FloodLimit:
         Raises:
             HangUp: it goes on.
         """
-        now = anyio.current_time()
+        now = monotonic()
         wait_ms = self._taken.retry_after_ms(now, min(cost, self._burst), self.waited_s)
         if wait_ms is None:
             return None

@@ -1,5 +1,6 @@
 """Frames of one connection in, messages out; what is none is answered here."""
 
+from time import monotonic
 from typing import Final, TypeAlias
 
 import anyio
@@ -44,7 +45,7 @@ class MessageReader:
         self._session_id = session_id
         self._extensions = extensions
         self._flood = FloodLimit(limits.messages_per_second, limits.messages_burst, "Too many messages; slow down")
-        self._handed_at = anyio.current_time()
+        self._handed_at = monotonic()
 
     async def next(self) -> wire.AnyClientFrame | None:
         """The next frame's message; None where it was none, and an error was the answer.
@@ -53,14 +54,14 @@ class MessageReader:
             ConnectionLost: the client is gone.
             HangUp: the frame is too big, there were too many, or too many that were no messages.
         """
-        self._flood.waited_s = anyio.current_time() - self._handed_at
+        self._flood.waited_s = monotonic() - self._handed_at
         try:
             return await self._read(await self._connection.receive())
         except _Refused as refused:
             await self._connection.send(refused.error)
             return None
         finally:
-            self._handed_at = anyio.current_time()
+            self._handed_at = monotonic()
 
     async def _read(self, frame: str | bytes) -> wire.AnyClientFrame:
         check_frame_size(frame, self._limits.max_frame_bytes)

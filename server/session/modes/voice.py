@@ -1,6 +1,7 @@
 """Starts, stops and chunks of the voice modes in; the open mode gets them, or a sentence says what is expected."""
 
 from functools import partial
+from time import monotonic
 
 import anyio
 import anyio.lowlevel
@@ -93,7 +94,7 @@ class VoiceModes:
         elif not fits:
             await self._refuse(mode.expected)
         else:
-            began = anyio.current_time()
+            began = monotonic()
             try:
                 await mode.receive(chunk)
             except BadAudio as error:
@@ -101,7 +102,7 @@ class VoiceModes:
             except AudioTooLong as error:
                 await mode.discard()
                 await self._requests.connection.refuse("audio_too_long", str(error))
-            self._rate.waited(anyio.current_time() - began)
+            self._rate.waited(monotonic() - began)
 
     async def allow(self, message: str) -> bool:
         """Whether another request may come now; the user is told if not."""
