@@ -47,7 +47,9 @@ def test_addresses_people_type_are_mended(given_url: str, meant: str) -> None:
 def test_addresses_that_cannot_be_mended_are_refused_for_good(nonsense: str, code: str) -> None:
     with pytest.raises(ChatAnonError) as refused:
         mend_url(nonsense)
-    assert refused.value.fatal and refused.value.code in (code, "url_brackets")  # Pythons differ in where they notice
+    either = {"url_brackets", "url_unreadable"}  # Pythons differ in where they notice
+    assert refused.value.fatal
+    assert refused.value.code == code or {code, refused.value.code} <= either
 
 
 @given(st.text(alphabet="aé中.:/?#[]@-1 ", max_size=12))
