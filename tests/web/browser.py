@@ -26,6 +26,7 @@ _NO_DEVICES = {"ALSA_CONFIG_PATH": os.devnull, "PULSE_SERVER": "/nowhere", "PIPE
 AXE = ROOT / ".venv" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 # Where pictures for docs/ go, for those who want new ones: SCREENSHOTS=docs/screenshots make test
 PICTURES = os.environ.get("SCREENSHOTS")
+MOUTH_OPEN = "() => Number(document.querySelector('#face svg').dataset.mouth) > 0.1"
 PATIENCE_MS = 45_000  # several browsers may share two cores
 
 # Everything that leaves the page's loudspeaker, on its own clock: `audibleUntil` is when the last sound was rendered.
@@ -144,6 +145,21 @@ class Visit:
         self.wait("() => chatanon.talk.player.playedMs > 500")
         self.page.keyboard.press("Escape")
         return self.reply()
+
+    def cut_off(self) -> list[str]:
+        """Of what one can press or read, whatever runs over the edge of the screen."""
+        return list(
+            self.run(
+                """() => [document.documentElement, ...document.querySelectorAll("button, textarea, .connection, .log")]
+              .filter((e) => e.checkVisibility() && !e.closest(".unseen, .hints"))
+              .filter((e) => {
+                const { left, right, top, bottom } = e.getBoundingClientRect();
+                return left < 0 || top < 0 || right > innerWidth || bottom > innerHeight;
+              })
+              .concat(document.documentElement.scrollWidth > innerWidth ? [document.body] : [])
+              .map((e) => e.id || e.className || e.tagName)"""
+            )
+        )
 
     def frames(self, sent: bool) -> list[dict[str, Any]]:
         """The messages of the connection so far."""

@@ -1,13 +1,15 @@
 """One browser and few servers for all of these tests; a device and a token of its own for each test."""
 
 import itertools
+import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.protocol_client import ProtocolClient
-from tests.running_server import RunningServer, running_server
+from tests.running_server import ROOT, RunningServer, running_server
+from tests.simulated_cloud import CloudServer, simulators
 from tests.web.browser import Visitor, browser
 
 TOKENS = [f"a-token-of-a-page-{number:03d}" for number in range(60)]
@@ -43,6 +45,32 @@ def demo(_demo: RunningServer) -> RunningServer:
     client.until("history_cleared")
     client.close()
     return _demo
+
+
+@pytest.fixture(scope="session")
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudServer]:
+    """On simulated vendors, an embedded voice behind theirs. One character has a picture; that of another is gone."""
+    folder = tmp_path_factory.mktemp("cloud")
+    shutil.copytree(ROOT / "prompts", folder / "prompts")
+    for name, portrait in (("anon", "icon.svg"), ("tomori", "nowhere.png")):
+        with (folder / "prompts" / name / "character.yaml").open("a", encoding="utf-8") as card:
+            card.write(f"\nclient: {{portrait: {portrait}}}\n")
+    settings = {
+        "CHATANON_CHARACTERS__FOLDER": str(folder / "prompts"),
+        "CHATANON_ENGINES__TTS": "minimax, embedded",
+        "VALID_API_TOKENS": ",".join(TOKENS),
+    }
+    with simulators() as vendors:
+        server = CloudServer(vendors, folder, **settings)
+        yield server
+        server.process.kill()
+
+
+@pytest.fixture
+def cloud(_cloud: CloudServer) -> CloudServer:
+    """As new, but for what it knows of a voice that failed."""
+    _cloud.vendors.reset()
+    return _cloud
 
 
 @pytest.fixture(scope="session")

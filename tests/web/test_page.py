@@ -7,32 +7,28 @@ from typing import Any
 import pytest
 
 from tests.protocol_client import ProtocolClient
-from tests.running_server import RunningServer, running_server
-from tests.web.browser import Visit, Visitor
+from tests.running_server import RunningServer
+from tests.web.browser import MOUTH_OPEN, Visit, Visitor
 
 pytestmark = pytest.mark.slow
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
-def test_newcomer_talks_without_a_token_and_sees_and_hears_the_answer(visitor: Visitor, tmp_path: Path) -> None:
-    with running_server(tmp_path, VALID_API_TOKENS="") as server:
-        visit = visitor.open(server, path="/").connected()  # a browser is led to the page
-        assert visit.page.url.endswith("/app/") and not visit.page.is_visible("#token-dialog")
-        visit.picture("page-empty")
-        visit.say("你好")
-        visit.page.wait_for_selector(".line.spoken .jp")
-        visit.wait("() => Number(document.querySelector('#face svg').dataset.mouth) > 0.1")
-        visit.picture("page-speaking")
-        assert visit.reply()
-        lines = visit.run(
-            "() => [...document.querySelectorAll('.character .line')].map((e) => [...e.children].map((p) => p.lang))"
-        )
-        assert lines and all(line == ["ja", "zh-Hans"] for line in lines)
-        visit.wait("() => !document.querySelector('.line.spoken') && document.querySelector('#stop').hidden")
-        assert visit.run("() => speaker.audibleUntil") > 0
-        *_, last = [frame for frame in visit.frames(sent=False) if frame["type"] == "sentence"]
-        assert visit.page.get_attribute("#face svg", "data-emotion") == last["emotion"]
+def test_newcomer_talks_without_a_token_and_sees_and_hears_the_answer(visitor: Visitor, demo: RunningServer) -> None:
+    visit = visitor.open(demo, path="/").connected()  # a browser is led to the page
+    assert visit.page.url.endswith("/app/") and not visit.page.is_visible("#token-dialog")
+    visit.picture("page-empty")
+    visit.say("你好")
+    visit.page.wait_for_selector(".line.spoken .jp")
+    visit.wait(MOUTH_OPEN)
+    visit.picture("page-speaking")
+    lines = visit.run(
+        "() => [...document.querySelectorAll('.character .line')].map((e) => [...e.children].map((p) => p.lang))"
+    )
+    assert lines and all(line == ["ja", "zh-Hans"] for line in lines)
+    visit.wait("() => speaker.audibleUntil > 0")
+    assert visit.cut()
 
 
 def test_what_is_spoken_is_shown_as_its_sound_is_heard(visitor: Visitor, host: RunningServer, mine: str) -> None:
@@ -46,12 +42,13 @@ def test_what_is_spoken_is_shown_as_its_sound_is_heard(visitor: Visitor, host: R
           }).observe(document.querySelector('#log'), { subtree: true, childList: true, attributes: true });
         }"""
     )
-    visit.say("自我介绍")
-    visit.reply()
-    visit.wait("() => window.shown.length > 1 && window.shown.at(-1) === -1")
+    visit.say("谢谢")
+    assert visit.reply()
+    visit.wait("() => window.shown.length > 1 && window.shown.at(-1) === -1 && document.querySelector('#stop').hidden")
     sentences = [frame for frame in visit.frames(sent=False) if frame["type"] == "sentence"]
     spoken = [index for index in visit.run("() => window.shown") if index >= 0]
-    assert spoken == sorted({each["index"] for each in sentences})
+    assert len(spoken) > 1 and spoken == sorted({each["index"] for each in sentences})
+    assert visit.page.get_attribute("#face svg", "data-emotion") == sentences[-1]["emotion"]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +63,10 @@ def test_what_is_spoken_is_shown_as_its_sound_is_heard(visitor: Visitor, host: R
 def test_page_speaks_the_reader_s_language(
     visitor: Visitor, host: RunningServer, mine: str, locale: str, language: str, words: str
 ) -> None:
-    visit = visitor.open(host, mine, locale=locale).connected()
+    visit = visitor.open(host, mine, locale=locale, viewport={"width": 360, "height": 640}).connected()
     assert visit.run("() => document.documentElement.lang") == language
     assert visit.page.inner_text("#hold span") == words
+    assert visit.cut_off() == []  # whatever the length of its words
     visit.page.click("#open-menu")
     visit.page.select_option("#language", "ja")
     assert visit.page.inner_text("#hold span") == "押して話す"
@@ -93,7 +91,8 @@ def test_every_text_is_there_in_three_languages(visitor: Visitor, host: RunningS
 def test_either_language_is_hidden_and_never_both(visitor: Visitor, host: RunningServer, mine: str) -> None:
     visit = visitor.open(host, mine).connected()
     visit.say("谢谢")
-    visit.reply()
+    visit.page.wait_for_selector(".line:nth-child(2).spoken")  # of the first one nothing is cut
+    visit.cut()
     page = visit.page
     for button, hidden, kept in (("#show-jp", ".jp", ".cn"), ("#show-cn", ".cn", ".jp")):
         page.click(button)
@@ -134,6 +133,20 @@ def test_talk_is_there_again_and_older_lines_come_by_scrolling(
         seen,
     )
     assert 0 < top < 500  # what one was reading stays in sight
+    visit.page.reload()
+    visit.connected()
+    visit.wait("() => document.querySelectorAll('.bubble').length === 30")
+    saved = json.loads(exported(visit, "json")[1])  # all of it, not only what is on the screen
+    assert [message["content_cn"] for message in saved["messages"]] == said
+
+
+def exported(visit: Visit, kind: str) -> tuple[str, str]:
+    """The suffix of the file's name, and what is in it."""
+    if not visit.page.is_visible("#menu"):
+        visit.page.click("#open-menu")
+    with visit.page.expect_download() as download:
+        visit.page.click(f"#export-{kind}")
+    return download.value.suggested_filename.rpartition(".")[2], Path(download.value.path()).read_text("utf-8")
 
 
 def test_forgetting_and_changing_are_asked_for_first(visitor: Visitor, host: RunningServer, mine: str) -> None:
@@ -172,12 +185,7 @@ def test_talk_is_saved_to_read_and_for_programs(visitor: Visitor, host: RunningS
     visit = visitor.open(host, mine).connected()
     visit.say("你好 *star* <b>")
     visit.cut()
-    saved = {}
-    visit.page.click("#open-menu")
-    for kind in ("markdown", "json"):
-        with visit.page.expect_download() as download:
-            visit.page.click(f"#export-{kind}")
-        saved[download.value.suggested_filename.rpartition(".")[2]] = Path(download.value.path()).read_text("utf-8")
+    saved = dict(exported(visit, kind) for kind in ("markdown", "json"))
     assert "# 千早爱音" in saved["md"] and r"你好 \*star\* \<b\>" in saved["md"]
     talk = json.loads(saved["json"])
     assert [message["role"] for message in talk["messages"]] == ["user", "assistant"]
@@ -191,8 +199,9 @@ def test_developer_sees_times_engines_and_frames_and_no_token(visitor: Visitor, 
     page = visit.page
     page.click("#open-developer")
     page.click("#protocol summary")
-    visit.say("你叫什么名字")
-    visit.reply()
+    visit.say("谢谢")
+    visit.page.wait_for_selector(".line.spoken")
+    visit.cut()
     visit.wait("() => document.querySelectorAll('#latency table tr').length > 4")
     visit.picture("page-developer")
     rows = page.inner_text("#latency table")
@@ -246,10 +255,7 @@ def test_nobody_is_shut_out_and_nothing_runs_over_the_edge(
     visit.picture(f"page-{'phone-' if size else ''}{scheme}")
     assert visit.violations() == []
     assert page.is_visible("#text") and page.is_visible("#hold") and page.is_visible("#face svg")
-    assert visit.run(
-        """() => document.documentElement.scrollWidth <= innerWidth
-          && document.documentElement.scrollHeight <= innerHeight"""
-    )
+    assert visit.cut_off() == []
     ground = visit.run("() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
     assert (sum(ground) > 384) == (scheme == "light")
     visit.run("() => chatanon.talk.interrupt()")
@@ -265,6 +271,15 @@ def test_nobody_is_shut_out_and_nothing_runs_over_the_edge(
 def test_page_tells_what_it_found_to_who_listens(visitor: Visitor, host: RunningServer, mine: str) -> None:
     visit: Visit = visitor.open(host, mine, locale="en-US").connected()
     visit.say("hello")
-    visit.wait("() => document.querySelector('#announce').textContent.includes('says:')")
+    visit.page.wait_for_selector(".line.spoken")
+    sentences = [frame["content_jp"] for frame in visit.frames(sent=False) if frame["type"] == "sentence"]
+    told = visit.page.get_by_role(
+        "article", name="Chihaya Anon"
+    ).inner_text()  # who reads the log is told by whom it is
+    assert all(sentence in told for sentence in sentences)
+    assert visit.page.get_by_role("article", name="You", exact=True).inner_text() == "hello"
+    visit.cut()
+    reply = next(frame for frame in visit.frames(sent=False) if frame["type"] == "response")
+    assert visit.page.inner_text("#announce").endswith(f"(Chihaya Anon) says: {reply['content_cn']}")
     assert visit.page.get_attribute("#face", "role") == "img"
     assert "Chihaya Anon" in (visit.page.get_attribute("#face", "aria-label") or "")

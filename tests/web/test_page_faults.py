@@ -8,9 +8,10 @@ import pytest
 
 from server.protocol import wire
 from tests.running_server import RunningServer, free_port, running_server
-from tests.simulated_cloud import CloudServer, simulators
+from tests.simulated_cloud import CloudServer
 from tests.simulators.ark import REFUSALS, Behaviour
-from tests.web.browser import Visitor
+from tests.simulators.minimax import Fault
+from tests.web.browser import MOUTH_OPEN, Visitor
 
 pytestmark = pytest.mark.slow
 
@@ -26,10 +27,12 @@ def test_every_code_has_a_sentence(visitor: Visitor, host: RunningServer) -> Non
 def test_server_that_goes_and_comes_back_loses_nothing_typed(visitor: Visitor, tmp_path: Path) -> None:
     where = {"CHATANON_SERVER__PORT": str(free_port()), "VALID_API_TOKENS": ""}
     with running_server(tmp_path, **where) as server:
-        visit = visitor.open(server).connected()
+        visit = visitor.open(server, viewport={"width": 360, "height": 640}).connected()
         visit.allowed = ("console: WebSocket connection to", "console: Failed to load")
         server.signal(signal.SIGTERM)
         assert "重启" in visit.fault("server_shutdown")
+        assert visit.cut_off() == []
+        assert visit.page.inner_text("#connection .unseen") == "稍后重新连接"  # who listens is not told of every second
         server.wait()
         visit.say("你好")
         assert "等待发送" in visit.page.inner_text(".bubble.user .notes")
@@ -38,6 +41,7 @@ def test_server_that_goes_and_comes_back_loses_nothing_typed(visitor: Visitor, t
         visit.run("() => dispatchEvent(new Event('online'))")  # the network is back: the pause is over
         visit.connected()
         visit.page.wait_for_selector(".line.spoken")
+        visit.page.keyboard.press("Escape")
         assert visit.page.input_value("#text") == "还没写完"
         assert visit.page.is_hidden("#fault")
     assert visit.fault("lost") == visit.sentence("lost")  # it was killed, without a word
@@ -78,31 +82,58 @@ def test_token_is_asked_for_and_remembered_only_where_it_is_wanted(
     assert page.is_hidden("#token-dialog")
 
 
-def test_demo_mode_from_elsewhere_says_what_to_do(visitor: Visitor, tmp_path: Path) -> None:
-    with running_server(tmp_path, VALID_API_TOKENS="") as server:
-        visit = visitor.open(server, host="chat.example")
-        sentence = visit.fault("demo_elsewhere")
+def test_demo_mode_from_elsewhere_says_what_to_do(visitor: Visitor, demo: RunningServer) -> None:
+    sentence = visitor.open(demo, host="chat.example").fault("demo_elsewhere")
     assert "http://localhost" in sentence and "VALID_API_TOKENS" in sentence
 
 
-def test_engine_that_fails_is_told_in_the_bubble_and_said_again(visitor: Visitor, tmp_path: Path) -> None:
-    with simulators() as vendors:
-        vendors.reset()
-        cloud = CloudServer(vendors, tmp_path)
-        try:
-            visit = visitor.open(cloud.process, "token-of-the-simulated-cloud-000").connected()
-            vendors.answer(then=Behaviour(refusal=REFUSALS["InternalServiceError"]))
-            visit.say("你好")
-            visit.page.wait_for_selector(".bubble.failed .broken")
-            assert visit.page.inner_text(".bubble.failed .broken") == visit.sentence("llm_failed")
-            vendors.answer()
-            visit.page.click(".bubble.failed button")
-            visit.page.wait_for_selector(".bubble.character.done")
-            said = visit.run("() => [...document.querySelectorAll('.said')].map((e) => e.textContent)")
-            assert said == ["你好", "你好"]
-            rejected = "x" * 4001
-            visit.run("(text) => chatanon.talk.say(text)", rejected)
-            assert visit.fault("message_too_long") == visit.sentence("message_too_long")
-            assert visit.page.input_value("#text") == rejected  # what was refused is there to be mended
-        finally:
-            cloud.process.kill()
+def test_engine_that_fails_is_told_in_the_bubble_and_said_again(
+    visitor: Visitor, cloud: CloudServer, mine: str
+) -> None:
+    visit = visitor.open(cloud.process, mine).connected()
+    cloud.vendors.answer(then=Behaviour(refusal=REFUSALS["InternalServiceError"]))
+    visit.say("你好")
+    visit.page.wait_for_selector(".bubble.failed .broken")
+    assert visit.page.inner_text(".bubble.failed .broken") == visit.sentence("llm_failed")
+    cloud.vendors.answer()
+    visit.page.click(".bubble.failed button")
+    visit.page.wait_for_selector(".bubble.character .jp")
+    said = visit.run("() => [...document.querySelectorAll('.said')].map((e) => e.textContent)")
+    assert said == ["你好", "你好"]
+    rejected = "x" * 4001
+    visit.run("(text) => chatanon.talk.say(text)", rejected)
+    assert visit.fault("message_too_long") == visit.sentence("message_too_long")
+    assert visit.page.input_value("#text") == rejected  # what was refused is there to be mended
+
+
+def test_engine_that_takes_over_is_told_of_when_the_panel_is_opened(
+    visitor: Visitor, cloud: CloudServer, mine: str
+) -> None:
+    visit = visitor.open(cloud.process, mine, locale="en-GB").connected()
+    visit.page.click("#open-developer")
+    assert "minimax" in visit.page.inner_text("#engines") and not visit.page.is_visible("#engines .broken")
+    visit.page.click("#open-developer")
+    cloud.vendors.fail_voice(Fault("text", drop=True, times=1e9))
+    visit.say("你好")
+    visit.wait("() => speaker.audibleUntil > 0")
+    visit.page.click("#open-developer")
+    visit.page.wait_for_selector("#engines .broken")
+    assert "minimax is out" in visit.page.inner_text("#engines .broken")
+
+
+def test_character_s_own_picture_and_the_drawn_one_where_it_is_missing(
+    visitor: Visitor, cloud: CloudServer, mine: str
+) -> None:
+    visit = visitor.open(cloud.process, mine).connected()
+    visit.allowed = ("console: Failed to load resource",)
+    assert visit.run("async () => (await document.querySelector('#face img').decode(), true)")
+    visit.page.click("#choose")
+    visit.page.wait_for_selector(".character:has([value=anon]) img")
+    visit.page.wait_for_selector(".character:has([value=tomori]) svg")
+    visit.page.check("input[value=tomori]", force=True)
+    visit.page.click("#switch-do")
+    visit.page.wait_for_selector("#face svg[data-emotion=auto]")
+    visit.say("你好")
+    visit.wait(MOUTH_OPEN)
+    spoken = next(frame for frame in visit.frames(sent=False) if frame["type"] == "sentence")
+    visit.page.wait_for_selector(f"#face svg[data-emotion={spoken['emotion']}]")

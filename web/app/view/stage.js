@@ -9,15 +9,16 @@ import { byId, make, showLevel } from "./dom.js";
 
 /**
  * A picture of the character's own (`client: {portrait: ...}` in its character.yaml, an address of this server), else
- * our figure. @param {HTMLElement} place @param {Character} character @param {boolean} alive
+ * our figure: `drawn` is told of it, at once or when the picture turns out not to be there.
+ * @param {HTMLElement} place @param {Character} character @param {boolean} alive @param {(face: Face) => void} [drawn]
  */
-export function portray(place, character, alive) {
+export function portray(place, character, alive, drawn = () => {}) {
+  const draw = () => drawn(new Face(place, character.name, alive));
   const portrait = character.client.portrait;
-  if (typeof portrait !== "string") return new Face(place, character.name, alive);
+  if (typeof portrait !== "string") return draw();
   const picture = make("img", { src: portrait, alt: "" });
-  picture.addEventListener("error", () => new Face(place, character.name, alive));
+  picture.addEventListener("error", () => picture.parentElement === place && draw()); // else another has come meanwhile
   place.replaceChildren(picture);
-  return null;
 }
 
 export class Stage {
@@ -32,7 +33,10 @@ export class Stage {
 
   /** @param {Character} character */
   show(character) {
-    if (this.#character?.name !== character.name) this.#face = portray(this.#place, character, true);
+    if (this.#character?.name !== character.name) {
+      this.#face = null;
+      portray(this.#place, character, true, (face) => ((this.#face = face), face.feel(this.#emotion)));
+    }
     this.#character = character;
     byId("name", HTMLElement).textContent = character.display_name;
     byId("about", HTMLElement).textContent = character.description;
