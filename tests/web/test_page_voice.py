@@ -144,7 +144,7 @@ _LISTEN = """([event, tap]) => {
       const address = URL.createObjectURL(new Blob([tap], { type: "text/javascript" }));
       void this.context.audioWorklet.addModule(address).then(() => {
         window.tap = new AudioWorkletNode(this.context, "tap");
-        window.tap.port.onmessage = ({ data }) => (window.tapped ??= data)
+        window.tap.port.onmessage = ({ data }) => (window.tapped ??= data);
         connect.call(this, window.tap);
         connect.call(window.tap, this.context.destination);
       });
