@@ -31,7 +31,7 @@ STEPS = {
     NO_MODEL: (10, 30, 40, 50, 60, 70, 80, 90, 100, 120),
 }
 COLUMNS = (
-    *("added p50 ms", "p95 ms", "turns", "missed", "errors", "CPU ms per caller-second"),
+    *("added p50 ms", "p95 ms", "turns", "refused", "missed", "errors", "CPU ms per caller-second"),
     *("server core %", "callers core %", "vendors core %", "server RSS MiB"),
 )
 
@@ -69,7 +69,7 @@ def run(who: str, callers: int, cycles: int, core: int | None) -> dict[str, obje
 def carried(row: dict[str, object]) -> bool:
     late = row["p95 ms"]
     assert isinstance(late, float)
-    return late <= LATE_MS and not row["missed"] and not row["errors"]
+    return late <= LATE_MS and not row["refused"] and not row["missed"] and not row["errors"]
 
 
 def ratios(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:

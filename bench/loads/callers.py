@@ -31,6 +31,7 @@ class Turn:
     size: int = 0
     crc: int = 0
     finished: bool = False
+    refused: bool = False  # in words, and before it was begun
 
     @property
     def whole(self) -> bool:
@@ -79,11 +80,13 @@ class Caller(Client):
         self._began = began  # of its microphone
         self._wheel = wheel
         self._notes = notes
+        self._turned_away = False
         self._turns = [Turn() for _ in range(plan.cycles)]
         notes.turns += [(began + cycle * CYCLE_S, turn) for cycle, turn in enumerate(self._turns)]
 
     def lost(self) -> None:
-        self._notes.errors["connection lost"] += 1
+        if not self._turned_away:
+            self._notes.errors["connection lost"] += 1
 
     def receive(self, said: Said) -> None:
         match said.type:
@@ -97,6 +100,12 @@ class Caller(Client):
                 self._wheel.at(self._began, self._open_microphone)
             case "speech_stopped":
                 self._turn().stopped_ms = said.at_ms % talk.CYCLE_MS
+            case "error" if said.code == "server_busy":
+                self._turned_away = True  # and stays away
+                for turn in self._turns:
+                    turn.refused = True
+            case "error" if said.code == "busy" and said.retry_after_ms is not None:
+                self._turn().refused = True
             case "error":
                 self._notes.errors[said.code] += 1
 

@@ -18,6 +18,7 @@ class Said(msgspec.Struct):
     audio: bytes = msgspec.field(name="audio_base64", default=b"")
     code: str = ""
     at_ms: int = 0
+    retry_after_ms: int | None = None
     audio_error: msgspec.Raw | None = None
     incomplete: bool = False
 

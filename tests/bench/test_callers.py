@@ -81,16 +81,23 @@ async def talk_to(broken: Callable[[bytes], bytes], last: dict[str, object]) -> 
         (lambda pcm: pcm, {}, {"missed": 1}),
         (lambda pcm: b"", RESPONSE, {"missed": 1}),
         (lambda pcm: b"", {"type": "error", "code": "busy"}, {"missed": 1, "errors": "1 busy"}),
+        (lambda pcm: b"", {"type": "error", "code": "busy", "retry_after_ms": 1000}, {"refused": 1}),
+        (lambda pcm: b"", {"type": "error", "code": "server_busy", "retry_after_ms": 1000}, {"refused": 1}),
+        (
+            lambda pcm: pcm[:-2],
+            {"type": "error", "code": "busy", "retry_after_ms": 1},
+            {"missed": 1, "audio not whole": 1},
+        ),
         (lambda pcm: pcm, RESPONSE | {"incomplete": True}, {"errors": "1 reply not whole"}),
     ],
-    ids="whole byte short long order unfinished silent busy incomplete".split(),
+    ids="whole byte short long order unfinished silent busy refused away cut incomplete".split(),
 )
 def test_what_a_server_does_wrong_is_counted(
     broken: Callable[[bytes], bytes], last: dict[str, object], wrong: dict[str, object]
 ) -> None:
     row = asyncio.run(talk_to(broken, last))
-    assert {name: row[name] for name in ("missed", "audio not whole", "errors")} == {
-        **{"missed": 0, "audio not whole": 0, "errors": 0},
+    assert {name: row[name] for name in ("refused", "missed", "audio not whole", "errors")} == {
+        **{"refused": 0, "missed": 0, "audio not whole": 0, "errors": 0},
         **wrong,
     }
     assert capacity.carried({**row, "p95 ms": 0.0}) is not bool(wrong)
