@@ -73,9 +73,9 @@ CODES = {
         "音声が届かないので、この区間を閉じました",
     ),
     "error.busy": (
-        "前面等着的太多了，等回答来了再发",
-        "too much is waiting already; send it again after an answer",
-        "待ちが多すぎます。返事が来てから送ってください",
+        "等着的太多，或者服务器正忙，过一会儿再发",
+        "too much is waiting, or the server is busy; send it again in a while",
+        "待ちが多すぎるか、サーバーが混んでいます。少ししてから送ってください",
     ),
     "error.rate_limited": ("太频繁了：{message}", "too often: {message}", "回数が多すぎます：{message}"),
     "error.server_busy": (

@@ -125,7 +125,7 @@ def test_no_code_is_told_that_nobody_sends() -> None:
 # ---------------------------------------------------------------- as a person meets it
 
 ANSWERS = [
-    ("en_US.UTF-8", "busy", "Error: too much is waiting already; send it again after an answer (busy)"),
+    ("en_US.UTF-8", "busy", "Error: too much is waiting, or the server is busy; send it again in a while (busy)"),
     ("ja_JP.UTF-8", "llm_timeout", "エラー：言語モデルの応答が遅すぎます（llm_timeout）"),
     ("zh_CN.UTF-8", "llm_failed", "错误：大模型没有答上来：The server's own words（llm_failed）"),
     ("", "bad_audio", "错误：声音用不了：The server's own words（bad_audio）"),

@@ -26,7 +26,7 @@ export const ERRORS = {
   empty_message: ["这条消息是空的，写点什么再发。", "メッセージが空です。何か書いてください。", "The message is empty; write something first."],
   message_too_long: ["这条消息太长了，请分成几条发。", "メッセージが長すぎます。分けて送ってください。", "The message is too long; send it in parts."],
   message_too_big: ["发的东西太大了，请分成几次。", "データが大きすぎます。分けて送ってください。", "That was too big; send it in parts."],
-  busy: ["前面还有好几条在等，等回答来了再发。", "待っているものが多すぎます。返事が来てから送ってください。", "Too much is waiting already; send it again after an answer."],
+  busy: ["等着的太多，或者服务器正忙，过一会儿再发。", "待ちが多すぎるか、サーバーが混んでいます。少ししてから送ってください。", "Too much is waiting, or the server is busy; send it again in a while."],
   rate_limited: ["太快了，歇一会儿再说。", "速すぎます。少し待ってからどうぞ。", "That was too fast; wait a moment, then go on."],
   no_speech: ["没有听懂。请再说一次，或者打字。", "聞き取れませんでした。もう一度話すか、文字で入力してください。", "Nothing was understood. Say it again, or type it."],
   no_speech_phrases: ["没有听懂：内置的语音识别只懂下面这些话和类似的句子。照着说一句，或者打字。", "聞き取れませんでした。内蔵の音声認識が分かるのは下のような言葉だけです。その一つを話すか、文字で入力してください。", "Nothing was understood: the built-in recogniser knows only phrases like those below. Say one of them, or type."],
