@@ -24,8 +24,10 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Embedded engines, and tokens."""
+    """Embedded engines, and tokens. More sound is on its way than is played while speech holds a reply back: what the
+    page itself does about an interruption is heard."""
     rates = {"CHATANON_LIMITS__MESSAGES_PER_SECOND": "0", "CHATANON_LIMITS__TURNS_PER_MINUTE": "0"}
+    rates["CHATANON_AUDIO__LEAD_MS"] = "1500"
     with running_server(tmp_path_factory.mktemp("host"), VALID_API_TOKENS=",".join(TOKENS), **rates) as server:
         yield server
 

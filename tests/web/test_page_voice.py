@@ -132,8 +132,8 @@ _LISTEN = """([event, tap]) => {
   const look = () => (window.waited ??= received - chatanon.talk.player.playedMs);
   const mark = () => (window.marked ??= (window.tap?.port.postMessage("mark"), true));
   if (event === "interrupted") {
-    chatanon.client.on("frame", ({ message }) => message?.type === event && look());
-    chatanon.client.on(event, mark);
+    chatanon.client.on("frame", ({ message }) => message?.type === event && chatanon.talk.player.playedMs && look());
+    chatanon.client.on(event, () => chatanon.talk.player.playedMs && mark()); // of a reply that was heard
   } else {
     addEventListener(event, look, { capture: true, once: true });
     addEventListener(event, mark, { once: true });
@@ -158,10 +158,10 @@ def listen(visit: Visit, event: str) -> None:
     visit.run(_LISTEN, [event, _TAP])
 
 
-def assert_silent_within_30_ms(visit: Visit, waited_ms: int) -> None:
-    """Counted in samples that were rendered, whatever the machine did meanwhile; and more than that was to be said."""
+def assert_silent_within_30_ms(visit: Visit) -> None:
+    """Counted in samples that were rendered, whatever the machine did meanwhile; and far more was still to be said."""
     samples_before, audible_ms = visit.wait("() => window.tapped")
-    assert samples_before > 0 and visit.run("() => window.waited") > waited_ms
+    assert samples_before > 0 and visit.run("() => window.waited") > 100
     assert audible_ms <= 30
 
 
@@ -173,7 +173,7 @@ def test_speech_interrupts_and_the_loudspeaker_is_silent(visitor: Visitor, host:
     assert visit.page.is_disabled("#hold")
     visit.page.wait_for_selector(".line.spoken")
     visit.picture("page-hands-free")
-    assert_silent_within_30_ms(visit, 0)
+    assert_silent_within_30_ms(visit)
     visit.wait("() => [...document.querySelectorAll('.bubble.user .said')].length > 1")
     assert "被打断" in visit.page.inner_text(".bubble.character .notes")
     visit.page.click("#agent")
@@ -186,7 +186,7 @@ def test_who_stops_a_reply_tells_the_server_how_much_was_heard(
 ) -> None:
     visit = visitor.open(host, mine, bypass_csp=True).connected()  # the tap is no script of the page
     listen(visit, event)
-    visit.run("() => chatanon.talk.say('自我介绍')")  # by no key, which is waited for
+    visit.run("() => chatanon.talk.say('你在干嘛')")  # by no key, which is waited for; begins without a pause
     visit.page.wait_for_selector(".line.spoken")
     visit.wait("() => chatanon.talk.player.playedMs > 400")
     if how == "button":
@@ -197,7 +197,7 @@ def test_who_stops_a_reply_tells_the_server_how_much_was_heard(
     (asked,) = [frame for frame in visit.frames(sent=True) if frame["type"] == "interrupt"]
     (told,) = [frame for frame in visit.frames(sent=False) if frame["type"] == "interrupted"]
     assert asked["played_ms"] >= 300 and told["heard_ms"] == asked["played_ms"] and told["reason"] == "client"
-    assert_silent_within_30_ms(visit, 60)
+    assert_silent_within_30_ms(visit)
     assert visit.page.is_hidden("#stop")
 
 
