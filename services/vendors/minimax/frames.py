@@ -50,7 +50,7 @@ _REFUSED = "The voice service refused to speak this sentence"
 _BUSY = "The voice service is busy"
 _FAILED = "The voice service failed"
 
-STALLED = Fault(Remedy.AGAIN, "The voice service did not answer in time", timed_out=True)
+STALLED = Fault(Remedy.AGAIN, "The voice did not answer in time", timed_out=True)  # as whoever waits for it says
 BROKEN_OFF = Fault(Remedy.AGAIN, "The voice service broke off")
 BAD_CERTIFICATE = Fault(
     Remedy.GIVE_UP, "The voice service's certificate is not valid: endpoints.tts should be checked", code="certificate"
